@@ -1,0 +1,1 @@
+"""mailwake: everything that happens to your mail is an event in a log."""

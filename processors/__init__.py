@@ -1,0 +1,1 @@
+"""The domain, pure: parsing, admission, counting, reputation."""

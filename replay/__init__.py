@@ -1,0 +1,1 @@
+"""Rebuild, verify and swap generations of the warehouse from the log."""

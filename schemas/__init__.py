@@ -1,0 +1,1 @@
+"""The vocabulary: Avro records, their Python types and codecs."""

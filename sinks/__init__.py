@@ -1,0 +1,1 @@
+"""Where the log ends up: the ClickHouse warehouse and its HTTP interface."""

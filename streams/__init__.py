@@ -1,0 +1,1 @@
+"""The log, the Emitter, and the runtime that drives processors over it."""

@@ -1,0 +1,198 @@
+"""The message lifecycle: topic `mail.events`, keyed by tenant and From domain.
+
+Response texts hold no address: whoever emits replaces each by `<address>`. The recipient is its keyed hash.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.record import Count, Domain, Event, Word
+
+Stream = Literal["transactional", "marketing", "cold", "other"]
+"""What kind of mail: receivers judge each by its own standards, and so do we."""
+
+Provider = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$")]
+"""The mailbox provider that receives: one of PROVIDERS, or `other`. By MX, not by recipient domain."""
+
+PROVIDERS = (
+    "gmail", "microsoft", "yahoo", "apple", "unitedinternet", "comcast", "mimecast", "proofpoint", "barracuda",
+    "messagelabs", "mailru", "yandex", "zoho", "qq", "netease", "naver", "orange", "free", "libero", "tonline",
+    "ovh", "secureserver", "rackspace", "fastmail", "proton", "other",
+)  # fmt: skip
+
+Hash = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+SmtpCode = Annotated[int, Field(ge=100, le=999)]
+EnhancedCode = Annotated[str, StringConstraints(pattern=r"^[245]\.\d{1,3}\.\d{1,3}$")]
+Response = Annotated[str, StringConstraints(max_length=4096)]
+Text = Annotated[str, StringConstraints(max_length=1024)]
+
+
+class MailEvent(Event):
+    """What every event of a message's life can say about the message, its recipient and its route."""
+
+    message_id: Text | None = None
+    """RFC 5322 Message-ID, with its angle brackets; null where the source redacts it."""
+    provider_message_id: Text | None = None
+    """The ESP's or MTA's own id for the message."""
+    recipient_hash: Hash | None = None
+    """Keyed hash of the normalised address (first 32 hex digits of HMAC-SHA256); null where redacted."""
+    recipient_domain: Domain | None = None
+    """The domain of the recipient's address."""
+    mx_host: Domain | None = None
+    """The host that received, or refused, the message."""
+    provider: Provider = "other"
+    """The mailbox provider behind the MX."""
+    from_domain: Domain | None = None
+    """The domain of the From header (RFC5322.From)."""
+    mail_from_domain: Domain | None = None
+    """The domain of the envelope-from (RFC5321.MailFrom)."""
+    dkim_domain: Domain | None = None
+    """d= of the signature that counts."""
+    dkim_selector: Word | None = None
+    """s= of that signature."""
+    ip: Annotated[str, StringConstraints(max_length=45)] | None = None
+    """The sending IP address, textual."""
+    pool: Word | None = None
+    """The IP pool it was sent from."""
+    region: Word | None = None
+    """The region it was sent from."""
+    stream: Stream = "other"
+    """transactional, marketing, cold or other."""
+    campaign: Word | None = None
+    """The campaign it belongs to."""
+
+
+class MessageSent(MailEvent):
+    """The platform accepted a message and handed it to an MTA or ESP."""
+
+    subject_hash: Hash | None = None
+    """Hash of the subject."""
+    size: Count | None = None
+    """Bytes of the message."""
+    content_fingerprint: Hash | None = None
+    """Hash of what the message says, without what is personal to the recipient."""
+    spf_aligned: bool | None = None
+    """Whether SPF alignment is expected (RFC 9989, 4.4)."""
+    dkim_aligned: bool | None = None
+    """Whether DKIM alignment is expected."""
+    dmarc_expected: bool | None = None
+    """Whether DMARC is expected to pass."""
+
+
+class MessageDelivered(MailEvent):
+    """The receiving server accepted the message."""
+
+    smtp_code: SmtpCode | None = None
+    """The reply code (RFC 5321, 4.2)."""
+    response: Response | None = None
+    """The server's words, addresses replaced."""
+    latency_ms: Count | None = None
+    """Milliseconds from acceptance by the platform to acceptance by the receiver."""
+    tls_version: Word | None = None
+    """TLSv1.3, TLSv1.2, ...; null when in clear or unknown."""
+
+
+class MessageDeferred(MailEvent):
+    """A temporary failure: it will be tried again."""
+
+    smtp_code: SmtpCode | None = None
+    """The reply code."""
+    enhanced_code: EnhancedCode | None = None
+    """The enhanced status code (RFC 3463)."""
+    response: Response | None = None
+    """The server's words, addresses replaced."""
+    attempt: Count = 1
+    """Which attempt this was, from 1."""
+
+
+class MessageBounced(MailEvent):
+    """A permanent failure, in the session or told later by a DSN."""
+
+    smtp_code: SmtpCode | None = None
+    """The reply code."""
+    enhanced_code: EnhancedCode | None = None
+    """The enhanced status code (RFC 3463)."""
+    response: Response | None = None
+    """The server's words, addresses replaced."""
+    is_async: bool = False
+    """True when a DSN told it after the session."""
+
+
+class MessageDropped(MailEvent):
+    """Never attempted."""
+
+    reason: Literal["suppressed", "invalid", "policy", "rendering", "other"] = "other"
+    """Why."""
+
+
+class MessageExpired(MailEvent):
+    """Given up after retries."""
+
+    attempts: Count | None = None
+    """How many attempts were made."""
+
+
+class ComplaintReceived(MailEvent):
+    """A recipient's spam report, by ARF (RFC 5965) or the ESP."""
+
+    feedback_type: Word = "abuse"
+    """abuse, fraud, virus, other, not-spam, auth-failure, opt-out, miscategorized."""
+    user_agent: Text | None = None
+    """Who generated the report."""
+    incidents: Annotated[int, Field(ge=1)] = 1
+    """How many reports this stands for (RFC 5965, 3.2)."""
+
+
+class MessageOpened(MailEvent):
+    """The message's images were fetched."""
+
+    user_agent: Text | None = None
+    """Of the fetch."""
+    is_machine: bool | None = None
+    """A privacy proxy or scanner rather than a person."""
+
+
+class LinkClicked(MailEvent):
+    """A link in the message was followed."""
+
+    url_hash: Hash | None = None
+    """Hash of the link's target."""
+    user_agent: Text | None = None
+    """Of the request."""
+    is_machine: bool | None = None
+    """A scanner rather than a person."""
+
+
+class RecipientUnsubscribed(MailEvent):
+    """The recipient wants no more of this."""
+
+    method: Literal["one-click", "link", "mailto", "list", "other"] = "other"
+    """How it was said (one-click: RFC 8058)."""
+
+
+class RecipientResubscribed(MailEvent):
+    """The recipient wants it again."""
+
+    method: Literal["one-click", "link", "mailto", "list", "other"] = "other"
+    """How it was said."""
+
+
+class AutoReplyReceived(MailEvent):
+    """A vacation notice and the like: never a bounce."""
+
+
+MAIL_EVENTS: tuple[type[MailEvent], ...] = (
+    MessageSent,
+    MessageDelivered,
+    MessageDeferred,
+    MessageBounced,
+    MessageDropped,
+    MessageExpired,
+    ComplaintReceived,
+    MessageOpened,
+    LinkClicked,
+    RecipientUnsubscribed,
+    RecipientResubscribed,
+    AutoReplyReceived,
+)

@@ -7,6 +7,7 @@ import ast
 import inspect
 import textwrap
 import types
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
@@ -87,7 +88,9 @@ def _type(annotation: Any) -> Any:
         return schema_of(annotation)
     if annotation in _SCALARS:
         return _SCALARS[annotation]
-    raise TypeError(f"{annotation!r} has no Avro form here: scalars, nullable scalars and arrays of flat records")
+    raise TypeError(
+        f"{annotation!r} has no Avro form here: scalars, nullable scalars and arrays of flat records"
+    )
 
 
 def _first_paragraph(record: type[FlatRecord]) -> str:
@@ -98,10 +101,8 @@ def _attribute_docs(cls: type) -> dict[str, str]:
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     body = definition.body if isinstance(definition, ast.ClassDef) else []
     docs: dict[str, str] = {}
-    for field, after in zip(body, body[1:], strict=False):
-        named = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-        if named and said and isinstance(after.value.value, str):
-            docs[field.target.id] = " ".join(after.value.value.split())
+    for field, after in pairwise(body):
+        match field, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                docs[name] = " ".join(said.split())
     return docs
-

@@ -28,7 +28,9 @@ TOPICS: dict[str, tuple[type[Event], ...]] = {
 }
 """Which records a topic holds."""
 
-RECORDS: dict[str, type[Event]] = {record.__name__: record for records in TOPICS.values() for record in records}
+RECORDS: dict[str, type[Event]] = {
+    record.__name__: record for records in TOPICS.values() for record in records
+}
 """Every record type by its name."""
 
 TOPIC_OF: dict[type[Event], str] = {record: topic for topic, records in TOPICS.items() for record in records}
@@ -81,4 +83,6 @@ def version(schema_id: int) -> Version:
     try:
         return versions()[schema_id]
     except KeyError:
-        raise UnknownSchema(f"schema id {schema_id} is not one of the {len(versions())} committed ones") from None
+        raise UnknownSchema(
+            f"schema id {schema_id} is not one of the {len(versions())} committed ones"
+        ) from None

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import fastavro
@@ -13,6 +14,10 @@ from schemas.record import Event, FlatRecord, InvalidEvent
 
 HEADER = 5
 """Bytes before the Avro body: the magic byte and the schema id."""
+
+
+DECODING_ERRORS = (ValueError, TypeError, EOFError, IndexError, OverflowError, MemoryError, StopIteration)
+"""What fastavro raises on garbage."""
 
 
 class Undecodable(ValueError):
@@ -55,7 +60,7 @@ def encode_rows(record: type[Event], rows: Iterable[Mapping[str, Any]]) -> list[
             raise _invalid(record, row, error) from None
         ends.append(buffer.tell())
     whole = buffer.getvalue()
-    return [whole[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [whole[start:end] for start, end in pairwise(ends)]
 
 
 def decode(framed: bytes) -> Event:
@@ -77,7 +82,7 @@ def decode_fields(framed: bytes) -> tuple[Version, dict[str, Any]]:
     body.seek(HEADER)
     try:
         fields = fastavro.schemaless_reader(body, parsed(known.id), parsed(latest(known.record).id))
-    except (ValueError, TypeError, EOFError, IndexError, OverflowError, MemoryError, StopIteration) as error:
+    except DECODING_ERRORS as error:
         raise Undecodable(f"{known.record.__name__}: {type(error).__name__}: {error}") from None
     left = len(framed) - body.tell()
     if left:
@@ -96,7 +101,9 @@ def parsed(schema_id: int) -> Any:
 def _fields(record: FlatRecord) -> dict[str, Any]:
     fields = record.__dict__
     nested = [
-        name for name, value in fields.items() if type(value) is tuple and value and isinstance(value[0], FlatRecord)
+        name
+        for name, value in fields.items()
+        if type(value) is tuple and value and isinstance(value[0], FlatRecord)
     ]
     if not nested:
         return fields

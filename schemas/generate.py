@@ -39,7 +39,9 @@ def generate(here: Path = HERE) -> Written:
         frozen = number <= released.get(name, 0)
         if frozen and (number == 0 or _load(here / f"avsc/{name}/{number}.avsc") != schema):
             number += 1
-            numbers[str(number)] = max([FIRST_ID - 1, *(i for known in ids.values() for i in known.values())]) + 1
+            numbers[str(number)] = (
+                max([FIRST_ID - 1, *(i for known in ids.values() for i in known.values())]) + 1
+            )
         contents[f"avsc/{name}/{number}.avsc"] = _json(schema)
         for older in range(1, number):
             earlier = _load(here / f"avsc/{name}/{older}.avsc")

@@ -7,7 +7,7 @@ are `Literal` in Python and `string` on the wire, so that a new word never break
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 from uuid import NAMESPACE_DNS, UUID, uuid4, uuid5
 
 from pydantic import (
@@ -139,6 +139,6 @@ class Event(FlatRecord):
         return str(uuid5(NAMESPACE, f"{cls.fact or cls.__name__}\x1f{tenant}\x1f{key}"))
 
     @classmethod
-    def trusted(cls, fields: Mapping[str, Any]) -> Self:
+    def trusted(cls, fields: Mapping[str, Any]) -> "Event":
         """An event from fields that are known to be valid (decoded from the log), without checking again."""
-        return cls.model_construct(**fields)
+        return cls.model_construct(None, **fields)

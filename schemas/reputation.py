@@ -91,6 +91,8 @@ class ReputationDeltas(Event):
 
     watermark: int
     """Highest effective event time seen by the pump, less the allowed lateness, ms since the epoch."""
+    checksum: int | None = None
+    """CRC-32 of the rows as encoded: damage is found without decoding row by row."""
     rows: tuple[DeltaRow, ...] = ()
     """The counts."""
 
@@ -100,6 +102,8 @@ class ReputationBuckets(Event):
 
     watermark: int
     """The fold's watermark at that flush, ms since the epoch."""
+    checksum: int | None = None
+    """CRC-32 of the rows as encoded: damage is found without decoding row by row."""
     rows: tuple[BucketRow, ...] = ()
     """The buckets."""
 

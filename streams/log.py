@@ -67,7 +67,7 @@ class Batch:
     """The unit of work: consecutive records of one partition.
 
     `offsets[i]` is the offset of `values[i]`; they have gaps where compaction removed records. `next` is the
-    offset to read at afterwards; an empty batch has `next == first` at the end of the partition.
+    offset to read at afterwards; `next == first` only at the end of the partition.
     """
 
     source: TopicPartition
@@ -100,7 +100,7 @@ class Transaction(Protocol):
     """One step of the runtime: nothing of it is visible before the `with` block ends, all of it after."""
 
     def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> None:
-        """Add records to a topic; the partition comes from each key unless it is given."""
+        """Add records to a topic; each key chooses its partition (`streams.partitioner`) unless one is given."""
 
     def commit(self, group: str, source: TopicPartition, offset: int) -> None:
         """The group has dealt with everything of that partition before `offset`."""
@@ -126,10 +126,10 @@ class Log(Protocol):
         """Add records to several topics in one go, all or nothing. Raises as `append`."""
 
     def read(self, source: TopicPartition, offset: int, limit: int) -> Batch:
-        """At most `limit` records from `offset` on. Raises OffsetGone, UnknownTopic."""
+        """At most `limit` records from `offset` on, fewer if large. Raises OffsetGone; LogError past the end."""
 
     def begin(self, source: TopicPartition) -> int:
-        """The offset of the oldest record that retention has left (the end, if none)."""
+        """The first offset to read at: retention by age or size has removed what was before (compaction has not)."""
 
     def end(self, source: TopicPartition) -> int:
         """The offset that the next record will get."""
@@ -158,7 +158,10 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long a topic keeps records; None means for ever. Compacted topics keep the latest record of each key."""
+    """What a topic keeps: records up to an age, and up to so many bytes in each partition; None means for ever.
+
+    A compacted topic keeps the latest record of each key, a tombstone for a while, and records without a key.
+    """
 
     max_age_ms: int | None = None
     max_bytes: int | None = None

@@ -1,0 +1,44 @@
+"""A copy of the log's database, made while others write."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from streams.log import LogError
+from streams.sqlite_connections import beside, failures_named
+
+
+def copy_database(source: sqlite3.Connection, target: Path) -> None:
+    """Copy what `source` sees to `target`, which must not exist; it appears there whole or not at all.
+
+    `source` is within a read transaction: with its snapshot, writes that happen meanwhile don't make SQLite
+    start the copy again. Raises LogError, LogFull.
+    """
+    if target.exists():
+        raise LogError(f"{target} exists; name a file that does not, or move that one away")
+    if not target.parent.is_dir():
+        raise LogError(f"{target}: there is no folder {target.parent}; make it first")
+    partial = beside(target, ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        with failures_named(target):
+            copy = sqlite3.connect(partial, isolation_level=None)
+            try:
+                source.backup(copy)
+            finally:
+                copy.close()
+        _make_durable(partial)
+        partial.rename(target)
+        _make_durable(target.parent)
+    except OSError as error:
+        raise LogError(f"the backup to {target} failed: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _make_durable(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -38,7 +38,7 @@ def schema_id_of(framed: bytes) -> int:
 
 def encode(event: Event) -> bytes:
     """The framed record of one event. Raises InvalidEvent when a field can't be what it holds."""
-    (framed,) = encode_rows(type(event), [_fields(event)])
+    (framed,) = encode_rows(type(event), [fields_of(event)])
     return framed
 
 
@@ -98,7 +98,8 @@ def parsed(schema_id: int) -> Any:
     return fastavro.parse_schema(without_logical_types(version(schema_id).schema))
 
 
-def _fields(record: FlatRecord) -> dict[str, Any]:
+def fields_of(record: FlatRecord) -> dict[str, Any]:
+    """The values of an event or row as `encode_rows` takes them."""
     fields = record.__dict__
     nested = [
         name
@@ -107,7 +108,7 @@ def _fields(record: FlatRecord) -> dict[str, Any]:
     ]
     if not nested:
         return fields
-    return {**fields, **{name: [_fields(row) for row in fields[name]] for name in nested}}
+    return {**fields, **{name: [fields_of(row) for row in fields[name]] for name in nested}}
 
 
 def _invalid(record: type[Event], row: Mapping[str, Any], error: Exception) -> InvalidEvent:

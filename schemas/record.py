@@ -33,12 +33,16 @@ LATEST_MS = 10_413_791_999_999
 class InvalidEvent(ValueError):
     """An event that can't be: says which field of which record, what it got, and what it wants."""
 
-    def __init__(self, record: str, field: str, got: object, wants: str) -> None:
-        self.record, self.field, self.got, self.wants = record, field, got, wants
+    def __init__(self, record: str, field: str, got: object, wants: str, index: int | None = None) -> None:
+        self.record, self.field, self.got, self.wants, self.index = record, field, got, wants, index
         shown = repr(got)
-        super().__init__(
-            f"{record}.{field}: got {shown if len(shown) <= 120 else shown[:117] + '...'}, wants {wants}"
-        )
+        shown = shown if len(shown) <= 120 else shown[:117] + "..."
+        where = "" if index is None else f"event {index}: "
+        super().__init__(f"{where}{record}.{field}: got {shown}, wants {wants}")
+
+    def at(self, index: int) -> "InvalidEvent":
+        """The same, saying which of several events it was, from 0."""
+        return InvalidEvent(self.record, self.field, self.got, self.wants, index)
 
 
 def _to_millis(value: object) -> object:

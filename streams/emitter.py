@@ -1,0 +1,188 @@
+"""How a program tells mailwake what happened: `emit` returns when the event is durable, or raises.
+
+Every emit goes through one writer thread, which appends whatever has come together since its last append in
+one go: many threads or coroutines that emit at once share the cost of making it durable.
+"""
+
+import asyncio
+import atexit
+import queue
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from schemas.catalog import RECORDS, TOPIC_OF
+from schemas.codec import encode_rows, fields_of
+from schemas.record import Event, InvalidEvent
+from streams.keys import key_of
+from streams.log import Log, LogError, Record
+
+EventLike = Event | Mapping[str, Any]
+"""An event, or its fields with the record's name under `type`."""
+
+_MOST_TOGETHER = 50_000
+
+
+class EmitterClosed(RuntimeError):
+    """The emitter was closed before this emit."""
+
+
+@dataclass(slots=True)
+class _Append:
+    records: dict[str, list[Record]]
+    count: int
+    done: Future[None] = field(default_factory=Future)
+
+
+class Emitter:
+    """Emits events to a log. Safe to share between threads and coroutines; use it as a context manager.
+
+    An event that carries its id (or the `source_event_id` it is made from) may be emitted again after any
+    failure: the pipeline counts it once.
+    """
+
+    def __init__(self, log: Log) -> None:
+        """Emit to this log, which stays the caller's to close."""
+        self._log = log
+        self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._writer = threading.Thread(target=self._write, name="mailwake-emitter", daemon=True)
+        self._writer.start()
+        atexit.register(self.close)
+
+    def emit(self, event: EventLike) -> None:
+        """Emit one event. Raises InvalidEvent, or LogError when it could not be made durable."""
+        self.emit_many((event,))
+
+    def emit_many(self, events: Iterable[EventLike]) -> None:
+        """Emit events, all or nothing. Raises as `emit`; nothing is emitted when one event is invalid."""
+        self._submit(events).result()
+
+    async def emit_async(self, event: EventLike) -> None:
+        """As `emit`, without blocking the event loop."""
+        await self.emit_many_async((event,))
+
+    async def emit_many_async(self, events: Iterable[EventLike]) -> None:
+        """As `emit_many`, without blocking the event loop."""
+        await asyncio.shield(asyncio.wrap_future(self._submit(events)))
+
+    def close(self) -> None:
+        """Wait until everything handed over is durable, then stop. Closing twice is harmless."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._waiting.put(None)
+        self._writer.join()
+        atexit.unregister(self.close)
+
+    def _submit(self, events: Iterable[EventLike]) -> Future[None]:
+        records = _records(events, time.time_ns() // 1_000_000)
+        append = _Append(records, sum(map(len, records.values())))
+        with self._closing:
+            if self._closed:
+                raise EmitterClosed("this Emitter was closed; make a new one")
+            self._waiting.put(append)
+        return append.done
+
+    def _write(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            together, last = self._gather(first)
+            self._append(together)
+            if last:
+                return
+
+    def _gather(self, first: _Append) -> tuple[list[_Append], bool]:
+        together, count = [first], first.count
+        while count < _MOST_TOGETHER:
+            try:
+                following = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                return together, True
+            together.append(following)
+            count += following.count
+        return together, False
+
+    def _append(self, together: Sequence[_Append]) -> None:
+        try:
+            self._log.append_all(_merged(together))
+        except LogError as error:
+            if len(together) == 1:
+                together[0].done.set_exception(error)
+                return
+            for append in together:
+                self._append([append])
+        except BaseException as error:
+            for append in together:
+                append.done.set_exception(error)
+            raise
+        else:
+            for append in together:
+                append.done.set_result(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+
+def typed(event: EventLike) -> Event:
+    """The event that fields with a `type` describe. Raises InvalidEvent."""
+    if isinstance(event, Event):
+        return event
+    fields = dict(event)
+    name = fields.pop("type", None)
+    record = RECORDS.get(name) if isinstance(name, str) else None
+    if record is None:
+        raise InvalidEvent("event", "type", name, "one of " + ", ".join(RECORDS))
+    return record(**fields)
+
+
+def _records(events: Iterable[EventLike], now: int) -> dict[str, list[Record]]:
+    """Framed records by topic, in the order given within each topic, stamped with the time of record."""
+    checked: list[Event] = []
+    for index, event in enumerate(events):
+        try:
+            checked.append(typed(event))
+        except InvalidEvent as error:
+            raise error.at(index) from None
+    values: list[bytes] = [b""] * len(checked)
+    by_type: dict[type[Event], list[int]] = {}
+    for index, known in enumerate(checked):
+        by_type.setdefault(type(known), []).append(index)
+    for record, indices in by_type.items():
+        rows = ({**fields_of(checked[index]), "recorded_at": now} for index in indices)
+        for index, framed in zip(indices, encode_rows(record, rows), strict=True):
+            values[index] = framed
+    records: dict[str, list[Record]] = {}
+    for known, framed in zip(checked, values, strict=True):
+        records.setdefault(TOPIC_OF[type(known)], []).append(Record(key_of(known), framed, now))
+    return records
+
+
+def _merged(together: Sequence[_Append]) -> dict[str, list[Record]]:
+    if len(together) == 1:
+        return together[0].records
+    merged: dict[str, list[Record]] = {}
+    for append in together:
+        for topic, records in append.records.items():
+            merged.setdefault(topic, []).extend(records)
+    return merged

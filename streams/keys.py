@@ -1,0 +1,55 @@
+"""The key an event goes to its topic under: what belongs together in order shares a partition."""
+
+from collections.abc import Callable
+
+from schemas.catalog import TOPIC_OF
+from schemas.dmarc import ReportEvent
+from schemas.documents import DeadLetter, DocumentProcessed, DocumentReceived
+from schemas.mail import MailEvent
+from schemas.record import Event
+from schemas.reputation import ReputationScored
+
+
+def key_of(event: Event) -> bytes:
+    """The partition key of an event, by its topic.
+
+    Mail events go by their sending domain; those whose source doesn't name one, by the message's own id.
+    """
+    return _KEYS[TOPIC_OF[type(event)]](event).encode()
+
+
+def _mail(event: Event) -> str:
+    assert isinstance(event, MailEvent)
+    return f"{event.tenant}/{event.from_domain or event.message_id or event.provider_message_id or event.event_id}"
+
+
+def _document(event: Event) -> str:
+    assert isinstance(event, DocumentReceived | DocumentProcessed)
+    return f"{event.tenant}/{event.receipt_id}"
+
+
+def _report(event: Event) -> str:
+    assert isinstance(event, ReportEvent)
+    return f"{event.tenant}/{event.policy_domain}"
+
+
+def _origin(event: Event) -> str:
+    assert isinstance(event, DeadLetter)
+    return DeadLetter.key_of(event.origin_topic, event.origin_partition, event.origin_offset)
+
+
+def _score(event: Event) -> str:
+    assert isinstance(event, ReputationScored)
+    return f"{event.tenant}/{event.kind}/{event.identity}"
+
+
+_KEYS: dict[str, Callable[[Event], str]] = {
+    "mail.events": _mail,
+    "documents": _document,
+    "documents.outcomes": _document,
+    "dmarc.records": _report,
+    "dead.letters": _origin,
+    "reputation.deltas": lambda event: event.event_id,
+    "reputation.buckets": lambda event: event.event_id,
+    "reputation.scores": _score,
+}

@@ -1,0 +1,30 @@
+"""The topics as mailwake declares them: what each keeps, and the key its records go under."""
+
+from streams.log import Retention, Topic
+
+DAY_MS = 86_400_000
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("documents"),
+    Topic("documents.outcomes"),
+    Topic("mail.events"),
+    Topic("dmarc.records"),
+    Topic("reputation.deltas", retention=Retention(max_age_ms=7 * DAY_MS)),
+    Topic("reputation.buckets", retention=Retention(max_age_ms=45 * DAY_MS)),
+    Topic("reputation.scores", retention=Retention(compacted=True)),
+    Topic("dead.letters"),
+)
+"""The embedded default: one partition each. Facts are kept for ever unless a setting says otherwise."""
+
+SHADOW = "@"
+"""Between a topic's name and a generation's number: what a rebuild emits, unseen by anyone else."""
+
+
+def shadow(topic: str, generation: int) -> str:
+    """The topic that a rebuild into this generation emits to in place of `topic`."""
+    return f"{topic}{SHADOW}{generation}"
+
+
+def plain(topic: str) -> str:
+    """The topic that a shadow stands for; a plain topic is its own."""
+    return topic.partition(SHADOW)[0]

@@ -1,0 +1,452 @@
+"""What every `streams.log.Log` must do, sentence by sentence of the contract.
+
+Subclass `LogConformance` and provide its `opener` fixture and `retain`; pytest then runs the suite against it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from streams.log import (
+    Log,
+    LogError,
+    LogInUse,
+    OffsetGone,
+    Record,
+    Retention,
+    Topic,
+    TopicPartition,
+    UnknownTopic,
+)
+from streams.partitioner import partition_of
+
+Opener = Callable[[Sequence[Topic]], Log]
+
+EVENTS = TopicPartition("events")
+LATEST = TopicPartition("latest")
+BRIEF = TopicPartition("brief")
+TOPICS = (
+    Topic("events"),
+    Topic("spread", partitions=4),
+    Topic("latest", retention=Retention(compacted=True)),
+    Topic("brief", retention=Retention(max_age_ms=1_000)),
+)
+
+
+def records(count: int, start: int = 0) -> list[Record]:
+    return [Record(b"key %d" % i, b"value %d" % i, 1_000 + i) for i in range(start, start + count)]
+
+
+def read_all(log: Log, source: TopicPartition, limit: int = 7) -> list[tuple[int, Record]]:
+    """Everything of a partition, read in batches of `limit` that must join up."""
+    found: list[tuple[int, Record]] = []
+    offset = log.begin(source)
+    while True:
+        batch = log.read(source, offset, limit)
+        assert batch.source == source
+        assert batch.first == offset
+        assert len(batch) == len(batch.offsets) == len(batch.keys) == len(batch.timestamps) <= limit
+        assert all(batch.first <= o < batch.next for o in batch.offsets)
+        found += [
+            (o, Record(*rest))
+            for o, *rest in zip(batch.offsets, batch.keys, batch.values, batch.timestamps, strict=True)
+        ]
+        if batch.next == batch.first:
+            assert offset == log.end(source)
+            return found
+        offset = batch.next
+
+
+class LogConformance(ABC):
+    @pytest.fixture
+    @abstractmethod
+    def opener(self) -> Opener:
+        """Opens one and the same log, empty at first: each call as another process would, all closed at the end."""
+
+    @abstractmethod
+    def retain(self, log: Log, now_ms: int) -> None:
+        """Have retention and compaction done as of that time."""
+
+    @pytest.fixture
+    def log(self, opener: Opener) -> Log:
+        return opener(TOPICS)
+
+    # Identity and topics
+
+    def test_id_stays_and_is_the_same_for_everyone(self, opener: Opener) -> None:
+        first = opener(TOPICS)
+        made = first.id
+        assert made and made == opener(TOPICS).id
+        first.append("events", records(3))
+        first.close()
+        assert opener(TOPICS).id == made
+
+    def test_partitions(self, log: Log) -> None:
+        assert list(log.partitions("events")) == [EVENTS]
+        assert list(log.partitions("spread")) == [TopicPartition("spread", p) for p in range(4)]
+
+    def test_unknown_topic_and_partition(self, log: Log) -> None:
+        nowhere = TopicPartition("nowhere")
+        for act in (
+            lambda: log.partitions("nowhere"),
+            lambda: log.append("nowhere", records(1)),
+            lambda: log.append("events", records(1), partition=1),
+            lambda: log.append_all({"events": records(1), "nowhere": records(1)}),
+            lambda: log.read(nowhere, 0, 1),
+            lambda: log.read(TopicPartition("spread", 4), 0, 1),
+            lambda: log.begin(nowhere),
+            lambda: log.end(nowhere),
+            lambda: log.mark(nowhere, 0),
+        ):
+            with pytest.raises(UnknownTopic):
+                act()
+        assert log.end(EVENTS) == 0
+
+    def test_topics_are_added_at_opening(self, opener: Opener) -> None:
+        earlier = opener(TOPICS)
+        opener((*TOPICS, Topic("new", partitions=2))).append("new", records(1), partition=1)
+        assert [record for _, record in read_all(earlier, TopicPartition("new", 1))] == records(1)
+
+    def test_another_number_of_partitions_is_refused(self, opener: Opener) -> None:
+        opener(TOPICS)
+        with pytest.raises(LogError, match=r"events.*1.*2"):
+            opener((Topic("events", partitions=2),))
+
+    # Appending and reading
+
+    def test_empty_partition(self, log: Log) -> None:
+        batch = log.read(EVENTS, 0, 10)
+        assert (batch.first, batch.next, len(batch)) == (0, 0, 0)
+        assert (log.begin(EVENTS), log.end(EVENTS)) == (0, 0)
+
+    def test_offsets_count_up_from_zero_without_gaps(self, log: Log) -> None:
+        assert list(log.append("events", records(3))) == [0, 1, 2]
+        assert list(log.append("events", [])) == []
+        assert list(log.append("events", records(2, start=3))) == [3, 4]
+        assert log.end(EVENTS) == 5
+        assert read_all(log, EVENTS) == list(enumerate(records(5)))
+
+    def test_every_record_comes_back_as_it_went_in(self, log: Log) -> None:
+        odd = [
+            Record(None, b"no key", 5),
+            Record(b"", b"", 0),
+            Record(b"tombstone", None, 4),
+            Record(bytes(range(256)), bytes(range(256)) * 5_000, 2**53),
+        ]
+        log.append("events", odd)
+        assert [record for _, record in read_all(log, EVENTS)] == odd
+
+    def test_what_is_appended_is_there_for_everyone_and_after_reopening(self, opener: Opener) -> None:
+        one, other = opener(TOPICS), opener(TOPICS)
+        one.append("events", records(2))
+        other.append("events", records(2, start=2))
+        assert read_all(one, EVENTS) == read_all(other, EVENTS) == list(enumerate(records(4)))
+        one.close()
+        other.close()
+        assert read_all(opener(TOPICS), EVENTS) == list(enumerate(records(4)))
+
+    @pytest.mark.parametrize("limit", [1, 2, 99, 100, 101, 1_000])
+    def test_batches_join_up(self, log: Log, limit: int) -> None:
+        log.append("events", records(100))
+        assert read_all(log, EVENTS, limit) == list(enumerate(records(100)))
+
+    def test_reading_from_the_middle(self, log: Log) -> None:
+        log.append("events", records(10))
+        batch = log.read(EVENTS, 4, 3)
+        assert (batch.first, list(batch.offsets), batch.next) == (4, [4, 5, 6], 7)
+        assert list(batch.values) == [b"value 4", b"value 5", b"value 6"]
+
+    def test_reading_past_the_end_is_refused(self, log: Log) -> None:
+        log.append("events", records(10))
+        assert len(log.read(EVENTS, 10, 1)) == 0
+        with pytest.raises(LogError, match="10"):
+            log.read(EVENTS, 11, 1)
+
+    def test_a_batch_stays_what_it_was(self, log: Log) -> None:
+        log.append("events", records(2))
+        batch = log.read(EVENTS, 0, 10)
+        log.append("events", records(2))
+        assert len(batch) == batch.next == 2
+
+    def test_large_records_are_all_read(self, log: Log) -> None:
+        large = [Record(b"%d" % i, bytes([i]) * 300_000, i) for i in range(40)]
+        log.append("events", large)
+        assert [record for _, record in read_all(log, EVENTS, limit=1_000)] == large
+
+    # Partitions
+
+    def test_the_key_chooses_the_partition(self, log: Log) -> None:
+        keyed = records(200)
+        offsets = log.append("spread", keyed)
+        for partition in range(4):
+            expected = [r for r in keyed if partition_of(r.key, 4) == partition]
+            found = read_all(log, TopicPartition("spread", partition))
+            assert [r for _, r in found] == expected != []
+            mine = [o for o, r in zip(offsets, keyed, strict=True) if partition_of(r.key, 4) == partition]
+            assert mine == list(range(len(expected)))
+
+    def test_a_partition_that_is_named_wins_over_the_key(self, log: Log) -> None:
+        assert list(log.append("spread", records(5), partition=3)) == list(range(5))
+        assert [r for _, r in read_all(log, TopicPartition("spread", 3))] == records(5)
+
+    def test_append_all(self, log: Log) -> None:
+        log.append_all({"events": records(3), "spread": records(50), "brief": []})
+        assert log.end(EVENTS) == 3
+        assert sum(log.end(source) for source in log.partitions("spread")) == 50
+
+    # Retention and compaction
+
+    def test_retention_leaves_offsets_as_they_were(self, log: Log) -> None:
+        log.append("brief", [Record(None, b"%d" % i, i) for i in range(2_000)])
+        self.retain(log, now_ms=2_500)
+        assert (log.begin(BRIEF), log.end(BRIEF)) == (1_500, 2_000)
+        assert [offset for offset, _ in read_all(log, BRIEF, 100)] == list(range(1_500, 2_000))
+        with pytest.raises(OffsetGone) as gone:
+            log.read(BRIEF, 1_499, 10)
+        assert gone.value.begin == 1_500
+
+    def test_offsets_are_never_reused(self, opener: Opener) -> None:
+        log = opener(TOPICS)
+        log.append("brief", records(10))
+        self.retain(log, now_ms=10**9)
+        assert log.begin(BRIEF) == log.end(BRIEF) == 10
+        log.close()
+        log = opener(TOPICS)
+        assert list(log.append("brief", records(1))) == [10]
+        assert read_all(log, BRIEF) == [(10, records(1)[0])]
+
+    def test_a_topic_without_retention_keeps_everything(self, log: Log) -> None:
+        log.append("events", records(10))
+        self.retain(log, now_ms=10**15)
+        assert len(read_all(log, EVENTS)) == 10
+
+    def test_retention_waits_for_the_groups(self, log: Log) -> None:
+        log.append("brief", records(10))
+        with log.hold(), log.transaction() as step:
+            step.commit("slow", BRIEF, 4)
+            step.commit("fast", BRIEF, 9)
+        self.retain(log, now_ms=10**9)
+        assert log.begin(BRIEF) == 4
+
+    def test_compaction_keeps_the_latest_of_each_key(self, log: Log) -> None:
+        log.append("latest", [Record(b"%d" % (i % 3), b"%d" % i, i) for i in range(10)])
+        self.retain(log, now_ms=10)
+        assert [(o, r.value) for o, r in read_all(log, LATEST)] == [(7, b"7"), (8, b"8"), (9, b"9")]
+        log.append("latest", [Record(b"0", b"new", 10)])
+        self.retain(log, now_ms=11)
+        assert [(o, r.value) for o, r in read_all(log, LATEST)] == [(7, b"7"), (8, b"8"), (10, b"new")]
+
+    def test_a_compacted_topic_can_be_read_from_anywhere(self, log: Log) -> None:
+        log.append("latest", [Record(b"same", b"%d" % i, i) for i in range(10)])
+        self.retain(log, now_ms=10)
+        assert log.begin(LATEST) == 0
+        for offset in range(10):
+            batch = log.read(LATEST, offset, 5)
+            assert (batch.first, list(batch.offsets), batch.next) == (offset, [9], 10)
+
+    def test_a_tombstone_forgets_its_key_at_once_and_goes_after_a_while(self, log: Log) -> None:
+        log.append("latest", [Record(b"a", b"1", 1), Record(b"b", b"2", 2), Record(b"a", None, 3)])
+        self.retain(log, now_ms=4)
+        assert [(o, r.value) for o, r in read_all(log, LATEST)] == [(1, b"2"), (2, None)]
+        self.retain(log, now_ms=10**10)
+        assert [(o, r.value) for o, r in read_all(log, LATEST)] == [(1, b"2")]
+        batch = log.read(LATEST, 2, 5)
+        assert (batch.first, len(batch), batch.next) == (2, 0, 3)
+        assert list(log.append("latest", [Record(b"a", b"back", 5)])) == [3]
+
+    # Transactions
+
+    def test_a_step_shows_all_at_once(self, opener: Opener) -> None:
+        log, other = opener(TOPICS), opener(TOPICS)
+        with log.hold():
+            with log.transaction() as step:
+                step.append("events", records(2))
+                step.append("events", records(1, start=2))
+                step.append("spread", records(10), partition=2)
+                step.commit("group", BRIEF, 0)
+                step.put_state("stage", {b"chunk": b"1"})
+                assert log.end(EVENTS) == other.end(EVENTS) == 0
+                assert log.committed("group") == {}
+                assert list(log.state("stage")) == []
+            for one in (log, other):
+                assert read_all(one, EVENTS) == list(enumerate(records(3)))
+                assert one.end(TopicPartition("spread", 2)) == 10
+                assert one.committed("group") == {BRIEF: 0}
+                assert list(one.state("stage")) == [(b"chunk", b"1")]
+
+    def test_a_step_that_raises_leaves_nothing(self, log: Log) -> None:
+        log.append("events", records(3))
+        with log.hold():
+            with pytest.raises(ZeroDivisionError), log.transaction() as step:
+                step.append("events", records(2))
+                step.commit("group", EVENTS, 3)
+                step.put_state("stage", {b"chunk": b"1"})
+                raise ZeroDivisionError
+            assert log.end(EVENTS) == 3
+            assert log.committed("group") == {}
+            assert list(log.state("stage")) == []
+            with log.transaction() as step:
+                step.commit("group", EVENTS, 3)
+        assert log.committed("group") == {EVENTS: 3}
+
+    def test_a_step_that_cannot_be_kept_whole_leaves_nothing(self, log: Log) -> None:
+        with log.hold():
+            with pytest.raises(UnknownTopic), log.transaction() as step:
+                step.append("events", records(1))
+                step.append("nowhere", records(1))
+            with pytest.raises(LogError), log.transaction() as step:
+                step.append("events", records(1))
+                step.put_state("stage", {b"chunk": b"1"})
+                step.commit("group", EVENTS, 2)
+            assert log.end(EVENTS) == 0
+            assert list(log.state("stage")) == []
+
+    def test_positions_are_kept_by_group_and_partition(self, opener: Opener) -> None:
+        log = opener(TOPICS)
+        spread = log.partitions("spread")
+        log.append("spread", records(100))
+        with log.hold():
+            for step_number in range(3):
+                with log.transaction() as step:
+                    step.commit("one", spread[0], step_number)
+                    step.commit("two", spread[0], 2 * step_number)
+                    step.commit("one", spread[3], 1)
+        log.close()
+        log = opener(TOPICS)
+        assert log.committed("one") == {spread[0]: 2, spread[3]: 1}
+        assert log.committed("two") == {spread[0]: 4}
+        assert log.committed("three") == {}
+
+    def test_state_is_replaced_by_chunk(self, opener: Opener) -> None:
+        log = opener(TOPICS)
+        with log.hold():
+            with log.transaction() as step:
+                step.put_state("stage", {b"a": b"1", b"b": b"2", b"c": b""})
+                step.put_state("other", {b"a": b"theirs"})
+            with log.transaction() as step:
+                step.put_state("stage", {b"a": b"10", b"d": b"lost"})
+                step.put_state("stage", {b"b": None, b"d": None, b"never": None})
+        log.close()
+        log = opener(TOPICS)
+        assert dict(log.state("stage")) == {b"a": b"10", b"c": b""}
+        assert dict(log.state("other")) == {b"a": b"theirs"}
+
+    def test_what_was_handed_over_may_change_afterwards(self, log: Log) -> None:
+        mine = records(2)
+        chunks: dict[bytes, bytes | None] = {b"a": b"1"}
+        with log.hold(), log.transaction() as step:
+            step.append("events", mine)
+            step.put_state("stage", chunks)
+            mine.clear()
+            chunks.clear()
+        assert log.end(EVENTS) == 2
+        assert dict(log.state("stage")) == {b"a": b"1"}
+
+    def test_emitters_go_on_during_a_step(self, opener: Opener) -> None:
+        log, emitter = opener(TOPICS), opener(TOPICS)
+        with log.hold(), log.transaction() as step:
+            step.append("events", records(1))
+            assert list(emitter.append("events", records(1, start=1))) == [0]
+        assert [r for _, r in read_all(log, EVENTS)] == [*records(1, start=1), *records(1)]
+
+    def test_one_runtime_at_a_time(self, opener: Opener) -> None:
+        log, other = opener(TOPICS), opener(TOPICS)
+        with log.hold():
+            with pytest.raises(LogInUse), other.hold():
+                pass
+            with log.transaction() as step:
+                step.append("events", records(1))
+        with other.hold(), other.transaction() as step:
+            step.append("events", records(1))
+        assert log.end(EVENTS) == 2
+
+    def test_no_step_without_holding_the_log(self, log: Log) -> None:
+        with pytest.raises(LogError, match="hold"), log.transaction():
+            pass
+        with log.hold():
+            pass
+        with pytest.raises(LogError, match="hold"), log.transaction():
+            pass
+
+    # Marks
+
+    def test_a_mark_holds_as_the_log_grows_and_is_reopened(self, opener: Opener) -> None:
+        log = opener(TOPICS)
+        log.append("events", records(5))
+        marks = [log.mark(EVENTS, offset) for offset in range(6)]
+        assert [m.offset for m in marks] == list(range(6))
+        assert all(m.log_id == log.id and m.source == EVENTS for m in marks)
+        assert len({m.digest for m in marks}) == 6
+        log.append("events", records(5))
+        log.close()
+        for mark in marks:
+            opener(TOPICS).check(mark)
+
+    def test_no_mark_past_the_end(self, log: Log) -> None:
+        log.append("events", records(5))
+        with pytest.raises(LogError, match="5"):
+            log.mark(EVENTS, 6)
+
+    def test_a_mark_tells_what_differs(self, log: Log) -> None:
+        log.append("events", records(5))
+        mark = log.mark(EVENTS, 3)
+        for other, said in (
+            (replace(mark, log_id="ffff"), r"another log.*ffff"),
+            (replace(mark, offset=6), r"ends before the position.*5.*6"),
+            (replace(mark, offset=4), r"another record at 3"),
+        ):
+            with pytest.raises(LogError, match=said):
+                log.check(other)
+
+    def test_a_mark_of_another_log_without_the_topic(self, log: Log) -> None:
+        mark = replace(log.mark(EVENTS, 0), log_id="ffff", source=TopicPartition("nowhere"))
+        with pytest.raises(LogError, match="another log"):
+            log.check(mark)
+
+    def test_a_mark_and_retention(self, log: Log) -> None:
+        log.append("brief", [Record(None, b"%d" % i, i) for i in range(10)])
+        marks = [log.mark(BRIEF, offset) for offset in range(11)]
+        self.retain(log, now_ms=1_005)
+        assert log.begin(BRIEF) == 5
+        for mark in marks[:5]:
+            with pytest.raises(LogError, match=r"begins after the position.*5"):
+                log.check(mark)
+        for mark in marks[5:]:
+            log.check(mark)
+        log.check(log.mark(BRIEF, 5))
+
+    def test_a_mark_and_compaction(self, log: Log) -> None:
+        log.append("latest", [Record(b"same", b"%d" % i, i) for i in range(10)])
+        marks = [log.mark(LATEST, offset) for offset in range(11)]
+        self.retain(log, now_ms=10)
+        for mark in marks:
+            log.check(mark)
+        with pytest.raises(LogError, match="another record at 9"):
+            log.check(replace(marks[10], digest=marks[9].digest))
+
+    # Threads
+
+    def test_threads_share_a_log(self, log: Log) -> None:
+        def write(name: bytes) -> None:
+            for i in range(20):
+                log.append("events", [Record(name, b"%d.%d" % (i, j), i) for j in range(5)])
+
+        def follow() -> None:
+            offset = 0
+            while offset < 300:
+                batch = log.read(EVENTS, offset, 50)
+                assert list(batch.offsets) == list(range(offset, batch.next))
+                offset = batch.next
+
+        with ThreadPoolExecutor(5) as threads:
+            acts = [threads.submit(follow), threads.submit(follow)]
+            acts += [threads.submit(write, b"%d" % n) for n in range(3)]
+        for act in acts:
+            act.result()
+        found = [record for _, record in read_all(log, EVENTS, 1_000)]
+        for n in range(3):
+            mine = [record.value for record in found if record.key == b"%d" % n]
+            assert mine == [b"%d.%d" % (i, j) for i in range(20) for j in range(5)]

@@ -67,9 +67,12 @@ class Connections:
             try:
                 yield connection
                 connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error) and _is_full(error):
+                    # Empties the WAL if the database file has room for it, and so may make room for the next try.
+                    self._checkpoint(connection)
                 raise
             if self._wal_bytes() >= self._next_checkpoint:
                 self._checkpoint(connection)
@@ -215,9 +218,8 @@ def failures_named(path: Path) -> Iterator[None]:
 
 
 def _named(error: sqlite3.Error, path: Path) -> Exception:
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = None if code is None else code & 0xFF
-    if primary == sqlite3.SQLITE_FULL or code in _FULL:
+    primary = _code(error) & 0xFF
+    if _is_full(error):
         return LogFull(
             f"{path} cannot grow ({error}): the disk is full, or a quota or file size limit is reached. Nothing was "
             "kept of this write; make room and it goes on"
@@ -241,6 +243,14 @@ def _named(error: sqlite3.Error, path: Path) -> Exception:
     if primary in (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG):
         return LogError(f"{path}: a record that the log cannot hold ({error})")
     return error
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return _code(error) in _FULL
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -206,11 +206,12 @@ def test_page_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert log.append("events", sized(1))[0] == 100
 
 
-def test_full_disk(tmp_path: Path) -> None:
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_connections, "WAL_BYTES", 256 * 1024)
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)],
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small)],
         capture_output=True,
         text=True,
         check=False,
@@ -219,7 +220,7 @@ def test_full_disk(tmp_path: Path) -> None:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
     try:
         ballast = small / "ballast"
-        ballast.write_bytes(bytes(1_000_000))
+        ballast.write_bytes(bytes(3_000_000))
         with closing(SqliteLog.open(small / "log.db", TOPICS)) as log:
             kept = 0
             with pytest.raises(LogFull):

@@ -1,0 +1,99 @@
+"""The embedded pipeline: one process that holds the log, drives the stages and loads the warehouse."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from mailwake.settings import Settings
+from processors.documents.stage import DocumentStage
+from processors.reputation.stage import ReputationStage
+from processors.stage import Stage
+from replay.lineage import Lineage, live_lineage
+from sinks.loading import Loader
+from sinks.sink import SinkBusy
+from sinks.warehouse.warehouse import Warehouse, WarehouseSink
+from sources.files import Intake
+from sources.watch import WatchedFolder
+from streams.blobs import Blobs
+from streams.log import LogFull
+from streams.pauses import Pauses
+from streams.runner import Boundary, StageRunner
+from streams.sqlite_log import SqliteLog
+from streams.topics import TOPICS
+from streams.workers import Patience, Worker, Workers
+
+BUSY = (LogFull, SinkBusy)
+"""What passes: the disk is full, the warehouse is busy."""
+
+LOADER = "warehouse"
+"""The loader's name among the workers."""
+
+
+def open_log(settings: Settings, create: bool = True) -> SqliteLog:
+    """The log that the settings name. Raises LogError."""
+    settings.log_path.parent.mkdir(parents=True, exist_ok=True)
+    return SqliteLog.open(settings.log_path, TOPICS, create=create)
+
+
+def fresh_stages(settings: Settings) -> list[Stage]:
+    """Every stage of the embedded pipeline, with no state."""
+    return [DocumentStage(Blobs(settings.blobs).get), ReputationStage()]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The workers of one process that holds the log; `opened` makes one."""
+
+    log: SqliteLog
+    warehouse: Warehouse
+    lineage: Lineage
+    runners: tuple[StageRunner, ...]
+    loader: Loader
+    settings: Settings
+
+    def drain(self, progress: Callable[[str, int], None] = lambda name, records: None) -> None:
+        """Step until nothing is left to do. Raises the first failure."""
+        patience = Patience(BUSY, give_up_after_s=20)
+        Workers(self._workers(), patience, progress).run(until_idle=True)
+
+    def workers(self) -> Workers:
+        """Workers that run until they are stopped, folders watched and retention kept."""
+        settings = self.settings
+        patience = Patience((*BUSY, OSError), linger_s=settings.linger_ms / 1000)
+        intake = Intake(self.log, Blobs(settings.blobs), settings.tenant, "folder")
+        watched = [Worker(f"watch {folder}", WatchedFolder(folder, intake).step) for folder in settings.watch]
+        return Workers([*watched, *self._workers()], patience)
+
+    def lag(self) -> int:
+        """How many records are waiting for a stage or the warehouse."""
+        return sum(runner.lag() for runner in self.runners) + self.loader.lag()
+
+    def _workers(self) -> list[Worker]:
+        pauses = Pauses.beside(self.settings.log_path)
+        names = tuple(runner.stage.name for runner in self.runners)
+        driving = [
+            Worker(name, runner.step, lambda name=name: pauses.paused(name))  # type: ignore[misc]
+            for name, runner in zip(names, self.runners, strict=True)
+        ]
+        return [*driving, Worker(LOADER, self.loader.step, lambda: pauses.paused(LOADER), after=names)]
+
+
+@contextmanager
+def opened(settings: Settings, at: Callable[[Boundary], None] = lambda _: None) -> Iterator[Pipeline]:
+    """The pipeline of the live generation, holding the log. Raises LogError, SinkError.
+
+    The warehouse is brought to the newest migration first.
+    """
+    with ExitStack() as stack:
+        log = open_log(settings)
+        stack.callback(log.close)
+        stack.enter_context(log.hold())
+        warehouse = Warehouse.open(settings.warehouse)
+        stack.callback(warehouse.close)
+        warehouse.migrate()
+        live = live_lineage(log, warehouse)
+        stages = fresh_stages(settings)
+        runners = tuple(StageRunner(log, stage, live.live, settings.step_records, at) for stage in stages)
+        sink = WarehouseSink(warehouse, live.number)
+        loader = Loader(log, sink, live.load_plan(stages, settings.step_records), at)
+        yield Pipeline(log, warehouse, live, runners, loader, settings)

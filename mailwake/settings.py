@@ -1,0 +1,123 @@
+"""Settings: environment variables `MAILWAKE_*`, and `mailwake.toml` (or the file that MAILWAKE_CONFIG names).
+
+The environment wins over the file. In URLs three slashes begin a relative path and four an absolute one.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class SettingsError(ValueError):
+    """A setting that can't be used; says which, what it got and what it wants."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with the embedded defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="MAILWAKE_", extra="forbid", frozen=True)
+
+    log: str = "sqlite:///mailwake.db"
+    """Where events are kept: sqlite:///PATH."""
+    warehouse: str = "chdb:///warehouse"
+    """Where they are queried: chdb:///FOLDER."""
+    blobs: Path = Path("blobs")
+    """The folder of documents larger than 512 KiB."""
+    tenant: str = "default"
+    """The tenant of what is ingested and emitted without one."""
+    http_host: str = "127.0.0.1"
+    """Where `mailwake up` serves ClickHouse's HTTP interface."""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8123
+    """Its port; 0 takes any that is free."""
+    watch: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders from which `mailwake up` takes documents, separated by commas in the environment."""
+    step_records: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
+    """The most records in one step of a stage or one load."""
+    linger_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
+    """How long `mailwake up` waits for more when little came."""
+    query_seconds: Annotated[float, Field(gt=0)] = 60
+    """The longest a query may run."""
+    query_bytes: Annotated[int, Field(ge=10_000_000)] = 400_000_000
+    """The most memory a query may take."""
+    query_rows: Annotated[int, Field(ge=1)] = 10_000_000
+    """The most rows a query may return."""
+
+    @field_validator("watch", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("log")
+    @classmethod
+    def _log_scheme(cls, value: str) -> str:
+        path_of(value, "sqlite")
+        return value
+
+    @field_validator("warehouse")
+    @classmethod
+    def _warehouse_scheme(cls, value: str) -> str:
+        path_of(value, "chdb")
+        return value
+
+    @property
+    def log_path(self) -> Path:
+        """The log's SQLite file."""
+        return path_of(self.log, "sqlite")
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The warehouse's folder."""
+        return path_of(self.warehouse, "chdb")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given beats the environment, which beats the file."""
+        file = Path(os.environ.get("MAILWAKE_CONFIG", "mailwake.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def path_of(url: str, scheme: str) -> Path:
+    """The path in `scheme:///relative` or `scheme:////absolute`. Raises ValueError, saying what it wants."""
+    parts = urlsplit(url)
+    if parts.scheme != scheme or parts.netloc or not parts.path.strip("/"):
+        raise ValueError(f"{scheme}:///RELATIVE/PATH or {scheme}:////ABSOLUTE/PATH")
+    return Path(parts.path[1:])
+
+
+def load_settings() -> Settings:
+    """Settings from the environment and the file. Raises SettingsError."""
+    file = os.environ.get("MAILWAKE_CONFIG")
+    if file and not Path(file).is_file():
+        raise SettingsError(f"MAILWAKE_CONFIG names {file}, and there is no such file")
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        wants = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        if first["type"] == "extra_forbidden":
+            wants = "no such setting; there are " + ", ".join(Settings.model_fields)
+        raise SettingsError(
+            f"setting {name} (MAILWAKE_{name.upper()}): got {first['input']!r}, wants {wants}"
+        ) from None

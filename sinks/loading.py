@@ -1,0 +1,98 @@
+"""Loads the log into a sink: from the position that the sink itself holds, batch by batch."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from processors.dead_letters import dead_letter
+from sinks.sink import Sink
+from streams.log import Log, LogError, Mark, Record, TopicPartition
+from streams.runner import as_slice
+from streams.topics import plain
+
+
+class PositionRefused(LogError):
+    """What the sink holds and what the log holds do not belong together; the message names the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What a loader reads, and what it leaves to others."""
+
+    topics: Sequence[str]
+    """Topics to load, shadows included."""
+    starts: Mapping[str, int]
+    """Where a topic begins for this sink when it holds no position yet; 0 unless named."""
+    checked_by_stages: frozenset[str]
+    """Topics whose garbage a stage turns into dead letters; that of the others is this loader's to report."""
+    group: str = "warehouse"
+    """What the loader's progress goes by in the log, so that retention waits for it."""
+    batch_records: int = 50_000
+    """The most records in one load."""
+
+
+class Loader:
+    """Drives one sink. Used by one thread, within `Log.hold`."""
+
+    def __init__(
+        self, log: Log, sink: Sink, plan: LoadPlan, at: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Compare the sink's positions with the log. Raises PositionRefused when they do not belong together."""
+        self._log, self._sink, self._plan, self._at = log, sink, plan, at
+        self._positions = dict(self._resume())
+
+    def step(self) -> int:
+        """Load some records of each partition; returns how many. Raises SinkBusy: then call again later."""
+        return sum(self._load(source) for source in self._positions)
+
+    def lag(self) -> int:
+        """How many records are waiting."""
+        return sum(self._log.end(source) - position for source, position in self._positions.items())
+
+    def _load(self, source: TopicPartition) -> int:
+        batch = self._log.read(source, self._positions[source], self._plan.batch_records)
+        if batch.next == batch.first:
+            return 0
+        self._at("read")
+        records = as_slice(batch)
+        loaded = self._sink.load(records, self._log.mark(source, batch.next))
+        self._at("loaded")
+        if loaded.bad and plain(source.topic) not in self._plan.checked_by_stages:
+            now = time.time_ns() // 1_000_000
+            letters = [
+                dead_letter(records, index, self._sink.name, reason, now) for index, reason in loaded.bad
+            ]
+            self._log.append("dead.letters", [Record(e.key, e.value, e.recorded_at) for e in letters])
+        with self._log.transaction() as transaction:
+            transaction.commit(self._plan.group, source, batch.next)
+        self._positions[source] = batch.next
+        self._at("committed")
+        return len(batch)
+
+    def _resume(self) -> Iterator[tuple[TopicPartition, int]]:
+        for topic in self._plan.topics:
+            for source in self._log.partitions(topic):
+                mark = self._sink.position(source)
+                yield source, self._plan.starts.get(topic, 0) if mark is None else self._checked(mark)
+                if mark is None:
+                    self._refuse_a_gap(source, self._plan.starts.get(topic, 0))
+
+    def _checked(self, mark: Mark) -> int:
+        try:
+            self._log.check(mark)
+        except LogError as error:
+            raise PositionRefused(
+                f"{self._sink.name} has loaded {mark.source.topic}/{mark.source.partition} up to {mark.offset}, "
+                f"and the log does not continue that: {error}. Nothing was loaded. If this log is the right one, "
+                "rebuild the warehouse from it: mailwake replay rebuild && mailwake replay swap"
+            ) from None
+        return mark.offset
+
+    def _refuse_a_gap(self, source: TopicPartition, start: int) -> None:
+        begin = self._log.begin(source)
+        if begin > start:
+            raise PositionRefused(
+                f"{self._sink.name} holds nothing of {source.topic}/{source.partition} and the log only reaches back "
+                f"to offset {begin}: restore a backup of the warehouse, or accept what is left with "
+                "mailwake replay rebuild && mailwake replay swap"
+            )

@@ -1,0 +1,86 @@
+"""Documents from files and folders: appended whole, before anyone interprets them."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from schemas.codec import encode
+from schemas.documents import DocumentReceived
+from streams.blobs import INLINE_LIMIT, Blobs
+from streams.keys import key_of
+from streams.log import Log, Record
+
+LARGEST_DOCUMENT = 256 * 2**20
+"""Bytes; a larger file is refused before it is read."""
+
+
+class UnreadablePath(ValueError):
+    """A path that can't be taken; says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where documents are appended, and as whose."""
+
+    log: Log
+    blobs: Blobs
+    tenant: str = "default"
+    channel: str = "file"
+
+    def receive(self, content: bytes, name: str) -> DocumentReceived:
+        """Append one document; it is durable when this returns. Raises LogError, OSError."""
+        document, record = self.prepare(content, name)
+        self.log.append("documents", [record])
+        return document
+
+    def prepare(self, content: bytes, name: str) -> tuple[DocumentReceived, Record]:
+        """The event and record for a document; a large one is in the blob store when this returns."""
+        inline = len(content) <= INLINE_LIMIT
+        digest = hashlib.sha256(content).hexdigest() if inline else self.blobs.put(self.tenant, content)
+        now = time.time_ns() // 1_000_000
+        receipt = str(uuid4())
+        document = DocumentReceived(
+            event_id=DocumentReceived.id_of(self.tenant, receipt),
+            tenant=self.tenant,
+            occurred_at=now,
+            recorded_at=now,
+            source="files",
+            channel=self.channel,
+            source_event_id=receipt,
+            receipt_id=receipt,
+            sha256=digest,
+            size=len(content),
+            content=content if inline else None,
+            name=name,
+        )
+        return document, Record(key_of(document), encode(document), now)
+
+
+def files_under(paths: Iterable[Path]) -> Iterator[Path]:
+    """Every file that the paths name, folders gone through in order, hidden files left out.
+
+    Raises UnreadablePath for a path that does not exist.
+    """
+    for path in paths:
+        if path.is_dir():
+            hidden = (file for file in path.rglob("*") if file.is_file())
+            yield from sorted(
+                f for f in hidden if not any(p.startswith(".") for p in f.relative_to(path).parts)
+            )
+        elif path.is_file():
+            yield path
+        else:
+            raise UnreadablePath(f"{path}: no such file or folder")
+
+
+def read_document(path: Path) -> bytes:
+    """The bytes of a file. Raises UnreadablePath when it is too large or can't be read."""
+    try:
+        if (size := path.stat().st_size) > LARGEST_DOCUMENT:
+            raise UnreadablePath(f"{path}: {size:,} bytes; documents of up to {LARGEST_DOCUMENT:,} are taken")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadablePath(f"{path}: {error.strerror}") from None

@@ -1,0 +1,63 @@
+"""A folder that documents are dropped into: each is appended, then moved to `taken/` inside it."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sources.files import Intake, UnreadablePath, read_document
+
+logger = logging.getLogger(__name__)
+
+TAKEN, REFUSED = "taken", "refused"
+SETTLED_S = 1.0
+"""A file is taken when it has not changed for this long: until then somebody may still be writing it."""
+
+
+@dataclass(slots=True)
+class WatchedFolder:
+    """Takes what is dropped into one folder.
+
+    A crash between append and move appends a document twice; its second copy is then a duplicate, and nothing is
+    counted twice.
+    """
+
+    folder: Path
+    intake: Intake
+    _seen: dict[Path, tuple[int, float]] = field(default_factory=dict)
+
+    def step(self) -> int:
+        """Take every settled file; returns how many. Raises LogError, OSError: then call again later."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        taken = 0
+        for file in sorted(self.folder.iterdir()):
+            if file.is_file() and not file.name.startswith(".") and self._settled(file):
+                taken += self._take(file)
+        return taken
+
+    def _take(self, file: Path) -> int:
+        try:
+            content = read_document(file)
+        except UnreadablePath as error:
+            logger.warning("refused %s", error)
+            self._move(file, REFUSED)
+            return 0
+        self.intake.receive(content, file.name)
+        self._move(file, TAKEN)
+        return 1
+
+    def _move(self, file: Path, where: str) -> None:
+        target = self.folder / where
+        target.mkdir(exist_ok=True)
+        name = target / file.name
+        if name.exists():
+            name = target / f"{time.time_ns()}-{file.name}"
+        file.rename(name)
+        self._seen.pop(file, None)
+
+    def _settled(self, file: Path) -> bool:
+        stat = file.stat()
+        now = (stat.st_size, stat.st_mtime)
+        settled = time.time() - stat.st_mtime >= SETTLED_S and self._seen.get(file, now) == now
+        self._seen[file] = now
+        return settled

@@ -35,6 +35,11 @@ def open_log(settings: Settings, create: bool = True) -> SqliteLog:
     return SqliteLog.open(settings.log_path, TOPICS, create=create)
 
 
+def existing_log(settings: Settings) -> SqliteLog:
+    """The log that the settings name, which must exist. Raises LogError."""
+    return open_log(settings, create=False)
+
+
 def fresh_stages(settings: Settings) -> list[Stage]:
     """Every stage of the embedded pipeline, with no state."""
     return [DocumentStage(Blobs(settings.blobs).get), ReputationStage()]

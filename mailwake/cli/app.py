@@ -1,0 +1,30 @@
+"""The command line's root: mounts every command."""
+
+import typer
+
+from mailwake.cli import dead_letters, demo, emit, ingest, keep, query, replay, run, schemas, simulate, status
+
+app = typer.Typer(
+    name="mailwake",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Everything that happens to your mail is an event in a log; reputation, DMARC and dashboards are folds over it.",
+)
+
+app.command()(demo.demo)
+app.command()(run.up)
+app.command()(run.run)
+app.command()(emit.emit)
+app.command()(ingest.ingest)
+app.command()(ingest.inspect)
+app.command()(simulate.simulate)
+app.command()(query.query)
+app.command()(status.status)
+app.command()(status.pause)
+app.command()(status.resume)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.command()(keep.backup)
+app.command()(keep.restore)
+app.add_typer(replay.app, name="replay")
+app.add_typer(schemas.app, name="schemas")

@@ -1,0 +1,105 @@
+"""`mailwake dead-letters`: records that could not be understood."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from streams.sqlite_log import SqliteLog
+
+app = typer.Typer(no_args_is_help=True, help="Records that could not be understood: list, show, retry.")
+
+Offset = Annotated[int, typer.Argument(help="The dead letter's offset, as list shows it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
+
+
+@app.command("list")
+def list_letters(
+    limit: Annotated[int, typer.Option(help="The most to show, newest first.")] = 50, as_json: AsJson = False
+) -> None:
+    """The newest dead letters: where each was read, by which stage, and why it was not understood."""
+    from mailwake.cli.output import print_json, print_table
+
+    with _log() as log:
+        newest = list(_letters(log, limit))
+    if as_json:
+        for offset, letter in newest:
+            print_json({"offset": offset} | _fields(letter))
+        return
+    rows = [
+        (offset, f"{e.origin_topic}/{e.origin_partition}", e.origin_offset, e.stage, e.size, e.reason)
+        for offset, e in newest
+    ]
+    print_table(None, ("offset", "origin", "at", "stage", "bytes", "reason"), rows)
+
+
+@app.command()
+def show(offset: Offset, as_json: AsJson = False) -> None:
+    """One dead letter, with its bytes (base64, at most the first 64 KiB)."""
+    from mailwake.cli.output import print_json, print_line
+
+    with _log() as log:
+        letter = _letter(log, offset)
+    fields = _fields(letter) | {"content": base64.b64encode(letter.content).decode()}
+    if as_json:
+        print_json(fields)
+    else:
+        for name, value in fields.items():
+            print_line(f"{name:>17}  {value}")
+
+
+@app.command()
+def retry(offset: Offset) -> None:
+    """Append the origin's bytes again to the topic they were read from, for today's code to try."""
+    import time
+
+    from mailwake.cli.output import print_line
+    from streams.log import Record, TopicPartition
+
+    with _log() as log:
+        letter = _letter(log, offset)
+        origin = TopicPartition(letter.origin_topic, letter.origin_partition)
+        batch = log.read(origin, letter.origin_offset, 1)
+        record = Record(batch.keys[0], batch.values[0], time.time_ns() // 1_000_000)
+        (again,) = log.append(origin.topic, [record], origin.partition)
+    print_line(f"appended again to {origin.topic}/{origin.partition} at {again}")
+
+
+@contextmanager
+def _log() -> Iterator["SqliteLog"]:
+    from mailwake.pipeline import existing_log
+    from mailwake.settings import load_settings
+
+    log = existing_log(load_settings())
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def _letters(log: "SqliteLog", limit: int) -> Iterator[tuple[int, Any]]:
+    from schemas.codec import decode
+    from streams.log import TopicPartition
+
+    letters = TopicPartition("dead.letters")
+    batch = log.read(letters, max(log.begin(letters), log.end(letters) - limit), limit)
+    for offset, value in sorted(zip(batch.offsets, batch.values, strict=True), reverse=True):
+        yield offset, decode(value)
+
+
+def _letter(log: "SqliteLog", offset: int) -> Any:
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from schemas.codec import decode
+    from streams.log import TopicPartition
+
+    letters = TopicPartition("dead.letters")
+    if not log.begin(letters) <= offset < log.end(letters):
+        raise CommandFailed(f"no dead letter at offset {offset}: mailwake dead-letters list", USAGE)
+    return decode(log.read(letters, offset, 1).values[0])
+
+
+def _fields(letter: Any) -> dict[str, Any]:
+    return dict(letter.model_dump(exclude={"content"}))

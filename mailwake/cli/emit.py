@@ -1,0 +1,76 @@
+"""`mailwake emit`: events from standard input, a JSON object a line."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+BATCH = 10_000
+
+
+def emit(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Append events to the log, durably: JSON lines on stdin, each with the record's name under "type".
+
+    Lines are taken in batches of 10,000; each batch is all or nothing. The first line that is no event ends it, with
+    the line's number; the batches before it are in the log.
+
+    Example: echo '{"type": "MessageSent", "from_domain": "example.com"}' | mailwake emit
+    """
+    from mailwake.cli.output import note, print_json, print_line, progress
+    from mailwake.emitter import Emitter
+    from mailwake.settings import load_settings
+
+    tenant = load_settings().tenant
+    emitted = 0
+    with Emitter() as emitter, progress("emitting") as advance:
+        for first, batch in _batches(tenant):
+            _emit(emitter, first, batch)
+            emitted += len(batch)
+            advance("events", len(batch))
+    if as_json:
+        print_json({"emitted": emitted})
+    else:
+        print_line(f"{emitted:,} events appended")
+        note("to count and load them: mailwake run --until-idle (or leave mailwake up running)")
+
+
+def _batches(tenant: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    from mailwake.cli.failures import CommandFailed
+
+    first, batch = 1, []
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError as error:
+            raise CommandFailed(
+                f"line {number}: not JSON ({error}); nothing from line {first} on was emitted"
+            ) from None
+        if not isinstance(fields, dict):
+            raise CommandFailed(
+                f"line {number}: an object is wanted; nothing from line {first} on was emitted"
+            )
+        batch.append({"tenant": tenant, **fields, "_line": number})
+        if len(batch) == BATCH:
+            yield first, batch
+            first, batch = number + 1, []
+    if batch:
+        yield first, batch
+
+
+def _emit(emitter: Any, first: int, batch: list[dict[str, Any]]) -> None:
+    from mailwake.cli.failures import CommandFailed
+    from schemas.record import InvalidEvent
+
+    lines = [fields.pop("_line") for fields in batch]
+    try:
+        emitter.emit_many(batch)
+    except InvalidEvent as error:
+        line = lines[error.index or 0]
+        what = str(error).partition(": ")[2]
+        raise CommandFailed(f"line {line}: {what}; nothing from line {first} on was emitted") from None

@@ -1,0 +1,73 @@
+"""What a user sees when something is wrong: one line that says what to do, and an exit code; no traceback."""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+NOT_SO, USAGE, REFUSED, NO_ROOM, INTERRUPTED = 1, 2, 3, 4, 130
+"""Exit codes: an input or comparison was not good; settings or arguments; somebody holds it, or log and
+warehouse do not belong together; no room, or a neighbour stayed away; Ctrl-C."""
+
+
+class CommandFailed(Exception):
+    """A command can't do what was asked; its message is all the user needs."""
+
+    def __init__(self, message: str, code: int = NOT_SO) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn the errors a user can cause or meet into their line and exit code; bugs keep their traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _exit("interrupted; everything that was told is kept", INTERRUPTED)
+    except BrokenPipeError:
+        _silence_stdout()
+        sys.exit(0)
+    except OSError as error:
+        code = NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else USAGE
+        _exit(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), code)
+    except Exception as error:
+        code = _code(error)
+        if code is None:
+            raise
+        _exit(str(error), code)
+
+
+def _code(error: Exception) -> int | None:
+    from mailwake.settings import SettingsError
+    from schemas.record import InvalidEvent
+    from sinks.engine import WarehouseInUse, WarehouseUnavailable
+    from sinks.sink import SinkBusy, SinkError
+    from sources.files import UnreadablePath
+    from streams.log import LogError, LogFull
+
+    codes: tuple[tuple[type[Exception], int], ...] = (
+        (SettingsError, USAGE),
+        (UnreadablePath, USAGE),
+        (InvalidEvent, NOT_SO),
+        (LogFull, NO_ROOM),
+        (SinkBusy, NO_ROOM),
+        (LogError, REFUSED),
+        (SinkError, REFUSED),
+        (WarehouseInUse, REFUSED),
+        (WarehouseUnavailable, REFUSED),
+    )
+    if isinstance(error, CommandFailed):
+        return error.code
+    return next((code for kind, code in codes if isinstance(error, kind)), None)
+
+
+def _exit(message: str, code: int) -> None:
+    sys.stderr.write(f"mailwake: {message}\n")
+    sys.exit(code)
+
+
+def _silence_stdout() -> None:
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

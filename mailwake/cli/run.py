@@ -1,0 +1,77 @@
+"""`mailwake up` and `mailwake run`: drive the pipeline, for ever or until nothing is left."""
+
+import signal
+import threading
+from typing import Annotated, Any
+
+import typer
+
+
+def up() -> None:
+    """Run until stopped: watched folders, stages, the warehouse, and ClickHouse's HTTP interface."""
+    import logging
+
+    from mailwake.cli.output import note
+    from mailwake.pipeline import opened
+    from mailwake.serving import served
+    from mailwake.settings import load_settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = load_settings()
+    with opened(settings) as pipeline, served(pipeline, settings) as url:
+        workers = pipeline.workers()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: workers.stopping.set())
+        logging.getLogger("mailwake").info(
+            "up: log %s, warehouse %s, queries at %s", settings.log, settings.warehouse, url
+        )
+        note(
+            f"query it: curl '{url}/?query=SELECT+1', or mailwake query \"SELECT * FROM freshness\". Ctrl-C stops."
+        )
+        keeper = threading.Thread(
+            target=_keep, args=(pipeline, workers.stopping), name="retention", daemon=True
+        )
+        keeper.start()
+        workers.run(until_idle=False)
+        keeper.join()
+
+
+def run(
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="Stop when nothing is left to do.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Drive stages and warehouse without serving queries; with --until-idle, as far as the log reaches."""
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.cli.output import print_json, print_line, progress
+    from mailwake.pipeline import opened
+    from mailwake.settings import load_settings
+
+    if not until_idle:
+        raise CommandFailed("say --until-idle, or use mailwake up to run until stopped", USAGE)
+    done: dict[str, int] = {}
+    with opened(load_settings()) as pipeline, progress("") as advance:
+
+        def count(name: str, records: int) -> None:
+            done[name] = done.get(name, 0) + records
+            advance(name, records)
+
+        pipeline.drain(count)
+        letters = sum(runner.stage.tally().dead for runner in pipeline.runners)
+    if as_json:
+        print_json({"records": done, "dead_letters": letters})
+    else:
+        print_line(", ".join(f"{name} {records:,} records" for name, records in done.items()))
+        if letters:
+            print_line(f"{letters:,} records could not be understood: mailwake dead-letters list")
+
+
+RETENTION_EVERY_S = 300.0
+
+
+def _keep(pipeline: Any, stopping: threading.Event) -> None:
+    import time
+
+    while not stopping.wait(RETENTION_EVERY_S):
+        pipeline.log.retain(time.time_ns() // 1_000_000)

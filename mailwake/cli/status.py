@@ -1,0 +1,106 @@
+"""`mailwake status`, `pause` and `resume`: what the pipeline has done, and holding one stage back."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+STAGES = ("documents", "reputation", "warehouse")
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Topics with their offsets and last event, stages with their lag, dead letters, paused stages."""
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.cli.output import print_json, print_line, print_table
+    from mailwake.pipeline import existing_log
+    from mailwake.settings import load_settings
+    from streams.pauses import Pauses
+
+    settings = load_settings()
+    if not settings.log_path.exists():
+        raise CommandFailed(
+            f"there is no log at {settings.log_path} yet: mailwake emit or mailwake demo makes one", USAGE
+        )
+    log = existing_log(settings)
+    try:
+        report = _report(log, Pauses.beside(settings.log_path).all())
+    finally:
+        log.close()
+    if as_json:
+        print_json(report)
+        return
+    topics = [
+        (t["topic"], t["begin"], t["end"], t["records"], t["bytes"], t["last_event"] or "")
+        for t in report["topics"]
+    ]
+    print_table("Topics", ("topic", "begin", "end", "records", "bytes", "last appended"), topics)
+    print_line()
+    stages = [
+        (s["stage"], s["topic"], s["position"], s["lag"], "paused" if s["paused"] else "")
+        for s in report["stages"]
+    ]
+    print_table("Stages", ("stage", "reads", "position", "lag", ""), stages)
+    print_line(f"\nDead letters: {report['dead_letters']:,}")
+
+
+def _report(log: Any, paused: list[str]) -> dict[str, Any]:
+    stats = log.stats()
+    ends = {s.source: s.end for s in stats}
+    return {
+        "log": log.id,
+        "topics": [
+            {
+                "topic": s.source.topic,
+                "partition": s.source.partition,
+                "begin": s.begin,
+                "end": s.end,
+                "records": s.records,
+                "bytes": s.bytes,
+                "last_event": _iso(s.last_timestamp),
+            }
+            for s in stats
+        ],
+        "stages": [
+            {
+                "stage": group,
+                "topic": source.topic,
+                "position": offset,
+                "lag": ends.get(source, offset) - offset,
+                "paused": group.partition("@")[0] in paused,
+            }
+            for group in log.groups()
+            for source, offset in sorted(log.committed(group).items())
+        ],
+        "dead_letters": sum(s.records for s in stats if s.source.topic == "dead.letters"),
+        "paused": paused,
+    }
+
+
+def _iso(ms: int | None) -> str | None:
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+def pause(stage: Annotated[str, typer.Argument(help="documents, reputation or warehouse.")]) -> None:
+    """Hold one stage back, in the running pipeline and after restarts, until `mailwake resume`."""
+    from mailwake.cli.output import print_line
+
+    _pauses(stage).pause(stage)
+    print_line(f"{stage} is paused; its input waits in the log. To go on: mailwake resume {stage}")
+
+
+def resume(stage: Annotated[str, typer.Argument(help="A paused stage.")]) -> None:
+    """Let a paused stage go on."""
+    from mailwake.cli.output import print_line
+
+    was = _pauses(stage).resume(stage)
+    print_line(f"{stage} goes on" if was else f"{stage} was not paused")
+
+
+def _pauses(stage: str) -> Any:
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.settings import load_settings
+    from streams.pauses import Pauses
+
+    if stage not in STAGES:
+        raise CommandFailed(f"no stage {stage}; there are {', '.join(STAGES)}", USAGE)
+    return Pauses.beside(load_settings().log_path)

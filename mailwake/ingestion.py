@@ -1,0 +1,91 @@
+"""Ingesting files: append each, then wait for what the document stage makes of it, here or in a running pipeline."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mailwake.pipeline import open_log, opened
+from mailwake.settings import Settings
+from schemas.codec import decode_fields
+from sources.files import Intake, read_document
+from streams.blobs import Blobs
+from streams.log import LogError, LogInUse, TopicPartition
+from streams.sqlite_log import SqliteLog
+
+OUTCOMES = TopicPartition("documents.outcomes")
+TOGETHER_BYTES, TOGETHER = 32 * 2**20, 500
+WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """A document that was found in a file, and what became of it (the fields of DocumentProcessed)."""
+
+    path: Path
+    outcome: dict[str, Any]
+
+
+class NotProcessed(LogError):
+    """The documents are in the log, and the running pipeline has not processed them in time."""
+
+
+def ingest_files(settings: Settings, files: Sequence[Path]) -> Iterator[Processed]:
+    """Append files, in groups, and yield what became of each as it is known. Raises LogError, UnreadablePath."""
+    log = open_log(settings)
+    try:
+        intake = Intake(log, Blobs(settings.blobs), settings.tenant)
+        for group in _groups(files):
+            before = log.end(OUTCOMES)
+            prepared = [intake.prepare(read_document(path), path.name) for path in group]
+            log.append("documents", [record for _, record in prepared])
+            receipts = {
+                document.receipt_id: path for path, (document, _) in zip(group, prepared, strict=True)
+            }
+            _process(settings)
+            yield from _outcomes(log, before, receipts)
+    finally:
+        log.close()
+
+
+def _process(settings: Settings) -> None:
+    try:
+        with opened(settings) as pipeline:
+            pipeline.drain()
+    except LogInUse:
+        return
+
+
+def _outcomes(log: SqliteLog, offset: int, receipts: dict[str, Path]) -> Iterator[Processed]:
+    waiting, deadline = set(receipts), time.monotonic() + WAIT_S
+    while waiting:
+        batch = log.read(OUTCOMES, offset, 10_000)
+        offset = batch.next
+        for value in batch.values:
+            if value is None:
+                continue
+            _, fields = decode_fields(value)
+            if fields["receipt_id"] in receipts:
+                waiting.discard(fields["receipt_id"])
+                yield Processed(receipts[fields["receipt_id"]], fields)
+        if waiting and not len(batch):
+            if time.monotonic() > deadline:
+                raise NotProcessed(
+                    f"{len(waiting)} documents are in the log and not processed after {WAIT_S:.0f} s: is the stage "
+                    "paused, or the pipeline behind? mailwake status tells; their outcome will be in the view documents"
+                )
+            time.sleep(0.1)
+
+
+def _groups(files: Sequence[Path]) -> Iterator[list[Path]]:
+    group: list[Path] = []
+    size = 0
+    for file in files:
+        group.append(file)
+        size += file.stat().st_size
+        if len(group) == TOGETHER or size >= TOGETHER_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

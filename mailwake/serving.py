@@ -1,0 +1,55 @@
+"""Serving the warehouse over ClickHouse's HTTP interface from the process that has it open."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mailwake.settings import Settings
+from sinks.clickhouse_http.server import HttpServer, HttpSettings
+from sinks.engine import Engine
+
+
+@contextmanager
+def served(engine: Engine, settings: Settings) -> Iterator[str]:
+    """Serve queries for the length of the block; yields the URL, and leaves it beside the log for others."""
+    with serving(engine, settings, settings.http_port) as url:
+        note = _note(settings)
+        note.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        try:
+            yield url
+        finally:
+            note.unlink(missing_ok=True)
+
+
+@contextmanager
+def serving(engine: Engine, settings: Settings, port: int) -> Iterator[str]:
+    """Serve queries on a port, 0 for any that is free; yields the URL. Raises OSError when the port is taken."""
+    limits = HttpSettings(
+        host=settings.http_host,
+        port=port,
+        query_seconds=settings.query_seconds,
+        query_bytes=settings.query_bytes,
+        query_rows=settings.query_rows,
+    )
+    server = HttpServer(engine, limits)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def running_url(settings: Settings) -> str | None:
+    """Where the pipeline that runs on this log serves queries; None when none does."""
+    with contextlib.suppress(OSError, ValueError):
+        said = json.loads(_note(settings).read_text())
+        os.kill(said["pid"], 0)
+        return str(said["url"])
+    return None
+
+
+def _note(settings: Settings) -> Path:
+    return settings.log_path.with_name(settings.log_path.name + ".serving")

@@ -1,0 +1,69 @@
+import threading
+
+import pytest
+
+from streams.workers import Patience, Worker, Workers
+
+
+class Busy(Exception):
+    pass
+
+
+def test_a_worker_is_not_idle_before_those_it_comes_after():
+    made, taken = [], []
+    release = threading.Event()
+
+    def make() -> int:
+        release.wait(5)
+        if len(made) < 3:
+            made.append(len(made))
+            return 1
+        return 0
+
+    def take() -> int:
+        release.set()
+        if len(taken) < len(made):
+            taken.append(len(taken))
+            return 1
+        return 0
+
+    workers = [Worker("take", take, after=("make",)), Worker("make", make)]
+    Workers(workers, Patience(())).run(until_idle=True)
+    assert taken == [0, 1, 2]
+
+
+def test_a_busy_neighbour_is_waited_for():
+    calls = []
+
+    def step() -> int:
+        calls.append(1)
+        if len(calls) < 3:
+            raise Busy("come back")
+        return 0
+
+    Workers([Worker("busy", step)], Patience((Busy,), give_up_after_s=60)).run(until_idle=True)
+    assert len(calls) == 3
+
+
+def test_patience_ends():
+    def step() -> int:
+        raise Busy("for good")
+
+    with pytest.raises(Busy, match="for good"):
+        Workers([Worker("busy", step)], Patience((Busy,), give_up_after_s=0.1)).run(until_idle=True)
+
+
+def test_a_failure_stops_all_and_is_raised():
+    def fail() -> int:
+        raise ZeroDivisionError("a bug")
+
+    forever = Worker("forever", lambda: 1)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        Workers([forever, Worker("fails", fail)], Patience((), linger_s=0)).run(until_idle=False)
+
+
+def test_a_paused_worker_takes_no_step():
+    calls = []
+    paused = Worker("paused", lambda: calls.append(1) or 0, lambda: True)
+    Workers([paused], Patience(())).run(until_idle=True)
+    assert calls == []

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.record import Count, Event, Word
+from schemas.record import Count, Event, Long, Word
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(max_length=4096)]
@@ -55,7 +55,7 @@ class DocumentProcessed(Event):
     """What was odd and put up with."""
     reason: str | None = None
     """Why it was rejected, or what it conflicts with."""
-    parser_version: Annotated[int, Field(ge=1)]
+    parser_version: Annotated[int, Field(ge=1, le=2**63 - 1)]
     """Which version of the parser said so."""
 
 
@@ -72,7 +72,7 @@ class DeadLetter(Event):
     """The stage that could not understand it."""
     reason: str
     """Why not."""
-    schema_id: int | None = None
+    schema_id: Long | None = None
     """The schema id it claimed, where it is framed at all."""
     size: Count
     """Bytes of the record."""

@@ -23,7 +23,7 @@ PROVIDERS = (
 
 Hash = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 SmtpCode = Annotated[int, Field(ge=100, le=999)]
-EnhancedCode = Annotated[str, StringConstraints(pattern=r"^[245]\.\d{1,3}\.\d{1,3}$")]
+EnhancedCode = Annotated[str, StringConstraints(pattern=r"^[245]\.[0-9]{1,3}\.[0-9]{1,3}$")]
 Response = Annotated[str, StringConstraints(max_length=4096)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 
@@ -140,7 +140,7 @@ class ComplaintReceived(MailEvent):
     """abuse, fraud, virus, other, not-spam, auth-failure, opt-out, miscategorized."""
     user_agent: Text | None = None
     """Who generated the report."""
-    incidents: Annotated[int, Field(ge=1)] = 1
+    incidents: Annotated[int, Field(ge=1, le=2**63 - 1)] = 1
     """How many reports this stands for (RFC 5965, 3.2)."""
 
 

@@ -4,10 +4,12 @@ Records are flat: scalars, nullable scalars, arrays of scalars and arrays of fla
 are `Literal` in Python and `string` on the wire, so that a new word never breaks an older reader.
 """
 
+import difflib
+import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Self, cast
 from uuid import NAMESPACE_DNS, UUID, uuid4, uuid5
 
 from pydantic import (
@@ -18,16 +20,24 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    model_validator,
 )
+from pydantic_core import ErrorDetails
 
 NAMESPACE = uuid5(NAMESPACE_DNS, "events.mailwake")
 """The UUIDv5 namespace of every event id that is made from a fact's own key."""
+
+SEPARATOR = "\x1f"
+"""Between the parts of a fact's key (ASCII unit separator): no part can hold it by accident."""
 
 EARLIEST_MS = -2_208_988_800_000
 """1900-01-01: the earliest time the warehouse's DateTime64(3) holds."""
 LATEST_MS = 10_413_791_999_999
 """2299-12-31T23:59:59.999Z: the latest one."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+"""A UUID in its canonical form."""
+_CANONICAL_UUID = re.compile(UUID_PATTERN).fullmatch
 
 
 class InvalidEvent(ValueError):
@@ -35,14 +45,26 @@ class InvalidEvent(ValueError):
 
     def __init__(self, record: str, field: str, got: object, wants: str, index: int | None = None) -> None:
         self.record, self.field, self.got, self.wants, self.index = record, field, got, wants, index
-        shown = repr(got)
-        shown = shown if len(shown) <= 120 else shown[:117] + "..."
-        where = "" if index is None else f"event {index}: "
-        super().__init__(f"{where}{record}.{field}: got {shown}, wants {wants}")
+        which = "" if index is None else f"event {index}: "
+        super().__init__(f"{which}{record}.{field}: got {_shown(got)}, wants {wants}")
 
     def at(self, index: int) -> "InvalidEvent":
         """The same, saying which of several events it was, from 0."""
         return InvalidEvent(self.record, self.field, self.got, self.wants, index)
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING = _Nothing()
+"""What an InvalidEvent got for a field that was not given."""
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 120 else shown[:117] + "..."
 
 
 def _to_millis(value: object) -> object:
@@ -50,15 +72,29 @@ def _to_millis(value: object) -> object:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            return value
+            raise ValueError("milliseconds since the epoch, a datetime or an ISO 8601 time") from None
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return round(moment.timestamp() * 1000)
+        return (moment - _EPOCH) // timedelta(milliseconds=1)
     return value
 
 
+def is_canonical_uuid(value: str) -> bool:
+    """Whether a text is a UUID in its canonical, lower-case form."""
+    return _CANONICAL_UUID(value) is not None
+
+
 def _canonical_uuid(value: str) -> str:
-    return str(UUID(value))
+    if is_canonical_uuid(value):
+        return value
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise ValueError("a UUID, as in 0f8fad5b-d9cb-469f-a165-70867728950e") from None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 Millis = Annotated[int, BeforeValidator(_to_millis), Field(ge=EARLIEST_MS, le=LATEST_MS)]
@@ -70,34 +106,59 @@ EventId = Annotated[str, AfterValidator(_canonical_uuid), Field(json_schema_extr
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """How many: never negative, within Avro's long."""
 
+Long = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+"""Any integer that Avro's long holds."""
+
 Word = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 """A short name: a tenant, a source, a pool."""
+
+Tenant = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^/\x00-\x1f\x7f]*$")]
+"""A tenant's name: no slash and no control character, so that it can be part of a key."""
 
 Domain = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1, max_length=253)]
 """A domain name, lower-case, as A-labels (RFC 5890) where it has been internationalised."""
 
 
 class FlatRecord(BaseModel):
-    """A record without identity: the rows inside an event."""
+    """A record without identity: the rows inside an event. Raises InvalidEvent on fields that can't be."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         try:
-            super().__init__(**fields)
+            self.__pydantic_validator__.validate_python(fields, self_instance=self)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "(whole record)"
-            wants = _wants(first["type"], first["msg"], type(self), where)
-            raise InvalidEvent(type(self).__name__, where, first["input"], wants) from None
+            raise _invalid(type(self), error.errors(include_url=False, include_context=False)[0]) from None
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
-def _wants(kind: str, message: str, record: type[BaseModel], field: str) -> str:
-    if kind == "extra_forbidden":
-        return f"no such field; {record.__name__} has {', '.join(record.model_fields)}"
+def _invalid(record: type[FlatRecord], error: ErrorDetails) -> InvalidEvent:
+    path, kind = error["loc"], error["type"]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
     if kind == "missing":
-        return "a value: it is required"
-    return message.removeprefix("Input should be ").removeprefix("Value error, ")
+        return InvalidEvent(record.__name__, field, NOTHING, "a value: it is required")
+    if kind == "extra_forbidden":
+        return InvalidEvent(record.__name__, field, error["input"], _other_name(record, path))
+    wants = error["msg"]
+    for beginning in ("Input should be ", "Value error, "):
+        wants = wants.removeprefix(beginning)
+    wants = re.sub("^String should ", "text to ", wants)
+    return InvalidEvent(record.__name__, field or "(whole record)", error["input"], wants)
+
+
+def _other_name(record: type[FlatRecord], path: tuple[int | str, ...]) -> str:
+    known: set[str] = set(record.model_fields)
+    for name in (part for part in path[:-1] if isinstance(part, str)):
+        known = _names_below(record, name)
+    (*_, unknown) = path
+    close = difflib.get_close_matches(str(unknown), sorted(known), 1)
+    return "no field of that name" + (f": did you mean {close[0]}?" if close else "")
+
+
+def _names_below(record: type[FlatRecord], name: str) -> set[str]:
+    (row, *_) = record.model_fields[name].annotation.__args__  # type: ignore[union-attr]
+    return set(row.model_fields)
 
 
 class Event(FlatRecord):
@@ -111,9 +172,10 @@ class Event(FlatRecord):
     """The kind of fact in event ids; the record's name unless set."""
 
     event_id: EventId = ""
-    tenant: Word = "default"
+    """The same for the same fact, whatever channel tells it; made from `source_event_id` unless given."""
+    tenant: Tenant = "default"
     """Whose event this is."""
-    occurred_at: Millis = 0
+    occurred_at: Millis = Field(default_factory=_now_ms)
     """When it happened, by the source's clock; now, unless given."""
     recorded_at: Millis = 0
     """When it was appended; the Emitter sets it. A derived event takes its inputs' latest."""
@@ -124,25 +186,20 @@ class Event(FlatRecord):
     source_event_id: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = None
     """The fact's own key at its source; never holds an address in clear."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _give_id_and_time(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict) or (fields.get("event_id") and "occurred_at" in fields):
-            return fields
-        given = dict(fields)
-        if not given.get("event_id"):
-            key = given.get("source_event_id")
-            tenant = given.get("tenant", "default")
-            given["event_id"] = cls.id_of(tenant, key) if isinstance(key, str) and key else str(uuid4())
-        given.setdefault("occurred_at", time.time_ns() // 1_000_000)
-        return given
+    def __init__(self, /, **fields: Any) -> None:
+        if not fields.get("event_id"):
+            fields.pop("event_id", None)
+        super().__init__(**fields)
+        if not self.event_id:
+            key = self.source_event_id
+            self.__dict__["event_id"] = str(uuid4()) if key is None else self.id_of(self.tenant, key)
 
     @classmethod
     def id_of(cls, tenant: str, key: str) -> str:
         """The id of the fact that has this key: UUIDv5 of (kind of fact, tenant, key)."""
-        return str(uuid5(NAMESPACE, f"{cls.fact or cls.__name__}\x1f{tenant}\x1f{key}"))
+        return str(uuid5(NAMESPACE, SEPARATOR.join((cls.fact or cls.__name__, tenant, key))))
 
     @classmethod
-    def trusted(cls, fields: Mapping[str, Any]) -> "Event":
+    def trusted(cls, fields: Mapping[str, Any]) -> Self:
         """An event from fields that are known to be valid (decoded from the log), without checking again."""
-        return cls.model_construct(None, **fields)
+        return cast("Self", cls.model_construct(None, **fields))

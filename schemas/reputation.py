@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.record import Count, Event, FlatRecord, Word
+from schemas.record import Count, Event, FlatRecord, Long, Word
 
 IDENTITY_KINDS = ("domain", "dkim", "ip", "stream", "campaign")
 """What is counted by default: From domain, d=, sending address, domain/stream, domain/campaign."""
@@ -34,42 +34,42 @@ class Counted(FlatRecord):
     """The identity itself: example.com, 192.0.2.1, example.com/marketing."""
     provider: str | None = None
     """The mailbox provider."""
-    sent: int | None = None
+    sent: Long | None = None
     """MessageSent."""
-    delivered: int | None = None
+    delivered: Long | None = None
     """MessageDelivered."""
-    deferred: int | None = None
+    deferred: Long | None = None
     """MessageDeferred: attempts, not messages."""
-    bounced: int | None = None
+    bounced: Long | None = None
     """MessageBounced, in the session or later."""
-    bounced_async: int | None = None
+    bounced_async: Long | None = None
     """Those of them told by a DSN."""
-    dropped: int | None = None
+    dropped: Long | None = None
     """MessageDropped."""
-    expired: int | None = None
+    expired: Long | None = None
     """MessageExpired."""
-    complained: int | None = None
+    complained: Long | None = None
     """ComplaintReceived, by incidents; reports of type not-spam do not count."""
-    opened: int | None = None
+    opened: Long | None = None
     """MessageOpened, machines included."""
-    opened_by_machine: int | None = None
+    opened_by_machine: Long | None = None
     """Those of them known to be machines."""
-    clicked: int | None = None
+    clicked: Long | None = None
     """LinkClicked, machines included."""
-    clicked_by_machine: int | None = None
+    clicked_by_machine: Long | None = None
     """Those of them known to be machines."""
-    unsubscribed: int | None = None
+    unsubscribed: Long | None = None
     """RecipientUnsubscribed."""
-    resubscribed: int | None = None
+    resubscribed: Long | None = None
     """RecipientResubscribed."""
-    auto_replied: int | None = None
+    auto_replied: Long | None = None
     """AutoReplyReceived."""
 
 
 class DeltaRow(Counted):
     """What a batch of events adds to one minute."""
 
-    minute: int | None = None
+    minute: Long | None = None
     """Start of the minute, ms since the epoch."""
 
 
@@ -78,20 +78,20 @@ class BucketRow(Counted):
 
     grain: str | None = None
     """minute, hour or day."""
-    bucket: int | None = None
+    bucket: Long | None = None
     """Start of the bucket, ms since the epoch."""
-    part: int | None = None
+    part: Long | None = None
     """0 = absolute counts, the highest revision is the latest; else an addition that came after the horizon."""
-    revision: int | None = None
+    revision: Long | None = None
     """Counts up with each emission of the bucket."""
 
 
 class ReputationDeltas(Event):
     """Counts of one batch for one partition of the fold. Topic `reputation.deltas`, packed."""
 
-    watermark: int
+    watermark: Long
     """Highest effective event time seen by the pump, less the allowed lateness, ms since the epoch."""
-    checksum: int | None = None
+    checksum: Long | None = None
     """CRC-32 of the rows as encoded: damage is found without decoding row by row."""
     rows: tuple[DeltaRow, ...] = ()
     """The counts."""
@@ -100,9 +100,9 @@ class ReputationDeltas(Event):
 class ReputationBuckets(Event):
     """Buckets that changed in one flush of the fold. Topic `reputation.buckets`, packed."""
 
-    watermark: int
+    watermark: Long
     """The fold's watermark at that flush, ms since the epoch."""
-    checksum: int | None = None
+    checksum: Long | None = None
     """CRC-32 of the rows as encoded: damage is found without decoding row by row."""
     rows: tuple[BucketRow, ...] = ()
     """The buckets."""
@@ -113,9 +113,9 @@ class ScoreFactor(FlatRecord):
 
     name: Word
     """complaints, bounces, throttling, blocklists, authentication, engagement."""
-    value: float
+    value: Annotated[float, Field(allow_inf_nan=False)]
     """The measured rate or state."""
-    contribution: float
+    contribution: Annotated[float, Field(ge=0, le=1)]
     """The factor it multiplies the score by, 0 to 1."""
 
 
@@ -136,5 +136,5 @@ class ReputationScored(Event):
     """How many messages it rests on."""
     factors: tuple[ScoreFactor, ...] = ()
     """Why: score = 100 times the product of contributions."""
-    model_version: Annotated[int, Field(ge=1)]
+    model_version: Annotated[int, Field(ge=1, le=2**63 - 1)]
     """Which version of the model said so."""

@@ -1,0 +1,93 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailwake.settings import Settings, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_are_embedded():
+    settings = load_settings()
+    assert settings.log_path == Path("mailwake.db") and settings.warehouse_path == Path("warehouse")
+
+
+def test_four_slashes_are_absolute(monkeypatch):
+    monkeypatch.setenv("MAILWAKE_LOG", "sqlite:////var/lib/mailwake.db")
+    assert load_settings().log_path == Path("/var/lib/mailwake.db")
+
+
+def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
+    (tmp_path / "mailwake.toml").write_text('tenant = "file"\nhttp_port = 1234\nwatch = ["in", "out"]\n')
+    monkeypatch.setenv("MAILWAKE_TENANT", "environment")
+    settings = load_settings()
+    assert (settings.tenant, settings.http_port, settings.watch) == (
+        "environment",
+        1234,
+        (Path("in"), Path("out")),
+    )
+
+
+def test_watched_folders_are_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("MAILWAKE_WATCH", "in, other/in")
+    assert load_settings().watch == (Path("in"), Path("other/in"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LOG", "kafka://broker", "sqlite:///"),
+        ("WAREHOUSE", "chdb://", "chdb:///"),
+        ("HTTP_PORT", "high", "integer"),
+        ("STEP_RECORDS", "0", "greater than"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_wants(monkeypatch, name, value, says):
+    monkeypatch.setenv(f"MAILWAKE_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert (
+        f"MAILWAKE_{name}" in str(caught.value) and says in str(caught.value) and value in str(caught.value)
+    )
+
+
+def test_an_unknown_name_in_the_file_is_refused(tmp_path):
+    (tmp_path / "mailwake.toml").write_text("tennant = 'x'\n")
+    with pytest.raises(SettingsError, match=r"tennant.*no such setting.*tenant"):
+        load_settings()
+
+
+def test_a_named_file_must_exist(monkeypatch):
+    monkeypatch.setenv("MAILWAKE_CONFIG", "nowhere.toml")
+    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
+        load_settings()
+
+
+def test_every_setting_is_documented():
+    text = (Path(__file__).parents[2] / "docs/cli.md").read_text()
+    missing = [
+        name
+        for name in Settings.model_fields
+        if f"_{name.rpartition('_')[2].upper()}`" not in text and f"MAILWAKE_{name.upper()}" not in text
+    ]
+    assert not missing
+
+
+def test_help_loads_nothing_heavy():
+    heavy = "polars, chdb, clickhouse_connect, aiohttp, sqlglot, pydantic, fastavro, sqlite3"
+    program = f"""
+import sys
+from mailwake.cli.app import app
+try:
+    app(["--help"])
+except SystemExit:
+    pass
+loaded = [name for name in "{heavy}".split(", ") if name in sys.modules]
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)

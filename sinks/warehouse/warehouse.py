@@ -1,0 +1,101 @@
+"""The warehouse opened: tables and views up to date, generations, and sinks that load into it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+from sinks.engine import EngineLimits
+from sinks.sink import SinkError
+from sinks.warehouse import comments, generations, migrations
+from sinks.warehouse.client import Client, embedded, over_http
+from sinks.warehouse.generations import Generation
+from sinks.warehouse.loader import WarehouseSink
+from sinks.warehouse.migrations import Migration
+from sinks.warehouse.view_maker import make_views
+from sinks.warehouse.views import View, all_views
+
+DATABASE = "mailwake"
+
+
+class UnknownView(SinkError):
+    """There is no view of that name."""
+
+
+class Warehouse:
+    """ClickHouse with mailwake's tables in it. Used by one thread at a time; open it again for another."""
+
+    def __init__(self, client: Client, database: str = DATABASE) -> None:
+        """Use an open connection; `open` is the usual way here."""
+        self._client, self.database = client, database
+
+    @classmethod
+    def open(
+        cls, url: str, database: str = DATABASE, limits: EngineLimits | None = None, token: str | None = None
+    ) -> Self:
+        """Open `chdb:///folder` (embedded, made if need be) or `clickhouse://user:password@host:8123`.
+
+        `limits` are the embedded engine's; `token` is what a server wants from who may write.
+        Raises WarehouseInUse, WarehouseUnavailable, SinkBusy, and SinkError for a URL of another kind.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "chdb" and not parts.netloc and parts.path not in ("", "/"):
+            return cls(embedded(Path(unquote(parts.path)), database, limits), database)
+        if parts.scheme == "clickhouse" and parts.hostname:
+            return cls(over_http(url, database, token), database)
+        raise SinkError(f"{url!r} names no warehouse: chdb:///folder or clickhouse://user@host:8123 does")
+
+    def migrate(self, known: Sequence[Migration] | None = None) -> Sequence[str]:
+        """Bring tables, views and comments up to date; returns the migrations applied now. Raises MigrationRefused."""
+        applied = migrations.apply(self._client, migrations.known() if known is None else known)
+        make_views(self._client)
+        comments.apply(self._client)
+        return applied
+
+    def sink(self, generation: int | None = None) -> WarehouseSink:
+        """A sink that loads into a generation; the current one unless named."""
+        return WarehouseSink(self._client, self.current_generation() if generation is None else generation)
+
+    def current_generation(self) -> int:
+        """The generation that the views show."""
+        return generations.current(self._client)
+
+    def set_current_generation(self, number: int) -> None:
+        """Let the views show another generation, from one query to the next. Raises UnknownGeneration."""
+        generations.make_current(self._client, number)
+
+    def generations(self) -> Sequence[Generation]:
+        """The generations there are, with what is stored of each."""
+        return generations.every(self._client)
+
+    def drop_generation(self, number: int) -> None:
+        """Remove a generation and its positions. Raises CurrentGeneration."""
+        generations.drop(self._client, number)
+
+    def views(self) -> Sequence[View]:
+        """Every view; those that say `compared` tell whether two generations are equal."""
+        return all_views()
+
+    def view_sql(self, name: str, generation: int) -> str:
+        """A query for the rows of a view in a generation, the columns as in the view. Raises UnknownView."""
+        view = next((view for view in all_views() if view.name == name), None)
+        if view is None:
+            raise UnknownView(f"no view {name!r}; there are {', '.join(v.name for v in all_views())}")
+        return (
+            f"SELECT * EXCEPT (generation) FROM {self.database}.{view.by_generation} "
+            f"WHERE generation = {int(generation)}"
+        )
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        """The result of a query, as Python values."""
+        return self._client.rows(sql, parameters)
+
+    def close(self) -> None:
+        """Let go of the connection, and of the folder."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

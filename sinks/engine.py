@@ -113,7 +113,9 @@ class Engine:
 
         options = "&".join(f"{name}={value}" for name, value in arguments.items())
         try:
-            connection: Connection = chdb.connect(f"{self.folder}?{options}" if options else str(self.folder))
+            connection: Connection = chdb.connect(  # type: ignore[no-untyped-call]
+                f"{self.folder}?{options}" if options else str(self.folder)
+            )
         except RuntimeError as error:
             raise _explained(self.folder, str(error)) from error
         return connection

@@ -34,18 +34,17 @@ TABLE_FUNCTIONS = frozenset(
 """Table functions that read nothing but their arguments and, for `view`, a query that is checked as well."""
 
 SYSTEM_TABLES = frozenset(
-    {"aggregate_function_combinators", "build_options", "clusters", "codecs", "collations", "columns"}
-    | {"completions", "contributors", "current_roles", "data_skipping_indices", "data_type_families"}
-    | {"database_engines", "databases", "dictionaries", "disks", "documentation", "enabled_roles", "errors"}
-    | {"events", "formats", "functions", "grants", "keywords", "licenses", "macros", "merge_tree_settings"}
-    | {"merges", "metrics", "mutations", "numbers", "numbers_mt", "one", "parts", "parts_columns"}
-    | {"processes", "projection_parts", "projections", "quotas", "replicas", "roles", "row_policies"}
-    | {"server_settings", "settings", "settings_profiles", "storage_policies", "table_engines"}
-    | {"table_functions", "tables", "time_zones", "users", "view_refreshes", "warnings", "zeros", "zeros_mt"}
-) - {"users", "macros", "grants", "server_settings", "documentation"}
+    """
+    aggregate_function_combinators build_options clusters codecs collations columns completions
+    contributors current_roles data_skipping_indices data_type_families database_engines databases
+    dictionaries disks enabled_roles errors events formats functions keywords licenses
+    merge_tree_settings merges metrics mutations numbers numbers_mt one parts parts_columns
+    processes projection_parts projections quotas replicas roles row_policies settings
+    settings_profiles storage_policies table_engines table_functions tables time_zones
+    view_refreshes warnings zeros zeros_mt
+    """.split()
+)
 """Tables of `system` that clients ask for and that hold nothing secret."""
-
-_INFORMATION_SCHEMA = "information_schema"
 
 # What `SHOW …` may go on with. All of them read system tables only.
 _SHOWN = frozenset(
@@ -56,17 +55,21 @@ _SHOW_CREATE = frozenset({"table", "view", "database", "dictionary"})
 _EXPLAINED = frozenset({"ast", "syntax", "query", "tree", "plan", "pipeline", "estimate"})
 
 # Words that stand in front of a parenthesis without being a function's name.
-_KEYWORDS = frozenset(  # noqa: SIM905 - a list of sixty strings is harder to read
-    "all and any anti apply array as asof between by case columns cube distinct else except exists explain filter "
-    "from global group grouping having ilike in inner intersect interpolate is join left like limit materialized not "
-    "offset on or order outer over partition prewhere qualify recursive replace right rollup sample select semi sets table then "
-    "to union using when where with".split()
+_KEYWORDS = frozenset(
+    """
+    all and any anti apply array as asof between by case columns cube distinct else except exists
+    explain filter from global group grouping having ilike in inner intersect interpolate is join
+    left like limit materialized not offset on or order outer over partition prewhere qualify
+    recursive replace right rollup sample select semi sets table then to union using when where with
+    """.split()
 )
 
 # https://clickhouse.com/docs/sql-reference/aggregate-functions/combinators
 _COMBINATORS = tuple(
-    "SimpleState State Merge MergeState If Array Map ForEach Distinct OrDefault OrNull Resample ArgMin ArgMax "
-    "Null Tuple".split()
+    """
+    SimpleState State Merge MergeState If Array Map ForEach Distinct OrDefault OrNull Resample ArgMin ArgMax
+    Null Tuple
+    """.split()
 )
 
 _LITERAL_LIMIT = re.compile(r"LIMIT \d+(, \d+)?(?!\d|,| BY)( +WITH TIES)?")
@@ -159,7 +162,9 @@ def _check_tokens(tokens: Sequence[Token]) -> None:
         if token.token_type is TokenType.SEMICOLON:
             raise Refused("one statement at a time")
         if word in {"into", "outfile", "infile"} and token.token_type is not TokenType.STRING and not quoted:
-            raise Refused("INTO OUTFILE is not allowed: nothing is written through this interface")
+            raise Refused(
+                "INSERT INTO and INTO OUTFILE are not allowed: nothing is written without the token"
+            )
         if word == "parallel" and not quoted and after is not None and after.text.lower() == "with":
             raise Refused("PARALLEL WITH is not allowed")
         if _is_apply(before, token, after) and after is not None and not _begins_lambda(tokens, after):

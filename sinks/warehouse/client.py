@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 INSERT_SETTINGS: Mapping[str, int] = {
     "max_partitions_per_insert_block": 0,
     "insert_deduplicate": 0,
+    "optimize_on_insert": 0,
     "async_insert": 0,
     "max_insert_threads": 1,
     "max_threads": 1,
@@ -123,7 +124,9 @@ def _explained(where: str) -> Iterator[None]:
                 f"({_short(error)})"
             ) from error
         if isinstance(error, OperationalError | ConnectionError | TimeoutError) or _code(error) in BUSY_CODES:
-            raise SinkBusy(f"the warehouse {where} is busy or away, trying again later: {_short(error)}") from error
+            raise SinkBusy(
+                f"the warehouse {where} is busy or away, trying again later: {_short(error)}"
+            ) from error
         raise
 
 

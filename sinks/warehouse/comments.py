@@ -65,7 +65,9 @@ def apply(client: Client) -> None:
 def _present(client: Client) -> dict[str, dict[str, str]]:
     tables = client.rows("SELECT name, comment FROM system.tables WHERE database = currentDatabase()")
     there = {name: {"": comment} for name, comment in tables}
-    columns = client.rows("SELECT table, name, comment FROM system.columns WHERE database = currentDatabase()")
+    columns = client.rows(
+        "SELECT table, name, comment FROM system.columns WHERE database = currentDatabase()"
+    )
     for table, name, comment in columns:
         there[table][name] = comment
     return there

@@ -46,7 +46,9 @@ class WarehouseSink:
         """See `Sink.load`. Raises SinkBusy, SinkRefused; ValueError for a topic that it has no table for."""
         topic = plain(records.topic)
         if topic not in TOPICS:
-            raise ValueError(f"the warehouse has no table for topic {records.topic}; it has {', '.join(TOPICS)}")
+            raise ValueError(
+                f"the warehouse has no table for topic {records.topic}; it has {', '.join(TOPICS)}"
+            )
         source = TopicPartition(records.topic, records.partition)
         held = positions.held(self._client, self._generation, source)
         positions.refuse_what_does_not_follow(held, records, mark)

@@ -47,7 +47,9 @@ class Migration:
 def known() -> list[Migration]:
     """The migrations of this version of mailwake, in order."""
     folder = files("sinks.warehouse") / "migrations"
-    found = [Migration(file.name, file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql")]
+    found = [
+        Migration(file.name, file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql")
+    ]
     return sorted(found, key=lambda migration: migration.name)
 
 

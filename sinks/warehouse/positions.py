@@ -90,7 +90,9 @@ def refuse_what_does_not_follow(position: Position | None, records: Slice, mark:
         )
 
 
-def advanced(position: Position | None, mark: Mark, seen: Sequence[pl.DataFrame], bad: Sequence[int]) -> Position:
+def advanced(
+    position: Position | None, mark: Mark, seen: Sequence[pl.DataFrame], bad: Sequence[int]
+) -> Position:
     """The position after a slice; what of it was loaded before is not counted again.
 
     `seen` are the good records as `Told.records` has them, `bad` the offsets of the others.

@@ -26,7 +26,7 @@ from schemas.record import Event
 from schemas.reputation import ReputationBuckets
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FactTable:
     """One row for each record: the fact's own key sorts, and the version says which copy stays."""
 

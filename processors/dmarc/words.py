@@ -80,7 +80,7 @@ def count(text: str | None, warnings: Warnings) -> int | None:
             text = re.sub(r"\D", "", text)
         else:
             number = _decimal(text)
-            if number is None or number != number.to_integral_value():
+            if number is None or number < 0 or number != number.to_integral_value():
                 return None
             warnings.add("a count with decimals was read")
             text = str(int(number))

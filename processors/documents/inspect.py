@@ -14,9 +14,10 @@ from schemas.record import Event
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """One document found: its outcome with warnings and reason, and its events."""
+    """One document found in a file."""
 
-    processed: DocumentProcessed
+    outcome: DocumentProcessed
+    """What became of it, with warnings and reason."""
     events: tuple[Event, ...]
     """DmarcReportParsed and its DmarcRecordReported; empty where it gives none."""
 

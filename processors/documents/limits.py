@@ -23,7 +23,7 @@ class Limits:
     """Streams, archive entries and mail parts in all."""
     depth: int = 3
     """Containers within containers: a gzip in a zip in a mail is three."""
-    ratio: int = 300
+    ratio: int = 200
     """Unpacked bytes for each byte received, once `ratio_floor` is passed."""
     ratio_floor: int = 8 * MIB
     """Below so many unpacked bytes the ratio is not looked at."""

@@ -12,6 +12,7 @@ from processors.stage import Emission, Flush, Slice, Tally, emission
 from schemas.codec import Undecodable, decode, encode_rows
 from schemas.dmarc import DmarcRecordReported
 from schemas.documents import DocumentReceived
+from schemas.record import InvalidEvent
 
 CLOCK = b"clock"
 """The state chunk with the highest time of record so far: 8 bytes, ms."""
@@ -52,10 +53,8 @@ class DocumentStage:
             if value is None:
                 continue
             try:
-                document = decode(value)
-                if not isinstance(document, DocumentReceived):
-                    raise Undecodable(f"a {type(document).__name__} is no DocumentReceived")
-            except Undecodable as error:
+                document = _document(value)
+            except (Undecodable, InvalidEvent) as error:
                 dead += 1
                 self._emissions.append(dead_letter(records, index, self.name, str(error), self._clock))
                 continue
@@ -103,3 +102,11 @@ class DocumentStage:
         at = provenance.recorded_at
         rows = encode_rows(DmarcRecordReported, record_fields(report, provenance))
         self._emissions.extend(Emission(TOPIC, key.encode(), row, at) for row in rows)
+
+
+def _document(value: bytes) -> DocumentReceived:
+    """The document in a record, every field checked. Raises Undecodable or InvalidEvent."""
+    event = decode(value)
+    if not isinstance(event, DocumentReceived):
+        raise Undecodable(f"a {type(event).__name__} is no DocumentReceived")
+    return DocumentReceived(**event.__dict__)

@@ -84,8 +84,7 @@ def _decode(
 ) -> tuple[list[pl.DataFrame], Bad]:
     frame = _read(known, bodies, wanted)
     if frame is not None:
-        sound, bad = _without_invalid(frame.with_columns(pl.Series(INDEX, indices, pl.UInt32)), known)
-        return [sound], bad
+        return _valid(known, indices, frame)
     if len(bodies) <= _FEW:
         return _one_by_one(known, indices, bodies, wanted)
     half = len(bodies) // 2
@@ -97,22 +96,31 @@ def _decode(
 def _one_by_one(
     known: Version, indices: list[int], bodies: list[bytes], wanted: frozenset[str] | None
 ) -> tuple[list[pl.DataFrame], Bad]:
-    frames: list[pl.DataFrame] = []
+    sound: list[tuple[int, bytes]] = []
     bad: Bad = []
-    name = known.record.__name__
     for index, body in zip(indices, bodies, strict=True):
         try:
-            frame = _read(known, [canonical(plain(known.id), body)], wanted)
+            sound.append((index, canonical(plain(known.id), body)))
         except Undecodable as error:
-            bad.append((index, f"{name}: {error}"))
-            continue
-        if frame is None:
-            bad.append((index, f"{name}: a body that can't be read in columns"))
-            continue
-        sound, invalid = _without_invalid(frame.with_columns(pl.lit(index, pl.UInt32).alias(INDEX)), known)
-        frames.append(sound)
-        bad += invalid
-    return frames, bad
+            bad.append((index, f"{known.record.__name__}: {error}"))
+    frames, unreadable = _readable(known, sound, wanted)
+    return frames, bad + unreadable
+
+
+def _readable(
+    known: Version, sound: list[tuple[int, bytes]], wanted: frozenset[str] | None
+) -> tuple[list[pl.DataFrame], Bad]:
+    """What is known to be whole, read together; each alone should polars have another opinion."""
+    if not sound:
+        return [], []
+    indices, bodies = zip(*sound, strict=True)
+    frame = _read(known, list(bodies), wanted)
+    if frame is not None:
+        return _valid(known, indices, frame)
+    if len(sound) == 1:
+        return [], [(indices[0], f"{known.record.__name__}: a body that can't be read in columns")]
+    parts = [_readable(known, [one], wanted) for one in sound]
+    return [frame for frames, _ in parts for frame in frames], [one for _, bad in parts for one in bad]
 
 
 def _read(known: Version, bodies: list[bytes], wanted: frozenset[str] | None) -> pl.DataFrame | None:
@@ -172,8 +180,9 @@ def _first_guard(bodies: list[bytes]) -> int:
     return zlib.crc32(bodies[-1], zlib.crc32(bodies[0])) % 8192
 
 
-def _without_invalid(frame: pl.DataFrame, known: Version) -> tuple[pl.DataFrame, Bad]:
+def _valid(known: Version, indices: Sequence[int], frame: pl.DataFrame) -> tuple[list[pl.DataFrame], Bad]:
     """Set aside rows that are whole Avro and still no event: no id, or a time outside what can be stored."""
+    frame = frame.with_columns(pl.Series(INDEX, indices, pl.UInt32))
     kinds = checked_fields(known.record)
     checks = {
         name: pl.col(name).str.contains(UUID_PATTERN)
@@ -183,11 +192,12 @@ def _without_invalid(frame: pl.DataFrame, known: Version) -> tuple[pl.DataFrame,
     }
     valid = frame.select(pl.all_horizontal(list(checks.values()))).to_series()
     if valid.all():
-        return frame, []
+        return [frame], []
     wrong = frame.filter(~valid)
-    passed = wrong.select(**checks).rows(named=True)
     bad = []
-    for row, passes in zip(wrong.iter_rows(named=True), passed, strict=True):
+    for row, passes in zip(
+        wrong.iter_rows(named=True), wrong.select(**checks).iter_rows(named=True), strict=True
+    ):
         name = next(name for name in kinds if not passes[name])
         bad.append((row[INDEX], f"{known.record.__name__}.{name}: {row[name]!r} is no {kinds[name]}"))
-    return frame.filter(valid), bad
+    return [frame.filter(valid)], bad

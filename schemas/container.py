@@ -12,6 +12,9 @@ from schemas.wire import write_long
 SYNC = b"mailwake-columns"
 """Ends each block of the files made here; its value doesn't matter."""
 
+_BEYOND = bytes(16_384)
+"""Follows the bodies, so that a text which claims to go on behind them seldom makes polars panic: it prints then."""
+
 
 def polars_schema(schema: dict[str, Any]) -> dict[str, pl.DataType]:
     """The columns of a record's frame."""
@@ -30,7 +33,8 @@ def read_bodies(
     head: bytes, count: int, joined: bytes, columns: list[str] | None = None
 ) -> pl.DataFrame | None:
     """`count` joined bodies as a frame; None for what polars can't read, be it that it says so or panics."""
-    file = b"".join((head, write_long(count), write_long(len(joined)), joined, SYNC))
+    size = len(joined) + len(_BEYOND)
+    file = b"".join((head, write_long(count), write_long(size), joined, _BEYOND, SYNC))
     try:
         frame = pl.read_avro(io.BytesIO(file), columns=columns)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):

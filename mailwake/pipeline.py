@@ -11,7 +11,7 @@ from processors.stage import Stage
 from replay.lineage import Lineage, live_lineage
 from sinks.loading import Loader
 from sinks.sink import SinkBusy
-from sinks.warehouse.warehouse import Warehouse, WarehouseSink
+from sinks.warehouse.warehouse import Warehouse
 from sources.files import Intake
 from sources.watch import WatchedFolder
 from streams.blobs import Blobs
@@ -38,6 +38,11 @@ def open_log(settings: Settings, create: bool = True) -> SqliteLog:
 def existing_log(settings: Settings) -> SqliteLog:
     """The log that the settings name, which must exist. Raises LogError."""
     return open_log(settings, create=False)
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse that the settings name. Raises WarehouseInUse, WarehouseUnavailable."""
+    return Warehouse.open(f"chdb://{settings.warehouse_path.absolute()}")
 
 
 def fresh_stages(settings: Settings) -> list[Stage]:
@@ -93,12 +98,11 @@ def opened(settings: Settings, at: Callable[[Boundary], None] = lambda _: None) 
         log = open_log(settings)
         stack.callback(log.close)
         stack.enter_context(log.hold())
-        warehouse = Warehouse.open(settings.warehouse)
+        warehouse = open_warehouse(settings)
         stack.callback(warehouse.close)
         warehouse.migrate()
         live = live_lineage(log, warehouse)
         stages = fresh_stages(settings)
         runners = tuple(StageRunner(log, stage, live.live, settings.step_records, at) for stage in stages)
-        sink = WarehouseSink(warehouse, live.number)
-        loader = Loader(log, sink, live.load_plan(stages, settings.step_records), at)
+        loader = Loader(log, warehouse.sink(live.number), live.load_plan(stages, settings.step_records), at)
         yield Pipeline(log, warehouse, live, runners, loader, settings)

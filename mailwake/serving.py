@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mailwake.settings import Settings
 from sinks.clickhouse_http.server import HttpServer, HttpSettings
+from sinks.clickhouse_http.settings import QueryLimits
 from sinks.engine import Engine
 
 
@@ -27,14 +28,10 @@ def served(engine: Engine, settings: Settings) -> Iterator[str]:
 @contextmanager
 def serving(engine: Engine, settings: Settings, port: int) -> Iterator[str]:
     """Serve queries on a port, 0 for any that is free; yields the URL. Raises OSError when the port is taken."""
-    limits = HttpSettings(
-        host=settings.http_host,
-        port=port,
-        query_seconds=settings.query_seconds,
-        query_bytes=settings.query_bytes,
-        query_rows=settings.query_rows,
+    limits = QueryLimits(
+        seconds=settings.query_seconds, memory=settings.query_bytes, result_rows=settings.query_rows
     )
-    server = HttpServer(engine, limits)
+    server = HttpServer(engine, HttpSettings(host=settings.http_host, port=port, limits=limits))
     server.start()
     try:
         yield server.url

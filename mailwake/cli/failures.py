@@ -41,6 +41,7 @@ def explained() -> Iterator[None]:
 def _code(error: Exception) -> int | None:
     from mailwake.settings import SettingsError
     from schemas.record import InvalidEvent
+    from sinks.clickhouse_http.server import CannotListen
     from sinks.engine import WarehouseInUse, WarehouseUnavailable
     from sinks.sink import SinkBusy, SinkError
     from sources.files import UnreadablePath
@@ -50,6 +51,7 @@ def _code(error: Exception) -> int | None:
         (SettingsError, USAGE),
         (UnreadablePath, USAGE),
         (InvalidEvent, NOT_SO),
+        (CannotListen, REFUSED),
         (LogFull, NO_ROOM),
         (SinkBusy, NO_ROOM),
         (LogError, REFUSED),

@@ -57,6 +57,18 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
+class Increments:
+    """Turns "so many events so far" into how many more."""
+
+    def __init__(self, advance: Progress) -> None:
+        self._advance, self._before = advance, 0
+
+    def __call__(self, so_far: int) -> None:
+        """So many events are done in all."""
+        self._advance("events", so_far - self._before)
+        self._before = so_far
+
+
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Progress]:
     """A bar with count, rate and remaining time on a terminal; nothing elsewhere."""

@@ -15,10 +15,15 @@ def up() -> None:
     from mailwake.pipeline import opened
     from mailwake.serving import served
     from mailwake.settings import load_settings
+    from sinks.engine import Engine
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
-    with opened(settings) as pipeline, served(pipeline, settings) as url:
+    with (
+        opened(settings) as pipeline,
+        Engine(settings.warehouse_path) as engine,
+        served(engine, settings) as url,
+    ):
         workers = pipeline.workers()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: workers.stopping.set())

@@ -1,0 +1,126 @@
+"""`mailwake demo`: thirty days of fifty domains, from nothing to answers."""
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailwake.demo import Effect
+    from mailwake.pipeline import Pipeline
+    from sources.simulator import Incident
+
+CONFIGURATION = """# Made by mailwake demo, which makes this folder anew each time.
+log = "sqlite:///{folder}/mailwake.db"
+warehouse = "chdb:///{folder}/warehouse"
+blobs = "{folder}/blobs"
+"""
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where to put its log and warehouse; made anew.")] = Path(
+        "demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
+) -> None:
+    """Simulate 30 days of 50 domains with a few incidents, run the pipeline, and show what came of it."""
+    import os
+
+    from mailwake.cli.output import Increments, print_line, progress
+    from mailwake.pipeline import opened
+    from mailwake.settings import load_settings
+    from mailwake.simulating import days_before_today
+    from sources.simulator import Scenario, into_log
+
+    configuration = _prepare(folder)
+    os.environ["MAILWAKE_CONFIG"] = str(configuration)
+    settings = load_settings()
+    scenario = Scenario(seed=seed, start_ms=days_before_today(30), incidents="all")
+    started = time.monotonic()
+    print_line(
+        "Simulating 30 days of 50 sending domains, their incidents, and the DMARC reports about them ..."
+    )
+    with opened(settings) as pipeline:
+        with progress("simulating") as advance:
+            report = into_log(pipeline.log, scenario, Increments(advance))
+        simulated = time.monotonic()
+        print_line(
+            f"  {report.events:,} events and {report.documents:,} gzipped reports in the log "
+            f"({simulated - started:.1f} s)"
+        )
+        print_line("Running the pipeline: parsing, admitting, counting, loading ...")
+        with progress("") as advance:
+            pipeline.drain(advance)
+        tallies = {runner.stage.name: runner.stage.tally() for runner in pipeline.runners}
+        print_line(
+            f"  {tallies['reputation'].repeats:,} repeated events and {tallies['documents'].repeats:,} repeated "
+            f"reports recognised, {tallies['reputation'].late:,} counts beyond their horizon added "
+            f"({time.monotonic() - simulated:.1f} s)\n"
+        )
+        _show(pipeline, report.incidents)
+    _show_commands(configuration)
+
+
+def _prepare(folder: Path) -> Path:
+    from mailwake.cli.failures import USAGE, CommandFailed
+
+    configuration = folder / "mailwake.toml"
+    if folder.exists() and not configuration.exists() and any(folder.iterdir()):
+        raise CommandFailed(f"{folder} is no demo's folder and not empty: name another with --folder", USAGE)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    configuration.write_text(CONFIGURATION.format(folder=folder))
+    return configuration
+
+
+def _show(pipeline: "Pipeline", incidents: "Sequence[Incident]") -> None:
+    from mailwake.cli.output import print_line, print_table
+    from mailwake.demo import DMARC_BY_DOMAIN, WORST_DOMAINS, effects
+    from sources.simulator import IDENTITY_KINDS
+
+    columns = ("domain", "sent", "delivered %", "bounced %", "deferred %", "complained %")
+    print_table("Domains, the worst first", columns, pipeline.warehouse.rows(WORST_DOMAINS))
+    print_line()
+    columns = ("domain", "policy", "messages", "DMARC pass %", "failing", "sources", "failing most from")
+    print_table("DMARC, as receivers reported it", columns, pipeline.warehouse.rows(DMARC_BY_DOMAIN))
+    print_line()
+    columns = ("incident", "who", "at", "when (UTC)", "shows in", "before", "during")
+    found = effects(pipeline.warehouse, incidents, IDENTITY_KINDS)
+    print_table("What the incidents did (the simulation knows the truth)", columns, map(_row, found))
+
+
+def _row(effect: "Effect") -> tuple[object, ...]:
+    incident = effect.incident
+    when = datetime.fromtimestamp(incident.start_ms / 1000, UTC).strftime("%d %b %H:%M")
+    hours = (incident.end_ms - incident.start_ms) / 3_600_000
+    kind = incident.kind.replace("_", " ")
+    span = f"{when}, {hours:.0f} h"
+    return (
+        kind,
+        incident.identity,
+        incident.provider or "all",
+        span,
+        effect.measure,
+        effect.before,
+        effect.during,
+    )
+
+
+def _show_commands(configuration: Path) -> None:
+    from mailwake.cli.output import print_line
+
+    prefix = f"MAILWAKE_CONFIG={configuration} .venv/bin/mailwake"
+    print_line(
+        f"""
+Three commands worth trying:
+
+  {prefix} query "SELECT provider, response, count() AS times FROM mail_events WHERE kind = 'deferred' GROUP BY ALL ORDER BY times DESC LIMIT 10"
+  {prefix} status
+  {prefix} up        # then, from another terminal: curl 'http://127.0.0.1:8123/?database=mailwake&query=SELECT+*+FROM+freshness+FORMAT+PrettyCompact'
+"""
+    )

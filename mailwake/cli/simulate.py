@@ -1,0 +1,61 @@
+"""`mailwake simulate`: traffic that never was, with incidents whose truth is known, into the log."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def simulate(
+    days: Annotated[float, typer.Option(help="How long it lasts.")] = 30.0,
+    domains: Annotated[int, typer.Option(help="How many sending domains.")] = 50,
+    messages_per_day: Annotated[int, typer.Option(help="By all domains together, on average.")] = 9_000,
+    seed: Annotated[int, typer.Option(help="The same seed and options give the same bytes.")] = 1,
+    start: Annotated[
+        datetime | None, typer.Option(help="When it begins, UTC; else so that it ends with yesterday.")
+    ] = None,
+    incidents: Annotated[str, typer.Option(help="none, some (five) or all (one of each kind).")] = "some",
+    truth: Annotated[
+        Path | None, typer.Option(help="Write the incidents here: kind, identity, provider, start, end.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Append simulated mail events and DMARC reports to the log.
+
+    Running it again with the same options appends the same events, which are then recognised and counted once.
+    """
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.cli.output import Increments, note, print_json, print_line, progress
+    from mailwake.pipeline import open_log
+    from mailwake.settings import load_settings
+    from mailwake.simulating import days_before_today, to_ms
+    from sources.simulator import Scenario, into_log, write_truth
+
+    if incidents not in ("none", "some", "all"):
+        raise CommandFailed(f"--incidents: got {incidents}, wants none, some or all", USAGE)
+    settings = load_settings()
+    begin = to_ms(start) if start else days_before_today(days)
+    try:
+        scenario = Scenario(
+            seed, begin, days, domains, messages_per_day, incidents=incidents, tenant=settings.tenant
+        )
+    except ValueError as error:
+        raise CommandFailed(str(error), USAGE) from None
+    log = open_log(settings)
+    try:
+        with progress("simulating") as advance:
+            report = into_log(log, scenario, Increments(advance))
+    finally:
+        log.close()
+    if truth:
+        write_truth(truth, report.incidents)
+    if as_json:
+        print_json(
+            {"events": report.events, "documents": report.documents, "incidents": len(report.incidents)}
+        )
+    else:
+        print_line(
+            f"{report.events:,} events, {report.documents:,} DMARC reports, {len(report.incidents)} incidents appended"
+        )
+        note("to count and load them: mailwake run --until-idle")

@@ -28,7 +28,7 @@ class ReportEvent(Event):
     end: Millis
     """End of the reported span."""
     content_hash: ContentHash
-    """SHA-256 of the parsed content: the same for the same report however it was packed."""
+    """SHA-256 of every element's text in order: the same for the same report however it was packed or encoded."""
     receipt_id: Annotated[str, StringConstraints(max_length=256)] | None = None
     """The document it came in."""
     is_conflict: bool = False
@@ -36,7 +36,7 @@ class ReportEvent(Event):
 
 
 class DmarcReportParsed(ReportEvent):
-    """An aggregate report was read."""
+    """An aggregate report was read. It occurred at the start of its span."""
 
     format: Literal["rfc7489", "rfc9990"] = "rfc7489"
     """Which specification it is written to, by namespace and elements."""
@@ -67,7 +67,7 @@ class DmarcReportParsed(ReportEvent):
     discovery_method: Said | None = None
     """psl or treewalk (RFC 9990)."""
     records: Count = 0
-    """How many records it has."""
+    """How many records were read from it."""
     messages: Count = 0
     """How many messages they stand for."""
     is_partial: bool = False
@@ -87,11 +87,11 @@ class DkimResult(FlatRecord):
     """One signature as the receiver checked it."""
 
     domain: Said
-    """d= of the signature."""
+    """d= of the signature; empty where the report leaves it out."""
     selector: Said | None = None
     """s= of the signature."""
     result: Said
-    """none, pass, fail, policy, neutral, temperror, permerror."""
+    """none, pass, fail, policy, neutral, temperror, permerror; empty where the report leaves it out."""
     human_result: Text | None = None
     """The receiver's words."""
 
@@ -100,17 +100,20 @@ class SpfResult(FlatRecord):
     """SPF as the receiver checked it."""
 
     domain: Said
-    """The domain checked."""
+    """The domain checked; empty where the report leaves it out."""
     scope: Said | None = None
     """mfrom or helo."""
     result: Said
-    """none, neutral, pass, fail, softfail, temperror, permerror."""
+    """none, neutral, pass, fail, softfail, temperror, permerror; empty where the report leaves it out."""
     human_result: Text | None = None
     """The receiver's words."""
 
 
 class DmarcRecordReported(ReportEvent):
-    """One row of an aggregate report: so many messages from this address, with these results."""
+    """One row of an aggregate report: so many messages from this address, with these results.
+
+    It occurred at the start of the report's span.
+    """
 
     ordinal: Count
     """Which row of the report, from 0."""
@@ -133,7 +136,7 @@ class DmarcRecordReported(ReportEvent):
     envelope_to: Said | None = None
     """Recipient domain."""
     p: Said | None = None
-    """The domain policy in force for these messages."""
+    """The policy published for these messages: sp for a subdomain of the policy domain where given, else p."""
     reasons: tuple[PolicyReason, ...] = ()
     """Why the policy was not applied."""
     dkim_results: tuple[DkimResult, ...] = ()

@@ -49,21 +49,23 @@ def unzip(data: bytes, budget: Budget) -> Iterator[Entry]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = [_located(data, info) for info in archive.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, struct.error):
+        entries = [None]
+    located = [entry for entry in entries if entry is not None]
+    if len(located) < len(entries):
         yield from _without_directory(data, budget)
         return
-    for entry in entries:
-        if isinstance(entry, Entry):
-            yield entry
-        elif not _is_shadow(entry.name):
+    for entry in located:
+        if not _is_shadow(entry.name):
             yield _read(data, entry, budget)
 
 
-def _located(data: bytes, info: zipfile.ZipInfo) -> _Located | Entry:
+def _located(data: bytes, info: zipfile.ZipInfo) -> _Located | None:
+    """Where an entry's data is; None when its own header is not where the directory says."""
     header = (
         data[info.header_offset : info.header_offset + _LOCAL_HEADER.size] if info.header_offset >= 0 else b""
     )
     if len(header) < _LOCAL_HEADER.size or not header.startswith(LOCAL):
-        return Entry(info.filename, b"", "the zip entry is not where the directory says")
+        return None
     *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
     start = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
     stop = min(start + info.compress_size, len(data))
@@ -139,7 +141,7 @@ def _without_directory(data: bytes, budget: Budget) -> Iterator[Entry]:
         stop = start if follows else entry.stop
         if not name.endswith("/") and not _is_shadow(name):
             read = _read(data, entry, budget)
-            yield read._replace(problem=read.problem or "the zip directory can't be read")
+            yield read._replace(problem=read.problem or "the zip directory is damaged")
         at = data.find(LOCAL, max(stop, at + 4))
 
 

@@ -48,7 +48,7 @@ def form_of(content: bytes) -> Form | None:
         return "mail"
     if _XML.search(text):
         return "xml"
-    if content.rfind(END, max(0, len(content) - _ZIP_END_WITHIN)) >= 0 and LOCAL in content:
+    if LOCAL in content[:LOOK] or content.rfind(END, max(0, len(content) - _ZIP_END_WITHIN)) >= 0:
         return "zip"
     if _BASE64_TEXT.fullmatch(content) and form_of(from_base64(content[:LOOK])) is not None:
         return "base64"

@@ -10,12 +10,12 @@ from sources.simulator import Incident
 DAY_MS = 86_400_000
 
 WORST_DOMAINS = """
-SELECT identity AS domain, sum(sent) AS sent, round(100 * sum(delivered) / sum(sent), 2) AS delivered_pct,
-       round(100 * sum(bounced) / sum(sent), 2) AS bounced_pct,
-       round(100 * sum(deferred) / sum(sent), 1) AS deferred_pct,
-       round(100 * sum(complained) / nullIf(sum(delivered), 0), 3) AS complained_pct
-FROM reputation_days WHERE kind = 'domain' GROUP BY identity HAVING sent > 0
-ORDER BY greatest(complained_pct / 0.1, bounced_pct / 2) DESC, domain LIMIT 12
+SELECT identity AS domain, sum(r.sent) AS sent, round(100 * sum(r.delivered) / sum(r.sent), 2) AS delivered_pct,
+       round(100 * sum(r.bounced) / sum(r.sent), 2) AS bounced_pct,
+       round(100 * sum(r.deferred) / sum(r.sent), 1) AS deferred_pct,
+       round(100 * sum(r.complained) / nullIf(sum(r.delivered), 0), 3) AS complained_pct
+FROM reputation_days AS r WHERE kind = 'domain' GROUP BY identity HAVING sum(r.sent) > 0
+ORDER BY greatest(ifNull(complained_pct, 0) / 0.1, bounced_pct / 2) DESC, domain LIMIT 12
 """
 """Worst first: by how far complaints exceed 0.1 % or bounces 2 %, what receivers warn at."""
 

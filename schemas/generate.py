@@ -1,7 +1,8 @@
 """Writes the committed schema files: `python -m schemas.generate`, or `mailwake schemas generate`.
 
-The newest version of a record is rewritten while it is unreleased; a version listed in `released.json` never
-changes again, and a changed model gets the next number. Refuses a change that breaks FULL_TRANSITIVE.
+The newest version of a record is rewritten while it is unreleased. `released.json` says up to which number the
+versions of each record are released: these never change again, and a changed model gets the next number and a new
+id, unless only its words changed. A change that breaks FULL_TRANSITIVE is refused. `--release` marks the newest versions as released.
 """
 
 import json
@@ -36,19 +37,33 @@ def generate(here: Path = HERE) -> Written:
         schema = schema_of(record)
         numbers = ids.setdefault(name, {})
         number = max(map(int, numbers), default=0)
-        frozen = number <= released.get(name, 0)
-        if frozen and (number == 0 or _load(here / f"avsc/{name}/{number}.avsc") != schema):
+        if number <= released.get(name, 0):
+            if number and _without_docs(_load(here / f"avsc/{name}/{number}.avsc")) == _without_docs(schema):
+                continue
             number += 1
-            numbers[str(number)] = (
-                max([FIRST_ID - 1, *(i for known in ids.values() for i in known.values())]) + 1
-            )
+            numbers[str(number)] = _next_id(ids)
         contents[f"avsc/{name}/{number}.avsc"] = _json(schema)
         for older in range(1, number):
             earlier = _load(here / f"avsc/{name}/{older}.avsc")
-            broken += [f"{name} {older} -> {number}: {what}" for what in incompatibilities(earlier, schema)]
-            broken += [f"{name} {number} -> {older}: {what}" for what in incompatibilities(schema, earlier)]
+            broken += _refusals(name, number, older, incompatibilities(earlier, schema))
+            broken += _refusals(name, older, number, incompatibilities(schema, earlier))
     contents["ids.json"] = _json(ids)
     return Written(contents, broken)
+
+
+def _next_id(ids: dict[str, dict[str, int]]) -> int:
+    return max([FIRST_ID - 1, *(known for numbers in ids.values() for known in numbers.values())]) + 1
+
+
+def _without_docs(schema: Any) -> Any:
+    """What of a schema matters on the wire: other words about a field make no new version."""
+    if isinstance(schema, dict):
+        return {key: _without_docs(value) for key, value in schema.items() if key != "doc"}
+    return [_without_docs(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _refusals(name: str, reader: int, writer: int, found: list[str]) -> list[str]:
+    return [f"{name}: version {reader} can't read version {writer}: {what}" for what in found]
 
 
 def differences(here: Path = HERE) -> list[str]:
@@ -70,15 +85,30 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
+def write(here: Path = HERE) -> list[str]:
+    """Write the files; or nothing, when a change would break compatibility: then what it breaks."""
+    written = generate(here)
+    if not written.broken:
+        for path, text in written.files.items():
+            (here / path).parent.mkdir(parents=True, exist_ok=True)
+            (here / path).write_text(text)
+    return written.broken
+
+
+def release(here: Path = HERE) -> None:
+    """Mark the newest version of every record as released."""
+    newest = {name: max(map(int, numbers)) for name, numbers in _load(here / "ids.json").items()}
+    (here / "released.json").write_text(_json(newest))
+
+
 def main() -> int:
     """Write the files; exit 1, writing nothing, when a change would break compatibility."""
-    written = generate()
-    if written.broken:
-        sys.stderr.write("\n".join(written.broken) + "\n")
+    broken = write()
+    if broken:
+        sys.stderr.write("\n".join(broken) + "\n")
         return 1
-    for path, text in written.files.items():
-        (HERE / path).parent.mkdir(parents=True, exist_ok=True)
-        (HERE / path).write_text(text)
+    if "--release" in sys.argv[1:]:
+        release()
     return 0
 
 

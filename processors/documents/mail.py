@@ -22,6 +22,7 @@ FIELD_CHARACTERS = 2000
 """How much of one field is read."""
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
+_REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _BAD_FIELDS = (ValueError, TypeError, IndexError, LookupError, AttributeError)
 
@@ -99,14 +100,18 @@ class _Fields:
 
 def _divided(body: bytes, boundary: bytes) -> Iterator[bytes]:
     """What lies between the boundary lines; the last part may lack its closing line."""
-    line = re.compile(rb"(?:^|\r?\n|\r)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r|\n|$)")
-    start = None
-    for found in line.finditer(body):
-        if start is not None:
-            yield body[start : found.start()]
-        if found.group(1):
-            return
-        start = found.end() + (2 if body.startswith(b"\r\n", found.end()) else 1)
+    delimiter = b"--" + boundary
+    start: int | None = None
+    at = body.find(delimiter)
+    while at >= 0:
+        line = _REST_OF_LINE.match(body, at + len(delimiter))
+        if line is not None and (at == 0 or body[at - 1] in b"\r\n"):
+            if start is not None:
+                yield body[start : max(start, at - (2 if body.startswith(b"\r\n", at - 2) else 1))]
+            if line.group(1):
+                return
+            start = line.end()
+        at = body.find(delimiter, at + len(delimiter))
     if start is not None:
         yield body[start:]
 

@@ -54,10 +54,10 @@ def build_app(engine: "Engine", options: HttpSettings, token: str) -> web.Applic
     limits = options.limits
 
     @web.middleware
-    async def refuse_strangers(incoming: web.Request, handler: Handler) -> web.StreamResponse:
-        if not headers_are_local(incoming.headers, names):
+    async def refuse_strangers(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not headers_are_local(request.headers, names):
             return web.Response(status=403, text="This interface answers to loopback names only.\n")
-        return await handler(incoming)
+        return await handler(request)
 
     async def ping(_: web.Request) -> web.StreamResponse:
         return web.Response(text="Ok.\n")

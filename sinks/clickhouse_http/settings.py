@@ -1,5 +1,7 @@
 """Which settings a client may change, and how far; they are applied before the connection goes read-only."""
 
+# ruff: noqa: SIM905 - long lists of words read better as text than as one string a line
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,7 +49,7 @@ _CHANGEABLE = frozenset(
     interval_output_format join_default_strictness join_use_nulls limit max_block_size max_bytes_to_read
     max_columns_to_read max_result_bytes max_rows_to_group_by max_rows_to_read offset
     optimize_move_to_prewhere optimize_read_in_order optimize_skip_unused_shards prefer_column_name_to_alias
-    prefer_global_in_and_join read_overflow_mode result_overflow_mode session_timezone show_table_uuid_in_table_create_query_if_not_nil
+    prefer_global_in_and_join read_overflow_mode result_overflow_mode session_timezone
     timeout_overflow_mode totals_mode transform_null_in union_default_mode
     """.split()
 )

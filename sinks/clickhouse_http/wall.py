@@ -13,6 +13,8 @@ clause it stands in; every `system.x` is on the list of system tables), then ove
 query; table functions and table names in it are allowed).
 """
 
+# ruff: noqa: SIM905 - long lists of words read better as text than as one string a line
+
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -168,6 +170,8 @@ def _check_tokens(tokens: Sequence[Token]) -> None:
         if word == "parallel" and not quoted and after is not None and after.text.lower() == "with":
             raise Refused("PARALLEL WITH is not allowed")
         if _is_apply(before, token, after) and after is not None and not _begins_lambda(tokens, after):
+            if after.token_type is TokenType.L_PAREN:
+                raise Refused("APPLY with parentheses is not canonical")
             _check_function(after.text)
         if after is not None and after.token_type is TokenType.L_PAREN and _is_name(token):
             aliased = before is not None and before.text.lower() == "as"
@@ -344,9 +348,17 @@ def _parse(sql: str) -> exp.Query:
 
 def _is_apply(before: Token | None, token: Token, after: Token | None) -> bool:
     """Whether this is the word of `* APPLY sum` or `* APPLY x -> f(x)`, rather than a name."""
-    if token.text != "APPLY" or token.token_type is TokenType.IDENTIFIER or after is None or before is None:
+    if (
+        token.text.upper() != "APPLY"
+        or token.token_type is TokenType.IDENTIFIER
+        or after is None
+        or before is None
+    ):
         return False
-    return before.token_type is not TokenType.COMMA and _is_name(after)
+    behind = before.token_type in {TokenType.STAR, TokenType.R_PAREN} or (
+        _is_name(before) and before.text.lower() not in _KEYWORDS
+    )
+    return behind and (_is_name(after) or after.token_type is TokenType.L_PAREN)
 
 
 def _begins_lambda(tokens: Sequence[Token], name: Token) -> bool:

@@ -42,15 +42,20 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "checksum": "SHA-256 of the file as it was applied.",
         "applied_at": "When.",
     },
+    "views_made": {
+        "": "Which definition of the views was made, the latest last.",
+        "definition": "SHA-256 of the views, their comments and the migrations under them.",
+        "made_at": "When.",
+    },
     "current_generation": {"": "The generation that the views show.", "generation": "Its number."},
 }
 
 
 def apply(client: Client) -> None:
     """Set every comment that is missing or says something else. Raises LookupError for a column nobody described."""
-    wanted = dict(_wanted())
+    all_docs = dict(wanted())
     for table, there in _present(client).items():
-        docs = {**_COLUMNS, **wanted[table]}
+        docs = {**_COLUMNS, **all_docs[table]}
         changes = [
             f"COMMENT COLUMN {column} {_quoted(docs[column])}"
             for column, comment in there.items()
@@ -73,7 +78,7 @@ def _present(client: Client) -> dict[str, dict[str, str]]:
     return there
 
 
-def _wanted() -> Iterator[tuple[str, Mapping[str, str]]]:
+def wanted() -> Iterator[tuple[str, Mapping[str, str]]]:
     """Table or view, and column → comment; under "" its own."""
     yield from _TABLES.items()
     said = dict(_said_by_schemas())

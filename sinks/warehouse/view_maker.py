@@ -1,19 +1,51 @@
-"""Makes the views, when their definition or the tables under them are not those they were made from."""
+"""Makes the views and their comments, when they are not those that this version of mailwake defines."""
 
 import hashlib
+from collections.abc import Sequence
 
+from sinks.warehouse import comments
 from sinks.warehouse.client import Client
-from sinks.warehouse.views import CURRENT_GENERATION, View, all_views
+from sinks.warehouse.migrations import Migration
+from sinks.warehouse.views import CURRENT_GENERATION, all_views
 
-_NOTE = "definition "
+_MADE = """
+CREATE TABLE IF NOT EXISTS views_made (definition String, made_at DateTime64(3, 'UTC'))
+ENGINE = MergeTree ORDER BY made_at SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+_LAST_MADE = "SELECT definition FROM views_made ORDER BY made_at DESC LIMIT 1"
 
 
-def make_views(client: Client) -> None:
-    """Make every view that is missing or was made otherwise; each is replaced in one step, readers never miss it."""
-    client.command(f"CREATE OR REPLACE VIEW current_generation AS {CURRENT_GENERATION}")
+def make_views(client: Client, applied: Sequence[Migration]) -> bool:
+    """Make the views over the tables that these migrations made; returns whether there was anything to do.
+
+    Each view is replaced in one step: whoever reads meanwhile sees the old one or the new one.
+    """
+    client.command(_MADE)
+    definition = _definition(applied)
+    if [definition] in [list(row) for row in client.rows(_LAST_MADE)]:
+        return False
+    for statement in _statements():
+        client.command(statement)
+    comments.apply(client)
+    client.command(
+        "INSERT INTO views_made SELECT {definition:String}, now64(3, 'UTC')", {"definition": definition}
+    )
+    return True
+
+
+def _statements() -> Sequence[str]:
+    statements = [f"CREATE OR REPLACE VIEW current_generation AS {CURRENT_GENERATION}"]
     for view in all_views():
-        client.command(f"CREATE OR REPLACE VIEW {view.by_generation} AS {view.select}")
-        client.command(
+        statements += [
+            f"CREATE OR REPLACE VIEW {view.by_generation} AS {view.select}",
             f"CREATE OR REPLACE VIEW {view.name} AS SELECT * EXCEPT (generation) FROM {view.by_generation} "
-            "WHERE generation = (SELECT generation FROM current_generation)"
-        )
+            "WHERE generation = (SELECT generation FROM current_generation)",
+        ]
+    return statements
+
+
+def _definition(applied: Sequence[Migration]) -> str:
+    """Changes with the views, with what their comments say, and with the tables under them."""
+    said = [f"{name} {sorted(docs.items())}" for name, docs in comments.wanted()]
+    tables = [migration.checksum for migration in applied]
+    return hashlib.sha256("\n".join([*_statements(), *said, *tables]).encode()).hexdigest()

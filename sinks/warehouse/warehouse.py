@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from sinks.engine import EngineLimits
 from sinks.sink import SinkError
-from sinks.warehouse import comments, generations, migrations
+from sinks.warehouse import generations, migrations
 from sinks.warehouse.client import Client, embedded, over_http
 from sinks.warehouse.generations import Generation
 from sinks.warehouse.loader import WarehouseSink
@@ -47,9 +47,9 @@ class Warehouse:
 
     def migrate(self, known: Sequence[Migration] | None = None) -> Sequence[str]:
         """Bring tables, views and comments up to date; returns the migrations applied now. Raises MigrationRefused."""
-        applied = migrations.apply(self._client, migrations.known() if known is None else known)
-        make_views(self._client)
-        comments.apply(self._client)
+        known = migrations.known() if known is None else known
+        applied = migrations.apply(self._client, known)
+        make_views(self._client, known)
         return applied
 
     def sink(self, generation: int | None = None) -> WarehouseSink:

@@ -44,7 +44,8 @@ class Draws:
 
     def choice(self, purpose: str, numbers: Numbers, cumulative: Floats) -> Ints:
         """An index drawn by weight for each number, from the weights' running sum."""
-        return np.searchsorted(cumulative, self.uniform(purpose, numbers) * cumulative[-1]).astype(np.int64)
+        chosen: Ints = np.searchsorted(cumulative, self.uniform(purpose, numbers) * cumulative[-1])
+        return chosen
 
     def waits(self, purpose: str, numbers: Numbers, mean_ms: float) -> Ints:
         """Exponential waiting times in ms."""

@@ -40,7 +40,8 @@ class Judged:
     @property
     def quarantined(self) -> Flags:
         """Whether it lands in the spam folder for failing DMARC."""
-        return ~self.dmarc_passes & (self.policy == 1)
+        failing: Flags = ~self.dmarc_passes & (self.policy == 1)
+        return failing
 
     def disposition(self, rows: Ints, delivered: Flags) -> Ints:
         """Of the given messages, the index into `lifecycle.DISPOSITIONS`."""

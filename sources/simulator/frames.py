@@ -7,11 +7,11 @@ import polars as pl
 
 from schemas.mail import MAIL_EVENTS, MailEvent
 from sources.simulator.draws import Draws, Ints, Numbers, hex_texts, stable_bits, uuid_texts
-from sources.simulator.incidents import DAY_MS
 from sources.simulator.lifecycle import DROP_REASONS, FEEDBACK_TYPES, KINDS, METHODS, USER_AGENTS
 from sources.simulator.messages import MAILBOXES, PROVIDER_OF, Messages
 from sources.simulator.providers import PROVIDERS
 from sources.simulator.responses import REPLIES, texts
+from sources.simulator.rhythm import DAY_MS
 from sources.simulator.world import Flow
 
 Frames = dict[type[MailEvent], pl.DataFrame]

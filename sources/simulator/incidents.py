@@ -1,14 +1,14 @@
 """What goes wrong, when, and for whom: the truth that detection is measured against."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Literal, get_args
 
 from sources.simulator.providers import PROVIDERS
-from sources.simulator.rhythm import nights, office_hours, steady
+from sources.simulator.rhythm import DAY_MS, HOUR_MS, hours_of, nights, office_hours, steady
 from sources.simulator.world import Flow, Pool, SendingDomain, World
 
 Kind = Literal[
@@ -16,9 +16,6 @@ Kind = Literal[
     "complaint_spike", "spoofing_campaign", "new_legitimate_source",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 IDENTITY_KINDS: dict[Kind, str] = {
     "bad_list_import": "campaign",
@@ -171,30 +168,41 @@ def truth_of(incident: Incident) -> dict[str, str | int | None]:
 
 
 def _share(world: World, domain: SendingDomain) -> float:
-    return max(0.01, sum(flow.weight for flow in world.flows if flow.domain == domain))
+    return max(0.05, sum(flow.weight for flow in world.flows if flow.domain == domain))
 
 
 def _befall(random: Random, world: World, kind: Kind, start: int, end: int) -> Incident:
-    largest = sorted(world.domains, key=lambda domain: -domain.weight)
-    large = random.choice(largest[: max(1, min(8, len(largest) // 2))])
-    if kind == "bad_list_import":
-        return Incident(kind, f"{large.name}/list-import", None, start, end)
-    if kind == "compromised_account":
-        return Incident(kind, large.name, None, start, end)
-    if kind == "blocklisted_ip":
-        return Incident(kind, random.choice(large.pool.ips), "microsoft", start, end)
-    if kind == "provider_throttling":
-        return Incident(kind, large.name, random.choice(("gmail", "yahoo")), start, end)
-    if kind == "dkim_broken":
-        signing = [domain for domain in largest if domain.dkim_aligned]
-        strict = [d for d in signing[:15] if not d.spf_aligned and d.organisation.policy != "none"]
-        return Incident(
-            kind, random.choice(strict or signing[:8] or largest[:1]).dkim_domain, None, start, end
-        )
+    """An incident of that kind and span for somebody who sends enough in it for it to be seen."""
+
+    def volume(flow: Flow) -> float:
+        return flow.weight * hours_of(flow.rhythm, start, end)
+
+    def largest(flows: Iterable[Flow], most: int) -> list[Flow]:
+        return sorted(flows, key=volume, reverse=True)[:most]
+
+    few = max(1, min(8, len(world.domains) // 4))
     if kind == "complaint_spike":
-        marketing = sorted((f for f in world.flows if f.stream == "marketing"), key=lambda flow: -flow.weight)
-        flow = random.choice(marketing[:6] or list(world.flows))
+        marketing = [flow for flow in world.flows if flow.stream == "marketing"] or list(world.flows)
+        while not any(volume(flow) for flow in marketing):
+            end += HOUR_MS
+        flow = random.choice([flow for flow in largest(marketing, few) if volume(flow)])
         return Incident(kind, f"{flow.domain.name}/{flow.stream}", None, start, end)
+    if kind == "dkim_broken":
+        signing = [flow for flow in world.flows if flow.domain.dkim_aligned] or list(world.flows)
+        only = [f for f in signing if not f.domain.spf_aligned and f.domain.organisation.policy != "none"]
+        flow = largest(only, 1)[0] if only and random.random() < 0.5 else random.choice(largest(signing, few))
+        return Incident(kind, flow.domain.dkim_domain, None, start, end)
+    domain = random.choice(largest(world.flows, few)).domain
+    if kind == "bad_list_import":
+        return Incident(kind, f"{domain.name}/list-import", None, start, end)
+    if kind == "blocklisted_ip":
+        return Incident(kind, random.choice(domain.pool.ips), "microsoft", start, end)
+    if kind == "provider_throttling":
+        return Incident(kind, domain.name, random.choice(("gmail", "yahoo")), start, end)
     if kind == "spoofing_campaign":
-        return Incident(kind, large.organisation.domain, None, start, end)
-    return Incident(kind, f"198.51.100.{random.randrange(210, 250)}", None, start, end, domain=large.name)
+        return Incident(kind, domain.organisation.domain, None, start, end)
+    if kind == "new_legitimate_source":
+        return Incident(
+            kind, f"198.51.100.{random.randrange(210, 250)}", None, start, end, domain=domain.name
+        )
+    return Incident(kind, domain.name, None, start, end)

@@ -7,17 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sources.simulator.draws import Draws, Floats, Ints, Numbers
-from sources.simulator.incidents import DAY_MS, HOUR_MS, Incident
+from sources.simulator.incidents import Incident
 from sources.simulator.providers import PROVIDERS, Mailbox
-from sources.simulator.rhythm import HOURS_OF_WEEK
+from sources.simulator.rhythm import DAY_MS, HOUR_MS, hour_of_week
 from sources.simulator.world import DAYS_OF_A_KEY, Flow
 
 MAILBOXES: tuple[Mailbox, ...] = tuple(mailbox for provider in PROVIDERS for mailbox in provider.mailboxes)
 PROVIDER_OF: Ints = np.array([p for p, provider in enumerate(PROVIDERS) for _ in provider.mailboxes])
 """For each of MAILBOXES, the index into PROVIDERS."""
 
-_EPOCH_WEEKDAY_HOURS = 3 * 24
-"""1970-01-01 was a Thursday: hours from Monday."""
 _IMPORTED = 1 << 39
 
 
@@ -119,7 +117,7 @@ class Sending:
         lows = np.maximum(begins[:, None], self._from)
         highs = np.minimum(begins[:, None] + HOUR_MS, self._until)
         active = np.clip((highs - lows) / HOUR_MS, 0.0, 1.0)
-        of_week = (begins // HOUR_MS + _EPOCH_WEEKDAY_HOURS) % HOURS_OF_WEEK
+        of_week = [hour_of_week(hour) for hour in (begins // HOUR_MS).tolist()]
         cell = ((first_hour + np.arange(hours))[:, None] << 20) | np.arange(len(self.flows))
         cells = cell.astype(np.uint64)
         noise = 0.85 + 0.3 * self._draws.uniform("volume", cells)
@@ -136,8 +134,8 @@ def _mailbox_weights(shares: Sequence[float]) -> Floats:
     for share, provider in zip(shares, PROVIDERS, strict=True):
         whole = sum(mailbox.weight for mailbox in provider.mailboxes)
         weights += [share * mailbox.weight / whole for mailbox in provider.mailboxes]
-    running: Floats = np.cumsum(weights)
-    return running / running[-1]
+    running: Floats = np.cumsum(weights) / sum(weights)
+    return running
 
 
 _CONSUMERS = _mailbox_weights([provider.consumers for provider in PROVIDERS])

@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from sources.simulator.draws import Draws, Numbers, stable_bits
-from sources.simulator.incidents import DAY_MS, HOUR_MS, Incident
+from sources.simulator.incidents import Incident
 from sources.simulator.lifecycle import DISPOSITIONS, Evaluated
 from sources.simulator.messages import MAILBOXES, Messages
 from sources.simulator.providers import Reporter
 from sources.simulator.report_xml import Auth, Row, compressed, render
+from sources.simulator.rhythm import DAY_MS, HOUR_MS
 from sources.simulator.world import Flow, Organisation
 
 REPORTERS: tuple[Reporter, ...] = tuple(

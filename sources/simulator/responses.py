@@ -108,7 +108,8 @@ def choose(draws: Draws, situation: Ints, provider: Ints, numbers: Numbers) -> I
     """For each (index into SITUATIONS, index into PROVIDERS), an index into REPLIES."""
     starts, counts, order = _by_situation()
     chosen = draws.below("reply", numbers, counts[situation, provider])
-    return order[starts[situation, provider] + chosen]
+    replies: Ints = order[starts[situation, provider] + chosen]
+    return replies
 
 
 def texts(replies: Ints, ip: pl.Series, bits: Numbers) -> pl.Series:

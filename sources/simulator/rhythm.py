@@ -9,6 +9,23 @@ Rhythm = tuple[float, ...]
 HOURS_OF_WEEK = 168
 
 
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+_FROM_MONDAY = 3 * 24
+"""1970-01-01 was a Thursday."""
+
+
+def hour_of_week(hour: int) -> int:
+    """The index into a rhythm of an hour since the epoch."""
+    return (hour + _FROM_MONDAY) % HOURS_OF_WEEK
+
+
+def hours_of(rhythm: Rhythm, begin_ms: int, end_ms: int) -> float:
+    """How many average hours' mail a span holds."""
+    hours = range(begin_ms // HOUR_MS, -(-end_ms // HOUR_MS))
+    return sum(rhythm[hour_of_week(hour)] for hour in hours)
+
+
 def transactions(utc_offset_hours: int) -> Rhythm:
     """People's own doings: least at four in the morning, most in the evening, a little less at weekends."""
     return _week(

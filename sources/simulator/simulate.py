@@ -10,10 +10,11 @@ import polars as pl
 from sources.simulator.draws import Draws
 from sources.simulator.effects import Effects
 from sources.simulator.frames import EventFrames, Frames, with_messages
-from sources.simulator.incidents import DAY_MS, HOUR_MS, KINDS, Incident, check, flows_of, some
+from sources.simulator.incidents import KINDS, Incident, check, flows_of, some
 from sources.simulator.lifecycle import Lifecycle
 from sources.simulator.messages import Sending
 from sources.simulator.reports import Document, Reports
+from sources.simulator.rhythm import DAY_MS, HOUR_MS
 from sources.simulator.world import World, build_world
 
 _MESSAGES_OF_A_SLICE = 60_000

@@ -7,11 +7,12 @@ benchmarks (RFC 5737, RFC 3849, RFC 2544).
 from dataclasses import dataclass
 from itertools import islice, product
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 from sources.simulator.rhythm import Rhythm, campaigns, office_hours, transactions
 
 StreamName = Literal["transactional", "marketing", "cold", "other"]
+Policy = Literal["none", "quarantine", "reject"]
 Audience = Literal["consumers", "businesses"]
 
 DAYS_OF_A_KEY = 45
@@ -33,8 +34,8 @@ class Organisation:
 
     name: str
     domain: str
-    policy: Literal["none", "quarantine", "reject"]
-    subdomain_policy: Literal["none", "quarantine", "reject"]
+    policy: Policy
+    subdomain_policy: Policy
     adkim: Literal["r", "s"]
     aspf: Literal["r", "s"]
     audience: Audience
@@ -170,7 +171,8 @@ def _dedicated_addresses() -> list[str]:
 
 
 def _organisation(random: Random, name: str, offset: int) -> Organisation:
-    policy = random.choices(("none", "quarantine", "reject"), (45, 25, 30))[0]
+    policies: tuple[Policy, ...] = get_args(Policy)
+    policy = random.choices(policies, (45, 25, 30))[0]
     strict = random.random() < 0.08
     return Organisation(
         name=name,

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from schemas.catalog import RECORDS
 from schemas.mail import EnhancedCode, Provider
-from schemas.record import EventId, Event, FlatRecord, Millis, Tenant
+from schemas.record import Event, EventId, FlatRecord, Tenant
 
 LONG = 2**63
 SHA256 = r"^[0-9a-f]{64}$"
@@ -49,7 +49,11 @@ def _values(hint: Any, limits: tuple[Any, ...] = ()) -> st.SearchStrategy[Any]:
     if hint is EventId:
         return st.uuids().map(str)
     if hint is Tenant:
-        return st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/"), min_size=1, max_size=40)
+        return st.text(
+            st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/"),
+            min_size=1,
+            max_size=40,
+        )
     if hint is EnhancedCode:
         return st.from_regex(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}", fullmatch=True)
     if hint is Provider:
@@ -86,7 +90,9 @@ def _scalars(kind: type, limits: tuple[Any, ...]) -> st.SearchStrategy[Any]:
 
 
 def _bounds(limits: tuple[Any, ...]) -> tuple[Any, Any]:
-    flat = [part for limit in limits for part in (limit.metadata if isinstance(limit, FieldInfo) else [limit])]
+    flat = [
+        part for limit in limits for part in (limit.metadata if isinstance(limit, FieldInfo) else [limit])
+    ]
     low = next((part.ge for part in flat if isinstance(part, annotated_types.Ge)), None)
     high = next((part.le for part in flat if isinstance(part, annotated_types.Le)), None)
     return low, high

@@ -32,7 +32,11 @@ def flipped(rng: random.Random, value: bytes, _: bytes) -> bytes:
 
 def replaced(rng: random.Random, value: bytes, _: bytes) -> bytes:
     at, size = rng.randrange(len(value)), rng.randint(1, 12)
-    return value[:at] + rng.choice([b"\x00", b"\x01", b"\x02", b"\x04", b"\x80", b"\xff"]) * size + value[at + size :]
+    return (
+        value[:at]
+        + rng.choice([b"\x00", b"\x01", b"\x02", b"\x04", b"\x80", b"\xff"]) * size
+        + value[at + size :]
+    )
 
 
 def inserted(rng: random.Random, value: bytes, _: bytes) -> bytes:

@@ -91,7 +91,9 @@ def test_an_empty_batch_and_a_batch_of_tombstones_hold_nothing() -> None:
 
 def test_rows_encode_to_what_the_events_do() -> None:
     sent = [MessageBounced(source_event_id=str(i), smtp_code=550, response="é" * i) for i in range(200)]
-    assert encode_rows(MessageBounced, [fields_of(event) for event in sent]) == [encode(event) for event in sent]
+    assert encode_rows(MessageBounced, [fields_of(event) for event in sent]) == [
+        encode(event) for event in sent
+    ]
 
 
 def test_a_value_without_an_avro_form_is_named() -> None:

@@ -3,15 +3,13 @@
 import random
 from typing import Any
 
-import pytest
 from damage import DAMAGES
 
-from schemas.catalog import RECORDS
-from schemas.codec import Undecodable, decode_fields, encode, frame_of
+from schemas.codec import Undecodable, decode_fields, encode
 from schemas.columns import INDEX, Decoded, decode_frames
 from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.documents import DocumentProcessed, DocumentReceived
-from schemas.mail import MailEvent, MessageBounced, MessageDelivered, MessageOpened, MessageSent
+from schemas.mail import MessageBounced, MessageDelivered, MessageOpened, MessageSent
 from schemas.record import Event
 
 SHA = "0123456789abcdef" * 4
@@ -21,7 +19,11 @@ REPORT: dict[str, Any] = {
 
 
 def an_event(rng: random.Random, number: int) -> Event:
-    some: dict[str, Any] = {"source_event_id": str(number), "occurred_at": rng.randrange(1 << 40), "recorded_at": number}
+    some: dict[str, Any] = {
+        "source_event_id": str(number),
+        "occurred_at": rng.randrange(1 << 40),
+        "recorded_at": number,
+    }
     text = rng.choice(["", "250 2.0.0 OK", "ünïcödé", "漢字" * 40, "x" * 300])
     maybe = rng.choice([True, False, None])
     dkim = [{"domain": "example.com", "selector": text[:9], "result": "pass"}] * rng.randrange(4)
@@ -29,21 +31,29 @@ def an_event(rng: random.Random, number: int) -> Event:
         case 0:
             return MessageSent(**some, spf_aligned=maybe, dkim_aligned=maybe, size=rng.getrandbits(62))
         case 1:
-            return MessageDelivered(**some, response=text, latency_ms=rng.getrandbits(40), from_domain="example.com")
+            return MessageDelivered(
+                **some, response=text, latency_ms=rng.getrandbits(40), from_domain="example.com"
+            )
         case 2:
             return MessageBounced(**some, response=text, is_async=bool(maybe))
         case 3:
             return MessageOpened(**some, is_machine=maybe)
         case 4:
-            return DocumentReceived(**some, receipt_id="r", sha256=SHA, size=3, content=rng.randbytes(rng.randrange(80)))
+            return DocumentReceived(
+                **some, receipt_id="r", sha256=SHA, size=3, content=rng.randbytes(rng.randrange(80))
+            )
         case 5:
             return DocumentProcessed(
                 **some, receipt_id="r", sha256=SHA, kind="unknown", outcome="partial", warnings=(text, text), parser_version=1
             )  # fmt: skip
         case 6:
-            return DmarcRecordReported(**some, **REPORT, ordinal=1, source_ip="::1", count=7, dkim_results=dkim)
+            return DmarcRecordReported(
+                **some, **REPORT, ordinal=1, source_ip="::1", count=7, dkim_results=dkim
+            )
         case _:
-            return DmarcReportParsed(**some, **REPORT, errors=(text,) * rng.randrange(3), is_partial=bool(maybe))
+            return DmarcReportParsed(
+                **some, **REPORT, errors=(text,) * rng.randrange(3), is_partial=bool(maybe)
+            )
 
 
 def rows_of(decoded: Decoded) -> dict[int, tuple[type[Event], dict[str, Any]]]:

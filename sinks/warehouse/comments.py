@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from sinks.warehouse.client import Client
 from sinks.warehouse.tables import BUCKETS, FACTS, fact_columns, row_columns
-from sinks.warehouse.views import View, all_views
+from sinks.warehouse.views import all_views
 
 _COLUMNS: Mapping[str, str] = {
     "generation": "Which rebuild the row belongs to; the views without `_by_generation` show the current one.",

@@ -14,7 +14,9 @@ from sinks.warehouse.client import Client
 from sinks.warehouse.frames import arrow_stream
 from sinks.warehouse.tables import BUCKETS, FACTS
 
-_DATA = tuple(f"{table.name}_told" for table in (*FACTS, *BUCKETS))
+_DATA = tuple(
+    f"{name}_told" for name in [*(table.name for table in FACTS), *(table.name for table in BUCKETS)]
+)
 
 
 class UnknownGeneration(SinkError):

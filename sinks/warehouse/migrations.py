@@ -56,7 +56,8 @@ def known() -> list[Migration]:
 def apply(client: Client, migrations: Sequence[Migration]) -> list[str]:
     """Apply what is missing; returns the names applied. Raises MigrationRefused, and then has changed nothing."""
     client.command(_RECORD)
-    applied = dict(client.rows("SELECT name, any(checksum) FROM migrations GROUP BY name ORDER BY name"))
+    recorded = client.rows("SELECT name, any(checksum) FROM migrations GROUP BY name")
+    applied = {str(name): str(checksum) for name, checksum in recorded}
     _check(client.where, applied, migrations)
     missing = [migration for migration in migrations if migration.name not in applied]
     for migration in missing:

@@ -83,7 +83,9 @@ BUCKETS: tuple[BucketTable, ...] = (
     BucketTable("reputation_days", "reputation.buckets", ReputationBuckets, "day"),
 )
 
-TOPICS: tuple[str, ...] = tuple(dict.fromkeys(table.topic for table in (*FACTS, *BUCKETS)))
+TOPICS: tuple[str, ...] = tuple(
+    dict.fromkeys([*(table.topic for table in FACTS), *(table.topic for table in BUCKETS)])
+)
 """Every topic the warehouse has a place for."""
 
 

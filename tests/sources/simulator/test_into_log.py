@@ -1,9 +1,14 @@
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from schemas.columns import decode_frames
 from sources.simulator import Scenario, into_log, simulate
-from streams.log import Log, Record
+from streams.log import Log, Record, TopicPartition
+from streams.sqlite_log import SqliteLog
+from streams.topics import TOPICS
 
 SCENARIO = Scenario(seed=9, days=2, domains=8, messages_per_day=20_000, incidents="all")
 
@@ -41,3 +46,14 @@ def test_the_columnar_reader_understands_all_of_it() -> None:
     decoded = decode_frames([record.value for record in kept.records["mail.events"]])
     assert decoded.bad == []
     assert sum(frame.height for frame in decoded.frames.values()) == report.events
+
+
+def test_the_embedded_log_holds_the_same_records(tmp_path: Path) -> None:
+    kept, scenario = Kept(), replace(SCENARIO, messages_per_day=500)
+    into_log(cast(Log, kept), scenario)
+    with closing(SqliteLog.open(tmp_path / "log.db", TOPICS)) as log:
+        into_log(log, scenario)
+        for topic, records in kept.records.items():
+            batch = log.read(TopicPartition(topic), 0, len(records) + 1)
+            held = zip(batch.keys, batch.values, batch.timestamps, strict=True)
+            assert [Record(*record) for record in held] == records

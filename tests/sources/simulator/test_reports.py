@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
+from processors.dmarc.report import parse_report
 from schemas.codec import decode
 from schemas.documents import DocumentReceived
 from schemas.mail import MessageBounced, MessageDelivered
@@ -119,6 +120,20 @@ def test_results_agree_with_each_other(told: Told) -> None:
         >= {"none", "pass"}
     )
     assert {reason for _, _, reason in seen} >= {None, "mailing_list"}
+
+
+def test_the_parser_reads_every_record_without_a_warning(told: Told) -> None:
+    formats = set()
+    for document in told.documents:
+        report = parse_report(gzip.decompress(document.content))
+        assert (report.policy_domain, report.warnings, report.is_partial) == (
+            document.policy_domain,
+            (),
+            False,
+        )
+        assert len(report.rows) == len(list(parsed(document).iter("record")))
+        formats.add(report.format)
+    assert formats == {"rfc7489", "rfc9990"}
 
 
 def test_forwarders_and_spoofers_are_there(told: Told) -> None:

@@ -22,7 +22,7 @@ _STOLEN_CONTENT = 0.35
 _LISTED_REFUSED, _LISTED_DEFERRED = 0.75, 0.5
 _THROTTLED = 0.85
 _BROKEN_REFUSED, _BROKEN_DEFERRED = 0.10, 0.25
-_COMPLAINTS = {"bad_list_import": 15.0, "compromised_account": 100.0, "complaint_spike": 25.0}
+_COMPLAINTS = {"bad_list_import": 15.0, "compromised_account": 300.0, "complaint_spike": 40.0}
 
 
 @dataclass(frozen=True, slots=True)

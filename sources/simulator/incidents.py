@@ -185,14 +185,14 @@ def _befall(random: Random, world: World, kind: Kind, start: int, end: int) -> I
         marketing = [flow for flow in world.flows if flow.stream == "marketing"] or list(world.flows)
         while not any(volume(flow) for flow in marketing):
             end += HOUR_MS
-        flow = random.choice([flow for flow in largest(marketing, few) if volume(flow)])
+        flow = random.choice([flow for flow in largest(marketing, 3) if volume(flow)])
         return Incident(kind, f"{flow.domain.name}/{flow.stream}", None, start, end)
     if kind == "dkim_broken":
         signing = [flow for flow in world.flows if flow.domain.dkim_aligned] or list(world.flows)
         only = [f for f in signing if not f.domain.spf_aligned and f.domain.organisation.policy != "none"]
         flow = largest(only, 1)[0] if only and random.random() < 0.5 else random.choice(largest(signing, few))
         return Incident(kind, flow.domain.dkim_domain, None, start, end)
-    domain = random.choice(largest(world.flows, few)).domain
+    domain = random.choice(largest(world.flows, 3 if kind == "provider_throttling" else few)).domain
     if kind == "bad_list_import":
         return Incident(kind, f"{domain.name}/list-import", None, start, end)
     if kind == "blocklisted_ip":

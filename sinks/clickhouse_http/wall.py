@@ -327,12 +327,10 @@ def _check_query(sql: str, database: str) -> set[str]:
             raise Refused(f"{node.key.upper()} is not allowed inside of a query")
         if isinstance(node, exp.Table):
             tables.add(_checked_table(node, database))
-        if (
-            isinstance(node, exp.In)
-            and database == "system"
-            and isinstance(node.args.get("field"), exp.Column)
-        ):
-            raise Refused("IN needs a list or a subquery")
+        if isinstance(node, exp.In):
+            for name in (node.args.get("field"), *node.expressions):
+                if isinstance(name, exp.Column):
+                    _checked_name([part.name for part in name.parts], database)
     return tables
 
 
@@ -394,7 +392,11 @@ def _checked_table(table: exp.Table, database: str) -> str:
         if name not in TABLE_FUNCTIONS:
             raise Refused(f"the table function {name} is not on the list of those that are allowed")
         return f"{name}()"
-    parts = [part.name for part in table.parts]
+    return _checked_name([part.name for part in table.parts], database)
+
+
+def _checked_name(parts: Sequence[str], database: str) -> str:
+    """Check what may be a table's name (`x IN name` is one, too, if no column is called so); return it in full."""
     for part in parts:
         if not _PLAIN_NAME.match(part):
             raise Refused(f"{part!r} is not a plain table name")
@@ -405,6 +407,6 @@ def _checked_table(table: exp.Table, database: str) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    return re.sub(r"\x1b\[\d*m|\s+", lambda found: " " if found[0].isspace() else "", str(error)).strip()[
-        :300
-    ]
+    """What sqlglot says, without colours and line ends."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))
+    return " ".join(text.split())[:300]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from schemas.record import EventId, FlatRecord, Millis
+from schemas.record import Event, EventId, FlatRecord, Millis
 
 Schema = dict[str, Any]
 
@@ -56,13 +56,14 @@ def _field(record: type[FlatRecord], name: str) -> Schema:
     doc = field_docs(record).get(name)
     if doc:
         field["doc"] = doc
-    if name in _ALWAYS_GIVEN or info.default is PydanticUndefined:
+    if (issubclass(record, Event) and name in _ALWAYS_GIVEN) or info.default is PydanticUndefined:
         return field
     field["default"] = list(info.default) if isinstance(info.default, tuple) else info.default
     return field
 
 
 _ALWAYS_GIVEN = {"event_id", "tenant", "occurred_at", "recorded_at", "source"}
+"""What no producer may leave to a reader's default."""
 
 
 def _owner(record: type[FlatRecord], name: str) -> type:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from typing import Literal
 
 import polars as pl
@@ -17,7 +17,8 @@ from sources.simulator.reports import Document, Reports
 from sources.simulator.rhythm import DAY_MS, HOUR_MS
 from sources.simulator.world import World, build_world
 
-_MESSAGES_OF_A_SLICE = 60_000
+_MESSAGES_SENT_AT_ONCE = 20_000
+_EVENTS_OF_A_SLICE = 50_000
 _SETTLED_AFTER_DAYS = 8
 """Nothing that a message can cause comes later than this after it."""
 
@@ -100,7 +101,7 @@ class Slice:
 
 
 def simulate(scenario: Scenario) -> Iterator[Slice]:
-    """Simulate a scenario, in slices of whole hours: one day, or less where a day holds much."""
+    """Simulate a scenario, in slices that follow each other: one day each, or less where a day holds much."""
     incidents = scenario.truth()
     world = scenario.world()
     flows = world.flows + flows_of(incidents, world)
@@ -137,13 +138,25 @@ def simulate(scenario: Scenario) -> Iterator[Slice]:
         here = pl.col("recorded") < end
         arrived = pending.filter(here).sort("recorded", maintain_order=True)
         pending = pending.filter(~here)
-        yield Slice(begin, end, scenario.tenant, frames.of(arrived), tuple(reports.due(end, end)))
+        documents = reports.due(end, end)
+        for since, until in pairwise([begin, *_cuts(arrived), end]):
+            rows = arrived.filter(pl.col("recorded").is_between(since, until, closed="left"))
+            received = tuple(document for document in documents if since <= document.received_at < until)
+            yield Slice(since, until, scenario.tenant, frames.of(rows), received)
+
+
+def _cuts(arrived: pl.DataFrame) -> list[int]:
+    """Moments that cut what arrived, which is in order, into slices that are easily held."""
+    moments = arrived["recorded"].gather_every(_EVENTS_OF_A_SLICE)[1:].unique().sort().to_list()
+    return [moment for moment in moments if moment > arrived["recorded"][0]]
 
 
 def _hours_of_a_slice(scenario: Scenario) -> int:
     hourly = scenario.messages_per_day / 24
     return max(
-        hours for hours in (1, 2, 3, 4, 6, 8, 12, 24) if hours == 1 or hours * hourly <= _MESSAGES_OF_A_SLICE
+        hours
+        for hours in (1, 2, 3, 4, 6, 8, 12, 24)
+        if hours == 1 or hours * hourly <= _MESSAGES_SENT_AT_ONCE
     )
 
 

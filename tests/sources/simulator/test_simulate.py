@@ -22,7 +22,6 @@ from schemas.mail import (
 from schemas.record import InvalidEvent
 from sources.simulator import Scenario, Slice, mail_records, records_of, simulate
 
-HOUR = 3_600_000
 SMALL = Scenario(seed=3, days=4, domains=12, messages_per_day=3_000, incidents="none")
 SETTLED = replace(SMALL, days=7, settle=True, repeat_share=0.0)
 
@@ -213,8 +212,14 @@ def test_what_is_held_back_does_not_grow() -> None:
 
 
 def test_busy_scenarios_come_in_shorter_slices() -> None:
-    first = next(simulate(replace(SMALL, messages_per_day=500_000)))
-    assert first.end_ms - first.begin_ms == 2 * HOUR
+    busy = replace(SMALL, days=1 / 4, messages_per_day=600_000)
+    slices = list(simulate(busy))
+    assert [part.begin_ms for part in slices] == [busy.start_ms, *(part.end_ms for part in slices[:-1])]
+    assert slices[-1].end_ms == busy.end_ms
+    assert 10_000 < max(part.events for part in slices) <= 50_100
+    for part in slices:
+        for frame in part.frames.values():
+            assert frame["recorded_at"].is_between(part.begin_ms, part.end_ms, closed="left").all()
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ class _Source:
             if self.at < len(self.data) and (size := self.data[self.at]) < 0x80:
                 self.at += 1 + size
             else:
-                self.at += self.varint()
+                size = self.varint()
+                self.at += size
         self.need(0)
 
     def taken(self) -> bytes:

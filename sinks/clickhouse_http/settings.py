@@ -2,6 +2,7 @@
 
 # ruff: noqa: SIM905 - long lists of words read better as text than as one string a line
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,13 +17,14 @@ class QueryLimits:
     """What one query may use. A client may ask for less, never for more.
 
     Times in seconds, sizes in bytes. `concurrent` queries run at once; another waits up to `queue_seconds` for its
-    turn, then fails with TOO_MANY_SIMULTANEOUS_QUERIES.
+    turn, then fails with TOO_MANY_SIMULTANEOUS_QUERIES. A query has half of the machine's processors, so that the
+    pipeline goes on beside it.
     """
 
     seconds: int = 60
     memory: int = 400 * _MIB
     result_rows: int = 10_000_000
-    threads: int = 2
+    threads: int = max(1, (os.cpu_count() or 2) // 2)
     query_bytes: int = _MIB
     concurrent: int = 4
     queue_seconds: float = 10.0
@@ -62,7 +64,7 @@ TRANSPORT = frozenset(
     add_http_cors_header buffer_size cancel_http_readonly_queries_on_client_close client_protocol_version compress
     database decompress default_format enable_http_compression http_headers_progress_interval_ms http_max_tries
     http_native_compression_disable_checksumming_on_decompress http_receive_timeout http_send_timeout
-    http_write_exception_in_output_format http_zlib_compression_level idempotent log_comment log_queries password
+    http_write_exception_in_output_format http_zlib_compression_level idempotent network_compression_method network_zstd_compression_level log_comment log_queries password
     priority query query_id quota_key readonly role send_progress_in_http_headers session_check session_id
     session_timeout stacktrace user wait_end_of_query
     """.split()

@@ -24,7 +24,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def server(engine: Engine) -> Iterator[HttpServer]:
-    limits = QueryLimits(seconds=20, memory=100_000_000, result_rows=6_000_000, queue_seconds=5.0)
+    limits = QueryLimits(seconds=20, memory=100_000_000, result_rows=6_000_000, threads=2, queue_seconds=5.0)
     with HttpServer(engine, HttpSettings(port=0, limits=limits)) as started:
         yield started
 

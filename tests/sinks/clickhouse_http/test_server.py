@@ -14,8 +14,6 @@ import pytest
 from sinks.clickhouse_http.server import CannotListen, HttpServer, HttpSettings
 from sinks.engine import Engine
 
-Ask = object  # the fixture `ask` of conftest.py
-
 
 def test_greetings(ask) -> None:
     assert ask(path="/ping").body == b"Ok.\n"
@@ -48,7 +46,6 @@ def test_a_form(ask) -> None:
         ("SELECT 1 AS a", {}, {"X-ClickHouse-Format": "CSVWithNames"}, b'"a"\n1\n'),
         ("SELECT 1 AS a FORMAT TSVWithNames", {"default_format": "JSON"}, {}, b"a\n1\n"),
         ("SHOW DATABASES LIKE 'sys%' FORMAT JSONEachRow", {}, {}, b'{"name":"system"}\n'),
-        ("SELECT name FROM one", {"database": "information_schema"}, {}, b""),
         ("SELECT currentDatabase()", {"database": "system"}, {}, b"system\n"),
         ("SELECT currentDatabase()", {}, {"X-ClickHouse-Database": "system"}, b"system\n"),
         ("SELECT {a:UInt8} + {b:UInt8}", {"param_a": 1, "param_b": 2}, {}, b"3\n"),
@@ -64,17 +61,12 @@ def test_a_form(ask) -> None:
         ("SELECT getSetting('max_threads') SETTINGS max_threads = 1", {}, {}, b"1\n"),
         ("SELECT getSetting('max_threads') FORMAT TSV SETTINGS max_threads = 1", {}, {}, b"1\n"),
         ("SELECT 1 FORMAT Null", {}, {}, b""),
-        ("SELECT number FROM numbers(3) LIMIT 0 FORMAT JSONCompactColumns", {}, {}, None),
+        ("SELECT number FROM numbers(3) LIMIT 0 FORMAT CSVWithNames", {}, {}, b'"number"\n'),
     ],
 )
 def test_formats_databases_parameters_and_settings(ask, statement, arguments, headers, expected) -> None:
     answer = ask(statement, headers=headers, **arguments)
-    if b"one" in statement.encode() and arguments.get("database") == "information_schema":
-        assert (answer.status, answer.code) == (404, 60)
-    elif expected is not None:
-        assert answer.body == expected
-    else:
-        assert json.loads(answer.body) == [[]]
+    assert answer.body == expected
 
 
 def test_headers(ask) -> None:
@@ -115,7 +107,8 @@ def test_headers(ask) -> None:
         ("SELECT 1 FORMAT Native", {"client_protocol_version": "x"}, 400, 36, "client_protocol_version"),
         (b"SELECT '\xff'", {}, 400, 62, "UTF-8"),
         ("SELECT '\0'", {}, 400, 62, "NUL"),
-        ("", {}, 403, 164, "no statement"),
+        ("", {}, 400, 62, "Empty query"),
+        ("SELECT * FROM one", {"database": "information_schema"}, 404, 60, "one"),
     ],
 )
 def test_errors_are_worded_as_clickhouse_does(ask, statement, arguments, status, code, says) -> None:
@@ -174,7 +167,7 @@ def test_the_first_wall_alone_stops_most(engine: Engine) -> None:
             "SELECT * FROM url('http://127.0.0.1:1/', 'TSV', 'x String')",
             "SELECT * FROM remote('127.0.0.1:1', system.one)",
             "SELECT * FROM s3('http://127.0.0.1:1/bucket/b.csv', 'CSV', 'x String')",
-            "SELECT 1 SETTINGS max_threads = 1",
+            "SELECT 1 SETTINGS max_threads = 9",
             "SELECT * FROM `/etc/passwd`",
         ]
     ):

@@ -1,7 +1,5 @@
 """`mailwake`, the command: runs the command line, and turns known errors into one line and an exit code."""
 
-import sys
-
 
 def main() -> None:
     """Run the command line and exit. See docs/cli.md for the exit codes."""
@@ -13,4 +11,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -17,7 +17,7 @@ from sources.watch import WatchedFolder
 from streams.blobs import Blobs
 from streams.log import LogFull
 from streams.pauses import Pauses
-from streams.runner import Boundary, StageRunner
+from streams.runner import StageRunner
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
 from streams.workers import Patience, Worker, Workers
@@ -89,7 +89,7 @@ class Pipeline:
 
 
 @contextmanager
-def opened(settings: Settings, at: Callable[[Boundary], None] = lambda _: None) -> Iterator[Pipeline]:
+def opened(settings: Settings, at: Callable[[str], None] = lambda _: None) -> Iterator[Pipeline]:
     """The pipeline of the live generation, holding the log. Raises LogError, SinkError.
 
     The warehouse is brought to the newest migration first.

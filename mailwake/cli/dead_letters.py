@@ -87,7 +87,8 @@ def _letters(log: "SqliteLog", limit: int) -> Iterator[tuple[int, Any]]:
     letters = TopicPartition("dead.letters")
     batch = log.read(letters, max(log.begin(letters), log.end(letters) - limit), limit)
     for offset, value in sorted(zip(batch.offsets, batch.values, strict=True), reverse=True):
-        yield offset, decode(value)
+        if value is not None:
+            yield offset, decode(value)
 
 
 def _letter(log: "SqliteLog", offset: int) -> Any:
@@ -96,9 +97,11 @@ def _letter(log: "SqliteLog", offset: int) -> Any:
     from streams.log import TopicPartition
 
     letters = TopicPartition("dead.letters")
-    if not log.begin(letters) <= offset < log.end(letters):
+    there = log.begin(letters) <= offset < log.end(letters)
+    value = log.read(letters, offset, 1).values[0] if there else None
+    if value is None:
         raise CommandFailed(f"no dead letter at offset {offset}: mailwake dead-letters list", USAGE)
-    return decode(log.read(letters, offset, 1).values[0])
+    return decode(value)
 
 
 def _fields(letter: Any) -> dict[str, Any]:

@@ -83,15 +83,15 @@ def _show(pipeline: "Pipeline", incidents: "Sequence[Incident]") -> None:
     from mailwake.demo import DMARC_BY_DOMAIN, WORST_DOMAINS, effects
     from sources.simulator import IDENTITY_KINDS
 
-    columns = ("domain", "sent", "delivered %", "bounced %", "deferred %", "complained %")
-    print_table("Domains, the worst first", columns, pipeline.warehouse.rows(WORST_DOMAINS))
+    volumes = ("domain", "sent", "delivered %", "bounced %", "deferred %", "complained %")
+    print_table("Domains, the worst first", volumes, pipeline.warehouse.rows(WORST_DOMAINS))
     print_line()
-    columns = ("domain", "policy", "messages", "DMARC pass %", "failing", "sources", "failing most from")
-    print_table("DMARC, as receivers reported it", columns, pipeline.warehouse.rows(DMARC_BY_DOMAIN))
+    reported = ("domain", "policy", "messages", "DMARC pass %", "failing", "sources", "failing most from")
+    print_table("DMARC, as receivers reported it", reported, pipeline.warehouse.rows(DMARC_BY_DOMAIN))
     print_line()
-    columns = ("incident", "who", "at", "when (UTC)", "shows in", "before", "during")
+    told = ("incident", "who", "at", "when (UTC)", "shows in", "before", "during")
     found = effects(pipeline.warehouse, incidents, IDENTITY_KINDS)
-    print_table("What the incidents did (the simulation knows the truth)", columns, map(_row, found))
+    print_table("What the incidents did (the simulation knows the truth)", told, map(_row, found))
 
 
 def _row(effect: "Effect") -> tuple[object, ...]:

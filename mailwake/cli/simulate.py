@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +15,9 @@ def simulate(
     start: Annotated[
         datetime | None, typer.Option(help="When it begins, UTC; else so that it ends with yesterday.")
     ] = None,
-    incidents: Annotated[str, typer.Option(help="none, some (five) or all (one of each kind).")] = "some",
+    incidents: Annotated[
+        Literal["none", "some", "all"], typer.Option(help="Five of them, or one of each kind.")
+    ] = "some",
     truth: Annotated[
         Path | None, typer.Option(help="Write the incidents here: kind, identity, provider, start, end.")
     ] = None,
@@ -32,8 +34,6 @@ def simulate(
     from mailwake.simulating import days_before_today, to_ms
     from sources.simulator import Scenario, into_log, write_truth
 
-    if incidents not in ("none", "some", "all"):
-        raise CommandFailed(f"--incidents: got {incidents}, wants none, some or all", USAGE)
     settings = load_settings()
     begin = to_ms(start) if start else days_before_today(days)
     try:

@@ -1,5 +1,6 @@
 """`mailwake status`, `pause` and `resume`: what the pipeline has done, and holding one stage back."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -43,7 +44,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
     print_line(f"\nDead letters: {report['dead_letters']:,}")
 
 
-def _report(log: Any, paused: list[str]) -> dict[str, Any]:
+def _report(log: Any, paused: Sequence[str]) -> dict[str, Any]:
     stats = log.stats()
     ends = {s.source: s.end for s in stats}
     return {

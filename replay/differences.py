@@ -1,0 +1,181 @@
+"""Whether a view has the same rows in two generations, found out inside ClickHouse; and the rows that differ.
+
+Rows are spread over shards by a hash of their key, and each shard gets a count and a sum of hashes over the rows'
+canonical text. Only the rows of shards that differ are looked at: so it takes little memory, however large the
+views are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from replay.lineage import Span
+from sinks.warehouse.warehouse import Warehouse
+
+SHARDS = 256
+MOST_SHARDS = 4
+"""How many shards that differ are searched for rows."""
+
+_EVENT = ("tenant", "event_id")
+_BUCKET = ("tenant", "kind", "identity", "provider", "bucket")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a view is compared."""
+
+    key: tuple[str, ...] = ()
+    """What names a row; without it a row that changed shows as one missing and one added."""
+    time: str | None = None
+    """The column of its event time, to which a span is limited; None compares the whole view."""
+    without: tuple[str, ...] = ()
+    """Columns that say when or by whom something was noticed, not what is the case."""
+
+
+RULES: Mapping[str, Rule] = {
+    "mail_events": Rule(_EVENT, "effective_at"),
+    "dmarc_reports": Rule(_EVENT, "occurred_at"),
+    "dmarc_records": Rule(_EVENT, "occurred_at"),
+    "dmarc_report_conflicts": Rule(_EVENT, "occurred_at"),
+    "documents": Rule(("tenant", "receipt_id", "ordinal"), "occurred_at"),
+    # The loader stamps the letters it writes with the time at which it met the record.
+    "dead_letters": Rule(_EVENT, None, ("occurred_at", "recorded_at")),
+    "reputation_minutes": Rule(_BUCKET, "bucket"),
+    "reputation_hours": Rule(_BUCKET, "bucket"),
+    "reputation_days": Rule(_BUCKET, "bucket"),
+}
+"""By view; one that is not named is compared whole, all columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row that is not the same in both generations."""
+
+    key: Mapping[str, Any]
+    live: Mapping[str, Any] | None
+    """The columns that differ as the live generation has them; all of them where the other has no such row; None
+    where the live one has none."""
+    rebuilt: Mapping[str, Any] | None
+    """The same, of the rebuilt one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One view in both generations."""
+
+    view: str
+    live_rows: int
+    rebuilt_rows: int
+    live_digest: str
+    """The sum of the rows' hashes, 16 hex digits."""
+    rebuilt_digest: str
+    differences: Sequence[Difference] = field(default=())
+    """The first rows that differ."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether there is no difference."""
+        return (self.live_rows, self.live_digest) == (self.rebuilt_rows, self.rebuilt_digest)
+
+
+def compare_view(
+    warehouse: Warehouse, view: str, live: int, rebuilt: int, span: Span | None = None, rows: int = 10
+) -> Comparison:
+    """Compare a view of two generations, within a span of event time where one is given. Raises SinkBusy."""
+    compared = _Compared(warehouse, view, RULES.get(view, Rule()), span)
+    here, there = compared.digests(live), compared.digests(rebuilt)
+    shards = sorted(shard for shard in {*here, *there} if here.get(shard) != there.get(shard))
+    return Comparison(
+        view,
+        sum(count for count, _ in here.values()),
+        sum(count for count, _ in there.values()),
+        _total(here),
+        _total(there),
+        compared.differences(live, rebuilt, shards[:MOST_SHARDS], rows) if shards else (),
+    )
+
+
+Digests = dict[int, tuple[int, int]]
+"""Count and sum of hashes, by shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A view, and the queries that tell its generations apart."""
+
+    warehouse: Warehouse
+    view: str
+    rule: Rule
+    span: Span | None
+
+    def digests(self, generation: int) -> Digests:
+        columns = self.columns(generation)
+        sql = (
+            f"SELECT {self._shard(columns)} AS shard, count(), sum(sipHash64({_text(columns)})) "
+            f"FROM ({self._select(generation, columns)}) GROUP BY shard"
+        )
+        return {int(shard): (int(count), int(digest)) for shard, count, digest in self.warehouse.rows(sql)}
+
+    def differences(self, live: int, rebuilt: int, shards: Sequence[int], limit: int) -> Sequence[Difference]:
+        """The rows of these shards that are in one generation and not, or not the same, in the other, by key."""
+        columns = self.columns(live)
+        key = self.rule.key or columns
+        listed = ", ".join(map(str, shards))
+        sides = " UNION ALL ".join(
+            f"SELECT *, {side} AS _side, {_text(columns)} AS _text FROM ({self._select(generation, columns)}) "
+            f"WHERE {self._shard(columns)} IN ({listed})"
+            for side, generation in ((0, live), (1, rebuilt))
+        )
+        # Two rows of each key, if they differ: one from each side.
+        found = self.warehouse.rows(
+            f"SELECT * EXCEPT (_text) FROM ({sides}) WHERE _text IN "
+            f"(SELECT _text FROM ({sides}) GROUP BY _text HAVING uniqExact(_side) = 1 OR count() % 2 = 1) "
+            f"ORDER BY {', '.join(map(_quoted, key))}, _side LIMIT {2 * limit}"
+        )
+        pairs: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
+        for *values, side in found:
+            row = dict(zip(columns, values, strict=True))
+            pairs.setdefault(tuple(str(row[name]) for name in key), {})[side] = row
+        return [_difference(self.rule.key, pair) for pair in list(pairs.values())[:limit]]
+
+    def columns(self, generation: int) -> list[str]:
+        """The columns that count, in the view's order."""
+        described = self.warehouse.rows(f"DESCRIBE ({self.warehouse.view_sql(self.view, generation)})")
+        return [name for name, *_ in described if name not in self.rule.without]
+
+    def _select(self, generation: int, columns: Sequence[str]) -> str:
+        sql = self.warehouse.view_sql(self.view, generation)
+        within = ""
+        if self.span is not None and self.rule.time is not None:
+            begin, end = (f"fromUnixTimestamp64Milli({int(ms)}, 'UTC')" for ms in self.span)
+            within = f" WHERE {self.rule.time} >= {begin} AND {self.rule.time} < {end}"
+        return f"SELECT {', '.join(map(_quoted, columns))} FROM ({sql}){within}"
+
+    def _shard(self, columns: Sequence[str]) -> str:
+        return f"sipHash64({_text(self.rule.key or columns)}) % {SHARDS}"
+
+
+def _text(columns: Sequence[str]) -> str:
+    """A row as text: values quoted, null apart from any of them."""
+    return f"toString(tuple({', '.join(map(_quoted, columns))}))"
+
+
+def _quoted(column: str) -> str:
+    return f"`{column}`"
+
+
+def _total(digests: Digests) -> str:
+    return f"{sum(digest for _, digest in digests.values()) % 2**64:016x}"
+
+
+def _difference(key: Sequence[str], pair: Mapping[int, Mapping[str, Any]]) -> Difference:
+    live, rebuilt = pair.get(0), pair.get(1)
+    row = live if live is not None else rebuilt
+    assert row is not None
+    named = {name: row[name] for name in key}
+    if live is None or rebuilt is None:
+        return Difference(named, live, rebuilt)
+    changed = [name for name in live if live[name] != rebuilt[name]]
+    return Difference(
+        named, {name: live[name] for name in changed}, {name: rebuilt[name] for name in changed}
+    )

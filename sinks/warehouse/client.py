@@ -100,14 +100,12 @@ def embedded(folder: Path, database: str, limits: EngineLimits | None = None) ->
     return Client(str(folder), driver, engine.close)
 
 
-def over_http(url: str, database: str, token: str | None = None) -> Client:
+def over_http(url: str, database: str) -> Client:
     """Connect to a server: `clickhouse://user:password@host:8123`. Raises SinkBusy when it is not there."""
     where = re.sub(r"//[^@/]*@", "//", url)
     dsn = url.replace("clickhouse://", "http://", 1)
     with _explained(where):
-        driver = clickhouse_connect.get_client(
-            dsn=dsn, access_token=token, autogenerate_session_id=False, compress="lz4"
-        )
+        driver = clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)
         driver.command(f"CREATE DATABASE IF NOT EXISTS {database}")
         driver.database = database
     return Client(where, driver, lambda: None)

@@ -30,19 +30,18 @@ class Warehouse:
         self._client, self.database = client, database
 
     @classmethod
-    def open(
-        cls, url: str, database: str = DATABASE, limits: EngineLimits | None = None, token: str | None = None
-    ) -> Self:
+    def open(cls, url: str, database: str = DATABASE, limits: EngineLimits | None = None) -> Self:
         """Open `chdb:///folder` (embedded, made if need be) or `clickhouse://user:password@host:8123`.
 
-        `limits` are the embedded engine's; `token` is what a server wants from who may write.
+        `limits` are the embedded engine's. The HTTP interface that a running mailwake serves over its engine is such
+        a server as well: its token is the password.
         Raises WarehouseInUse, WarehouseUnavailable, SinkBusy, and SinkError for a URL of another kind.
         """
         parts = urlsplit(url)
         if parts.scheme == "chdb" and not parts.netloc and parts.path not in ("", "/"):
             return cls(embedded(Path(unquote(parts.path)), database, limits), database)
         if parts.scheme == "clickhouse" and parts.hostname:
-            return cls(over_http(url, database, token), database)
+            return cls(over_http(url, database), database)
         raise SinkError(f"{url!r} names no warehouse: chdb:///folder or clickhouse://user@host:8123 does")
 
     def migrate(self, known: Sequence[Migration] | None = None) -> Sequence[str]:

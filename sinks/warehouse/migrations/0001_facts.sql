@@ -50,7 +50,9 @@ CREATE TABLE IF NOT EXISTS mail_events_told (
     is_machine Nullable(Bool),
     url_hash Nullable(String),
     method LowCardinality(Nullable(String)),
-    first_told UInt64
+    first_told UInt64,
+    INDEX by_message message_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_recipient recipient_hash TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(first_told)
 PARTITION BY generation

@@ -82,7 +82,9 @@ def test_a_wrong_clock_does_not_lead(sink: WarehouseSink, view: View) -> None:
 
 @pytest.mark.usefixtures("loaded")
 def test_first_reports_count_and_conflicts_stand_beside_them(view: View) -> None:
-    assert [row["report_id"] for row in view("dmarc_reports", order="report_id")] == [f"report {n}" for n in range(6)]
+    assert [row["report_id"] for row in view("dmarc_reports", order="report_id")] == [
+        f"report {n}" for n in range(6)
+    ]
     records = view("dmarc_records", order="report_id, ordinal")
     assert len(records) == 12
     assert records[1]["reasons"] == [{"type": "forwarded", "comment": None}]
@@ -140,7 +142,9 @@ def test_only_additions_make_a_bucket_and_its_rates_are_null(sink: WarehouseSink
 
 def test_a_bucket_without_its_key_is_set_aside_with_its_record(sink: WarehouseSink, view: View) -> None:
     good = samples.buckets(1, [samples.bucket(sent=1)])
-    lacking = samples.buckets(2, [samples.bucket("b.example.com", sent=1), samples.bucket(sent=9) | {"tenant": None}])
+    lacking = samples.buckets(
+        2, [samples.bucket("b.example.com", sent=1), samples.bucket(sent=9) | {"tenant": None}]
+    )
     values = [lacking, good]
     loaded = sink.load(cut(values, 0, 2, "reputation.buckets"), mark(values, 2, "reputation.buckets"))
     ((index, reason),) = loaded.bad

@@ -1,0 +1,56 @@
+"""The same loader over HTTP, against ClickHouse's interface as mailwake serves it over the embedded engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import warehouse_samples as samples
+
+from sinks.clickhouse_http.server import HttpServer, HttpSettings
+from sinks.engine import Engine
+from sinks.sink import SinkBusy, SinkError
+from sinks.warehouse.warehouse import Warehouse
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    with Engine(folder) as engine, HttpServer(engine, HttpSettings(port=0)) as server:
+        yield f"clickhouse://mailwake:{server.token}@127.0.0.1:{server.port}"
+
+
+def test_loads_the_same(url: str) -> None:
+    with Warehouse.open(url) as remote:
+        remote.migrate()
+        assert remote.migrate() == []
+        world = samples.world()
+        remote_sink = remote.sink(1)
+        for step in (17, 1_000):
+            samples.load_all(remote_sink, world, step)
+        rows = samples.contents(remote, 1)
+    assert all(rows.values())
+    assert len(rows["mail_events"]) == 60
+
+
+def test_swaps_and_drops(url: str) -> None:
+    with Warehouse.open(url, database="http") as remote:
+        remote.migrate()
+        samples.load_all(remote.sink(1), samples.world(12))
+        samples.load_all(remote.sink(2), samples.world(24))
+        remote.set_current_generation(2)
+        remote.drop_generation(1)
+        assert remote.rows("SELECT count() FROM mail_events") == [(24,)]
+        assert [generation.number for generation in remote.generations()] == [2]
+
+
+def test_a_server_that_is_not_there_is_busy() -> None:
+    with pytest.raises(SinkBusy, match="127.0.0.1:9 is busy or away") as raised:
+        Warehouse.open("clickhouse://someone:secret@127.0.0.1:9")
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["chdb://relative", "chdb:///", "postgres://host", "clickhouse:///nowhere", "x"]
+)
+def test_says_what_a_warehouse_is_called(url: str) -> None:
+    with pytest.raises(SinkError, match="names no warehouse"):
+        Warehouse.open(url)

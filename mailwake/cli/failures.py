@@ -32,10 +32,10 @@ def explained() -> Iterator[None]:
         code = NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else USAGE
         _exit(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), code)
     except Exception as error:
-        code = _code(error)
-        if code is None:
+        known = _code(error)
+        if known is None:
             raise
-        _exit(str(error), code)
+        _exit(str(error), known)
 
 
 def _code(error: Exception) -> int | None:

@@ -61,14 +61,18 @@ _NOT_OF_THE_PREFIX = frozenset({"output_format_schema"})
 # What the HTTP interface takes itself, or what servers take and means nothing here.
 TRANSPORT = frozenset(
     """
-    add_http_cors_header buffer_size cancel_http_readonly_queries_on_client_close client_protocol_version compress
-    database decompress default_format enable_http_compression http_headers_progress_interval_ms http_max_tries
-    http_native_compression_disable_checksumming_on_decompress http_receive_timeout http_send_timeout
-    http_write_exception_in_output_format http_zlib_compression_level idempotent network_compression_method network_zstd_compression_level log_comment log_queries password
-    priority query query_id quota_key readonly role send_progress_in_http_headers session_check session_id
-    session_timeout stacktrace user wait_end_of_query
+    add_http_cors_header buffer_size cancel_http_readonly_queries_on_client_close client_protocol_version
+    compress database decompress default_format enable_http_compression http_headers_progress_interval_ms
+    http_max_tries http_native_compression_disable_checksumming_on_decompress http_receive_timeout
+    http_send_timeout http_write_exception_in_output_format http_zlib_compression_level idempotent log_comment
+    log_queries network_compression_method network_zstd_compression_level password priority query query_id
+    quota_key readonly role send_progress_in_http_headers session_check session_id session_timeout stacktrace
+    user wait_end_of_query
     """.split()
 )
+
+# What drivers send along with a query although it is about inserts. For a reader it means nothing.
+_OF_INSERTS = frozenset({"async_insert", "wait_for_async_insert"})
 
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 
@@ -110,7 +114,7 @@ def reading(asked: Mapping[str, str], limits: QueryLimits, comment: str) -> Sess
         "log_comment": comment,
     }
     for name, value in asked.items():
-        if name not in TRANSPORT:
+        if name not in TRANSPORT | _OF_INSERTS:
             values[name] = _allowed(name, value, limits)
     return SessionSettings(values)
 

@@ -120,6 +120,21 @@ def test_errors_are_worded_as_clickhouse_does(ask, statement, arguments, status,
         assert b"/dev/fd" not in answer.body
 
 
+def test_what_drivers_send_along_is_taken(ask) -> None:
+    """As clickhouse-java, clickhouse-go and clickhouse-connect were seen to do."""
+    java = {"async_insert": "0", "compress": "0", "session_timezone": "UTC", "max_result_rows": "200"}
+    java |= {"result_overflow_mode": "break", "wait_for_async_insert": "0", "default_format": "RowBinary"}
+    go = {"network_compression_method": "lz4", "max_execution_time": "20", "client_protocol_version": "54483"}
+    python = {"date_time_input_format": "best_effort", "cast_string_to_dynamic_use_inference": "1"}
+    python |= {"wait_end_of_query": "1", "send_progress_in_http_headers": "1", "enable_http_compression": "1"}
+    python |= {
+        "cancel_http_readonly_queries_on_client_close": "1",
+        "http_headers_progress_interval_ms": "120000",
+    }
+    for arguments in (java, go, python):
+        assert ask("SELECT 1", **arguments).status == 200
+
+
 def test_a_statement_that_is_too_long(ask) -> None:
     answer = ask("SELECT '" + "x" * 2_000_000 + "'")
     assert (answer.status, answer.code) == (413, 223)

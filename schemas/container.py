@@ -53,12 +53,10 @@ def as_read(
     Fields that were not written get the reader's default, fields that the reader doesn't have go, at any depth.
     `wanted` limits the columns.
     """
+    fields = [field for field in reader["fields"] if wanted is None or field["name"] in wanted]
     by_name = {field["name"]: field["type"] for field in written["fields"]}
-    return frame.select(
-        _field(field, by_name, pl.col(field["name"]))
-        for field in reader["fields"]
-        if wanted is None or field["name"] in wanted
-    )
+    frame = frame.with_columns(_field(field, by_name, pl.col(field["name"])) for field in fields)
+    return frame.select(field["name"] for field in fields)
 
 
 def _field(field: dict[str, Any], written: dict[str, Any], value: pl.Expr) -> pl.Expr:
@@ -76,9 +74,10 @@ def _value(written: Any, reader: Any, value: pl.Expr) -> pl.Expr:
         return value.list.eval(_value(written["items"], reader["items"], pl.element()))
     if isinstance(reader, dict) and reader["type"] == "record":
         fields = {field["name"]: field["type"] for field in written["fields"]}
-        return pl.struct(
+        rows = pl.struct(
             _field(field, fields, value.struct.field(field["name"])) for field in reader["fields"]
         )
+        return pl.when(value.is_null()).then(None).otherwise(rows)
     return value.cast(_dtype(reader))
 
 

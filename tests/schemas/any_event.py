@@ -1,5 +1,6 @@
 """Hypothesis strategies for any valid event, derived from the models' own annotations."""
 
+import inspect
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -36,8 +37,6 @@ def _records(record: type[FlatRecord]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _hints(record: type[FlatRecord]) -> dict[str, Any]:
-    import inspect
-
     hints: dict[str, Any] = {}
     for cls in reversed(record.__mro__):
         if issubclass(cls, FlatRecord):

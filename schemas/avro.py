@@ -7,6 +7,7 @@ import ast
 import inspect
 import textwrap
 import types
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -98,6 +99,7 @@ def _first_paragraph(record: type[FlatRecord]) -> str:
     return " ".join(inspect.cleandoc(record.__doc__ or "").split("\n\n")[0].split())
 
 
+@cache
 def _attribute_docs(cls: type) -> dict[str, str]:
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     body = definition.body if isinstance(definition, ast.ClassDef) else []

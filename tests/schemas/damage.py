@@ -23,7 +23,7 @@ def half_and_half(rng: random.Random, value: bytes, other: bytes) -> bytes:
     return value[: rng.randrange(len(value))] + other[rng.randrange(len(other)) :]
 
 
-def flipped(rng: random.Random, value: bytes, _: bytes) -> bytes:
+def flipped(rng: random.Random, value: bytes, other: bytes) -> bytes:
     out = bytearray(value)
     for _ in range(rng.randint(1, 3)):
         out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)

@@ -4,13 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import fastavro
 import pytest
-from pydantic import Field
+from pydantic import Field, create_model
 
-import schemas.generate
+import schemas.avro
 from schemas.avro import schema_of
 from schemas.catalog import FIRST_ID, RECORDS, TOPICS, versions
 from schemas.compatibility import incompatibilities
@@ -22,14 +22,9 @@ from schemas.record import Event, FlatRecord
 NAME = "MessageOpened"
 
 
-def as_model(name: str, base: type[Event], **fields: object) -> type[Event]:
+def as_model(name: str, base: type[Event], **fields: Any) -> type[Event]:
     """A changed model under the name of an old one."""
-    notes = {field: note for field, note in fields.items() if isinstance(note, tuple)}
-    body = {"__annotations__": {field: hint for field, (hint, _) in notes.items()}, "__module__": __name__}
-    model: type[Event] = type(base)(
-        name, (base,), {**body, **{field: default for field, (_, default) in notes.items()}}
-    )
-    return model
+    return create_model(name, __base__=base, **fields)
 
 
 @pytest.fixture
@@ -48,7 +43,7 @@ Change = Callable[[type[Event]], None]
 @pytest.fixture
 def change(monkeypatch: pytest.MonkeyPatch) -> Change:
     def now(model: type[Event]) -> None:
-        monkeypatch.setitem(schemas.generate.RECORDS, model.__name__, model)
+        monkeypatch.setitem(RECORDS, model.__name__, model)
         monkeypatch.setattr(schemas.avro, "_attribute_docs", lambda cls: {})
 
     return now

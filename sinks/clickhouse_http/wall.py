@@ -6,7 +6,8 @@ So this wall lists what is allowed, and refuses everything that it does not reco
 
 Two parsers that read a text differently are a hole. Here they can't: what is checked is the *canonical* text that
 ClickHouse's own parser prints for a statement (`formatQuery`: no comments, no heredocs, plain quoting, one
-statement), and exactly what was checked is executed. A text with comments in it is not canonical, and refused.
+statement), and exactly what was checked is executed. A text with comments in it is not canonical, and refused. Only
+the types of query parameters are printed as they were written, comments included: they must be plain.
 
 The check goes over the tokens first (every name in front of a parenthesis is on the list of functions, whatever
 clause it stands in; every `system.x` is on the list of system tables), then over sqlglot's tree (it is one
@@ -75,6 +76,7 @@ _COMBINATORS = tuple(
 )
 
 _LITERAL_LIMIT = re.compile(r"LIMIT \d+(, \d+)?(?!\d|,| BY)( +WITH TIES)?")
+_PARAMETER = re.compile(r"\{\w+:(?:[\w(), =-]|'[\w/+:. -]*')+\}", re.ASCII)
 _PLAIN_NAME = re.compile(r"\w+\Z")
 _STATEMENTS = "SELECT, WITH, SHOW, DESCRIBE, EXISTS and EXPLAIN"
 
@@ -136,6 +138,12 @@ def _tokens(text: str) -> list[Token]:
         raise Refused(f"the statement can't be read: {error}") from error
     if any(token.comments for token in tokens):
         raise Refused("comments are not allowed in a canonical statement")
+    for token in tokens:
+        if token.token_type is TokenType.L_BRACE and not _PARAMETER.match(text, token.start):
+            raise Refused(
+                "a query parameter must be {name:Type}, the type without comments and quoting other than of "
+                f"plain words: {text[token.start : token.start + 60]!r}"
+            )
     return tokens
 
 

@@ -335,3 +335,18 @@ SELECT * APPLY/**/(file) FROM t
 SELECT COLUMNS('a') apply file FROM t
 ;;
 SELECT * EXCEPT a APPLY file FROM t
+;;
+SELECT {a:UInt8 // '
+}, file('/etc/passwd'), {b:UInt8 // '
+}
+;;
+SELECT {a:UInt8 # '
+}, file('/etc/passwd') AS `'}`
+;;
+SELECT {a:UInt8 /* ' */}, file('/etc/passwd'), {b:UInt8 /* ' */}
+;;
+SELECT {a:Enum8($$'$$ = 1)}, file('x'), {b:Enum8($$'$$ = 1)}
+;;
+SELECT {a:Tuple(x UInt8, `'` String)}, file('x'), {b:Tuple(x UInt8, `'` String)}
+;;
+SELECT 1 SETTINGS max_threads = {'x':'y'}

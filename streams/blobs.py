@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 INLINE_LIMIT = 512 * 1024
 """Documents up to this many bytes travel in their record."""
@@ -39,6 +42,8 @@ class Blobs:
 
     def get(self, tenant: str, sha256: str) -> bytes | None:
         """The bytes that have this hash, or None when there are none."""
+        if not _SHA256.fullmatch(sha256):
+            return None
         path = self._path(tenant, sha256)
         return path.read_bytes() if path.exists() else None
 

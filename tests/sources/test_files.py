@@ -48,6 +48,11 @@ def test_blobs_of_tenants_can_not_leave_the_folder(tmp_path):
     assert all((tmp_path / "blobs") in path.parents for path in tmp_path.rglob(digest))
 
 
+def test_a_hash_that_is_none_finds_nothing(tmp_path):
+    (tmp_path / "secret").write_text("x")
+    assert Blobs(tmp_path / "blobs").get("default", "../../secret") is None
+
+
 def test_folders_are_gone_through_in_order_and_hidden_files_left_out(tmp_path):
     for name in ("b.xml", "a.xml", ".hidden", "sub/c.xml", ".git/d.xml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

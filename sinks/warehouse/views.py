@@ -8,6 +8,7 @@ definition changes.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from processors.reputation.rates import RATES
 from schemas.reputation import COUNTS
 from sinks.warehouse.tables import BUCKETS, BucketTable
 
@@ -16,14 +17,6 @@ SELECT if(count() = 0, toUInt32(1), argMax(generation, swap)) AS generation
 FROM generation_swaps
 """
 """The latest swap names it; before the first one it is 1."""
-
-RATES: Mapping[str, tuple[str, str]] = {
-    "delivered_rate": ("delivered", "sent"),
-    "deferred_rate": ("deferred", "sent"),
-    "bounced_rate": ("bounced", "sent"),
-    "complained_rate": ("complained", "delivered"),
-    "unsubscribed_rate": ("unsubscribed", "delivered"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +161,19 @@ def _all_providers(table: BucketTable) -> View:
 
 def _sums(table: BucketTable, key: str) -> str:
     sums = ", ".join(f"sum({count}) AS {count}" for count in COUNTS)
-    rates = ", ".join(f"{over} / nullIf({under}, 0) AS {rate}" for rate, (over, under) in RATES.items())
-    return f"SELECT *, {rates} FROM (SELECT {key}, {sums} FROM {table.name}_told FINAL GROUP BY {key})"
+    rates = ", ".join(f"{rate.sql()} AS {name}" for name, rate in RATES.items())
+    once = f"SELECT {key}, {sums} FROM {table.name}_told FINAL GROUP BY {key} SETTINGS {_IN_ORDER}"
+    return f"SELECT *, {rates} FROM ({once})"
+
+
+_IN_ORDER = "optimize_aggregation_in_order = 1"
+"""The rows come sorted by the key: summed as they come, they need no memory for a table of all keys."""
 
 
 def _rate_docs(table: BucketTable) -> Mapping[str, str]:
     rates = {
-        rate: f"{over} / {under} of the same {table.grain}; null where nothing was {under}."
-        for rate, (over, under) in RATES.items()
+        name: f"{rate.numerator} / {rate.denominator} of the same {table.grain}; null where nothing was {rate.denominator}."
+        for name, rate in RATES.items()
     }
     return {"bucket": f"Start of the {table.grain}, UTC.", **rates}
 

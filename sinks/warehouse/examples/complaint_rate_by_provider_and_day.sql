@@ -4,7 +4,7 @@ SELECT
     provider,
     sum(delivered) AS accepted,
     sum(complained) AS complaints,
-    complaints / nullIf(accepted, 0) AS complained_rate
+    complaints / nullIf(accepted, 0) AS complaint_rate
 FROM reputation_days
 WHERE kind = 'domain'
 GROUP BY day, provider

@@ -3,6 +3,7 @@
 -- mail_events_told merges ten parts or more at a time: its key is as good as random, so that a merge costs as much as
 -- the insert did, and few wide merges cost less than many narrow ones.
 -- first_told falls with the position in the log, so the row that was told first is the one that stays.
+-- A partition that nothing came to for five minutes is merged into one part: reading it then costs no FINAL.
 
 CREATE TABLE IF NOT EXISTS mail_events_told (
     generation UInt32,
@@ -57,7 +58,11 @@ CREATE TABLE IF NOT EXISTS mail_events_told (
 ENGINE = ReplacingMergeTree(first_told)
 PARTITION BY generation
 ORDER BY (generation, tenant, event_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_parts_to_merge_at_once = 10;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_parts_to_merge_at_once = 10,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 
 CREATE TABLE IF NOT EXISTS dmarc_reports_told (
     generation UInt32,
@@ -98,7 +103,10 @@ CREATE TABLE IF NOT EXISTS dmarc_reports_told (
 ENGINE = ReplacingMergeTree(first_told)
 PARTITION BY generation
 ORDER BY (generation, tenant, event_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 
 CREATE TABLE IF NOT EXISTS dmarc_records_told (
     generation UInt32,
@@ -136,7 +144,10 @@ CREATE TABLE IF NOT EXISTS dmarc_records_told (
 ENGINE = ReplacingMergeTree(first_told)
 PARTITION BY generation
 ORDER BY (generation, tenant, event_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 
 CREATE TABLE IF NOT EXISTS documents_told (
     generation UInt32,
@@ -157,7 +168,10 @@ CREATE TABLE IF NOT EXISTS documents_told (
 ENGINE = ReplacingMergeTree(last_told)
 PARTITION BY generation
 ORDER BY (generation, tenant, receipt_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 
 CREATE TABLE IF NOT EXISTS document_outcomes_told (
     generation UInt32,
@@ -183,7 +197,10 @@ CREATE TABLE IF NOT EXISTS document_outcomes_told (
 ENGINE = ReplacingMergeTree(first_told)
 PARTITION BY generation
 ORDER BY (generation, tenant, event_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 
 CREATE TABLE IF NOT EXISTS dead_letters_told (
     generation UInt32,
@@ -207,4 +224,7 @@ CREATE TABLE IF NOT EXISTS dead_letters_told (
 ENGINE = ReplacingMergeTree(first_told)
 PARTITION BY generation
 ORDER BY (generation, tenant, event_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;

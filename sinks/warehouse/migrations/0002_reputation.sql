@@ -1,5 +1,6 @@
 -- Buckets of reputation, as the fold emitted them: part 0 holds absolute counts and its highest revision stays;
 -- every other part is an addition that came after the bucket's horizon. The views sum the parts.
+-- A partition that nothing came to for five minutes is merged into one part: reading it then costs no FINAL.
 
 CREATE TABLE IF NOT EXISTS reputation_minutes_told (
     generation UInt32,
@@ -27,9 +28,12 @@ CREATE TABLE IF NOT EXISTS reputation_minutes_told (
     revision UInt64
 )
 ENGINE = ReplacingMergeTree(revision)
-PARTITION BY (generation, toYYYYMM(bucket))
+PARTITION BY (generation, toMonday(bucket))
 ORDER BY (generation, tenant, kind, identity, provider, bucket, part)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 
 CREATE TABLE IF NOT EXISTS reputation_hours_told (
     generation UInt32,
@@ -59,7 +63,10 @@ CREATE TABLE IF NOT EXISTS reputation_hours_told (
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY (generation, toYYYYMM(bucket))
 ORDER BY (generation, tenant, kind, identity, provider, bucket, part)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 
 CREATE TABLE IF NOT EXISTS reputation_days_told (
     generation UInt32,
@@ -89,4 +96,7 @@ CREATE TABLE IF NOT EXISTS reputation_days_told (
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY (generation, toYear(bucket))
 ORDER BY (generation, tenant, kind, identity, provider, bucket, part)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;

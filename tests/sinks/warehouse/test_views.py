@@ -9,6 +9,7 @@ import pytest
 import warehouse_samples as samples
 from sink_conformance import cut, mark
 
+from processors.reputation.rates import RATES
 from schemas.avro import without_logical_types
 from schemas.catalog import Version, latest, versions
 from schemas.codec import HEADER, encode, encode_rows, frame_of, parsed
@@ -16,7 +17,6 @@ from schemas.mail import MessageDeferred
 from schemas.reputation import COUNTS
 from sinks.warehouse.loader import WarehouseSink
 from sinks.warehouse.tables import MAIL_KINDS
-from sinks.warehouse.views import RATES
 from sinks.warehouse.warehouse import UnknownView, Warehouse
 
 
@@ -136,7 +136,7 @@ def test_only_additions_make_a_bucket_and_its_rates_are_null(sink: WarehouseSink
     samples.load_all(sink, {"reputation.buckets": [samples.buckets(1, rows)]})
     (row,) = view("reputation_days")
     assert row["complained"] == 4
-    assert row["complained_rate"] is None and row["delivered_rate"] is None
+    assert row["complaint_rate"] is None and row["delivery_rate"] is None
     assert [late["part"] for late in view("reputation_late_additions", order="part")] == [5, 6]
 
 

@@ -42,7 +42,7 @@ class TestReputationBuckets(WarehouseConformance):
 
 def test_refuses_a_topic_it_has_no_table_for(sink: WarehouseSink) -> None:
     values = [encode(samples.mail(1))]
-    with pytest.raises(ValueError, match="no table for topic reputation.deltas"):
+    with pytest.raises(ValueError, match=r"no table for topic reputation\.deltas"):
         sink.load(
             samples.cut(values, 0, 1, "reputation.deltas"), samples.mark(values, 1, "reputation.deltas")
         )

@@ -5,21 +5,27 @@ stages and loads anew; the others are taken over as they are. A rebuild from the
 records that came without a document.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from processors.dead_letters import dead_letter
 from processors.stage import Emission, Flush, Slice, Tally
+from replay.lineage import LOADER
+from schemas.catalog import TOPICS
 from schemas.codec import decode
 from schemas.columns import INDEX, decode_frames
 from streams.keys import key_of
 from streams.topics import plain
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Carry:
-    """A stage that takes over some records of a topic, unchanged. Garbage is not taken over, nor reported."""
+    """A stage that takes over some records of a topic, unchanged.
+
+    What can't be understood it reports as the loader would, which reads past it from then on.
+    """
 
     reads: str
     columns: Sequence[str]
@@ -27,7 +33,9 @@ class Carry:
     keeps: Callable[[pl.DataFrame], pl.DataFrame]
     """Filters a frame of those fields."""
     _kept: list[Emission] = field(default_factory=list)
-    _taken: int = 0
+    _clock: int = 0
+    """The highest time of record so far, ms."""
+    _tally: Tally = field(default_factory=Tally)
 
     @property
     def name(self) -> str:
@@ -39,14 +47,19 @@ class Carry:
 
     def take(self, records: Slice) -> None:
         """Keep what is to be taken over."""
-        self._taken += len(records)
         decoded = decode_frames(records.values, self.columns)
-        kept = [self.keeps(frame).get_column(INDEX) for frame in decoded.frames.values()]
-        for index in sorted(index for indices in kept for index in indices):
-            value = records.values[index]
-            assert value is not None
-            event = decode(value)
-            self._kept.append(Emission(plain(self.reads), key_of(event), value, event.recorded_at))
+        bad = list(decoded.bad)
+        for record, frame in decoded.frames.items():
+            if record not in TOPICS[plain(self.reads)]:
+                reason = f"{record.__name__} does not belong in {records.topic}"
+                bad += [(index, reason) for index in frame.get_column(INDEX)]
+                continue
+            times = frame.get_column("recorded_at").to_list()
+            self._clock = max(self._clock, *times)
+            for index in self.keeps(frame).get_column(INDEX).sort():
+                self._keep(records.values[index])
+        self._kept += [dead_letter(records, index, LOADER, reason, self._clock) for index, reason in bad]
+        self._tally = Tally(self._tally.taken + len(records), dead=self._tally.dead + len(bad))
 
     def flush(self) -> Flush:
         """What was kept since the last flush."""
@@ -55,22 +68,32 @@ class Carry:
 
     def tally(self) -> Tally:
         """Counts since it was made."""
-        return Tally(taken=self._taken)
+        return self._tally
+
+    def _keep(self, value: bytes | None) -> None:
+        assert value is not None
+        event = decode(value)
+        self._kept.append(Emission(plain(self.reads), key_of(event), value, event.recorded_at))
 
 
-def carry_letters(topic: str, told_again_by: Iterable[str], sink: str, loaded: Iterable[str]) -> Carry:
-    """Takes over dead letters, but those of stages that run again and those of the sink about what it loads again.
+def carry_letters(topic: str, told_again: Mapping[tuple[str, str], int]) -> Carry:
+    """Takes over dead letters, but those that the rebuild itself tells again.
 
-    `loaded` are the plain topics whose records, garbage included, the rebuild's own loader reads.
+    `told_again` says, by (stage, the topic it reads), from which offset on the rebuild reads; the loader counts as
+    a stage.
     """
-    stages, reads = list(told_again_by), list(loaded)
+    readers = pl.DataFrame(
+        [(stage, origin, first) for (stage, origin), first in told_again.items()],
+        schema={"stage": pl.String, "origin_topic": pl.String, "_first": pl.Int64},
+        orient="row",
+    )
 
     def keeps(letters: pl.DataFrame) -> pl.DataFrame:
-        origin = pl.col("origin_topic").str.split("@").list.first()
-        told_again = pl.col("stage").is_in(stages) | ((pl.col("stage") == sink) & origin.is_in(reads))
-        return letters.filter(~told_again)
+        found = letters.join(readers, ["stage", "origin_topic"], "left")
+        again = pl.col("_first").is_not_null() & (pl.col("origin_offset") >= pl.col("_first"))
+        return found.filter(~again.fill_null(False))
 
-    return Carry(topic, ("stage", "origin_topic"), keeps)
+    return Carry(topic, ("stage", "origin_topic", "origin_offset"), keeps)
 
 
 def carry_undocumented(topic: str) -> Carry:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from processors.stage import Stage
-from replay.carried import Carry, carry_letters, carry_undocumented
+from replay.carried import carry_letters, carry_undocumented
 from replay.lane import Lane, open_lane, step_of
 from replay.lineage import (
     FROM_DOCUMENTS,
@@ -125,8 +125,6 @@ def begin(replay: Replay, known: Lineage) -> Lineage:
             for source in log.partitions(topic):
                 transaction.commit(known.loader_group, source, known.starts.get(topic, 0))
     replay.at("begun")
-    plant(log, replay.warehouse.sink(known.number), known)
-    replay.at("planted")
     return known
 
 
@@ -166,12 +164,11 @@ def rebuild_plan(replay: Replay, known: Lineage) -> LoadPlan:
 def stages_of(replay: Replay, known: Lineage) -> Sequence[Stage]:
     """The stages that run for a rebuild, without state: those that derive anew, and those that carry over."""
     again = [stage for stage in replay.fresh_stages() if runs_again(stage, known)]
-    base = lineage(replay.log, known.base) or Lineage(known.base)
-    loaded = [topic for topic in LOADED if topic not in known.shadowed]
-    carries: list[Carry] = [
-        carry_letters(name, [stage.name for stage in again], LOADER, loaded)
-        for name, _ in base.parts(LETTERS)
-    ]
+    base = _base(replay.log, known)
+    told_again = {(stage.name, stage.reads): _first(replay.log, known, stage) for stage in again}
+    facts = (topic for topic in LOADED if topic not in known.shadowed)
+    told_again |= {(LOADER, name): start for topic in facts for name, start in known.parts(topic)}
+    carries = [carry_letters(name, told_again) for name, _ in base.parts(LETTERS)]
     if DMARC in known.shadowed:
         carries += [carry_undocumented(name) for name, _ in base.parts(DMARC)]
     return [*again, *carries]
@@ -199,8 +196,12 @@ def _first(log: Log, known: Lineage, stage: Stage) -> int:
     """Where a stage begins: with what the base has of its topic, as far as that is kept."""
     if SHADOW in stage.reads:
         return 0
-    base = lineage(log, known.base) or Lineage(known.base)
-    return _starts(log, base, [stage.reads])[stage.reads]
+    return _starts(log, _base(log, known), [stage.reads])[stage.reads]
+
+
+def _base(log: Log, known: Lineage) -> Lineage:
+    """The lineage it was begun from; once that is dropped nobody asks for more than its number."""
+    return lineage(log, known.base) or Lineage(known.base)
 
 
 def _starts(log: Log, base: Lineage, topics: Sequence[str]) -> dict[str, int]:

@@ -1,0 +1,165 @@
+"""The state of one grain: absolute counts of every open bucket.
+
+A row is a key (bucket number and identity number in one Int64, so that rows in order of keys are in order of
+time), a revision and counts. Rows lie in frames by period, each sorted by key and as narrow as its numbers
+allow; a count that is 0 in the whole frame has no column. What is added waits until the next flush, when it is
+merged with the periods it touches.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import polars as pl
+
+from processors.reputation.chunks import narrowed, read_chunk, write_chunk
+from processors.reputation.grains import Grain
+from processors.reputation.runs import sum_runs
+from schemas.reputation import COUNTS
+
+_IDS = 2**32
+_NONE = pl.DataFrame(schema={"key": pl.Int64, "revision": pl.Int64})
+
+
+def key_of(bucket: pl.Expr, identity: pl.Expr) -> pl.Expr:
+    """The key of a row."""
+    return (bucket * _IDS + identity).alias("key")
+
+
+def bucket_of(key: pl.Expr) -> pl.Expr:
+    """The number of the bucket in a key."""
+    return key // _IDS
+
+
+def identity_of(key: pl.Expr) -> pl.Expr:
+    """The number of the identity in a key."""
+    return key % _IDS
+
+
+class _Shard(NamedTuple):
+    """Where a chunk's rows lie: which period, and which range of identities."""
+
+    period: int
+    number: int
+
+
+class Buckets:
+    """The open buckets of one grain."""
+
+    def __init__(self, grain: Grain) -> None:
+        """No counts, and everything open."""
+        self.grain = grain
+        self.first_open: int | None = None
+        self._periods: dict[int, pl.DataFrame] = {}
+        self._waiting: list[pl.DataFrame] = []
+        self._written: set[_Shard] = set()
+
+    @property
+    def prefix(self) -> bytes:
+        """What the keys of its chunks begin with."""
+        return self.grain.name.encode() + b"/"
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add counts (Int64) to open buckets: columns key and some of COUNTS."""
+        self._waiting.append(rows)
+
+    def close(self, watermark: int) -> None:
+        """Close what lies beyond the horizon; what is closed stays so, whatever a later watermark says."""
+        first = self.grain.first_open(watermark)
+        self.first_open = first if self.first_open is None else max(first, self.first_open)
+
+    def merge(self) -> pl.DataFrame:
+        """Merge what was added; the rows that it changed, with their new absolute counts, in order of keys."""
+        if not self._waiting:
+            return _NONE
+        added = sum_runs(_filled(self._waiting).sort("key"), ["key"])
+        self._waiting = []
+        added = added.with_columns(revision=pl.lit(1, pl.Int64), changed=pl.lit(1, pl.Int64))
+        touched = self._periods_of(added)
+        held = [self._periods[period] for period in touched if period in self._periods]
+        merged = sum_runs(_filled([*held, added]).sort("key"), ["key"])
+        for period in touched:
+            low, high = (bound * self.grain.period * _IDS for bound in (period, period + 1))
+            at, end = (merged.get_column("key").search_sorted(bound, side="left") for bound in (low, high))
+            self._periods[period] = narrowed(merged.slice(at, end - at).drop("changed"), keep="key")
+        return merged.filter(pl.col("changed") > 0).drop("changed")
+
+    def evict(self) -> bool:
+        """Drop closed buckets; True when a period has gone."""
+        if self.first_open is None:
+            return False
+        before = len(self._periods)
+        partly = self.first_open // self.grain.period
+        self._periods = {period: rows for period, rows in self._periods.items() if period >= partly}
+        if partly in self._periods:
+            rows = self._periods[partly].filter(pl.col("key") >= self.first_open * _IDS)
+            self._periods[partly] = narrowed(rows, keep="key") if rows.height else rows
+        return len(self._periods) < before
+
+    def chunks(self, changed: pl.DataFrame) -> dict[bytes, bytes | None]:
+        """The chunks that hold the changed rows, and None for those whose period has gone."""
+        shards = self._shards_of(changed)
+        chunks: dict[bytes, bytes | None] = {}
+        for shard in sorted(shard for shard in self._written if shard.period not in self._periods):
+            chunks[self._chunk_key(shard)] = None
+            self._written.discard(shard)
+        for shard in shards:
+            rows = self._rows_of(shard)
+            if rows is None:
+                continue
+            chunks[self._chunk_key(shard)] = write_chunk(narrowed(rows, keep="key"))
+            self._written.add(shard)
+        return chunks
+
+    def restore(self, chunks: Iterable[tuple[bytes, bytes]], first_open: int | None) -> None:
+        """Hold what is in these chunks."""
+        self.first_open = first_open
+        parts: dict[int, list[pl.DataFrame]] = {}
+        for key, chunk in sorted(chunks):
+            shard = _Shard(*(int(part) for part in key.removeprefix(self.prefix).split(b"/")))
+            self._written.add(shard)
+            parts.setdefault(shard.period, []).append(read_chunk(chunk))
+        for period, rows in parts.items():
+            self._periods[period] = narrowed(_filled(rows).sort("key"), keep="key")
+        self.evict()
+
+    def live(self) -> pl.Series:
+        """The numbers of the identities that it holds counts of."""
+        ids = [
+            rows.select(identity_of(pl.col("key"))).to_series().unique() for rows in self._periods.values()
+        ]
+        return pl.concat([pl.Series("key", [], pl.Int64), *ids]).unique()
+
+    def size(self) -> tuple[int, int]:
+        """Rows held, and their bytes."""
+        frames = self._periods.values()
+        return sum(rows.height for rows in frames), sum(int(rows.estimated_size()) for rows in frames)
+
+    def _periods_of(self, rows: pl.DataFrame) -> list[int]:
+        return (
+            rows.select(bucket_of(pl.col("key")) // self.grain.period).to_series().unique().sort().to_list()
+        )
+
+    def _shards_of(self, rows: pl.DataFrame) -> list[_Shard]:
+        key = pl.col("key")
+        shards = rows.select(
+            (bucket_of(key) // self.grain.period).alias("period"),
+            (identity_of(key) // self.grain.identities).alias("number"),
+        )
+        return [_Shard(*shard) for shard in shards.unique().sort("period", "number").rows()]
+
+    def _rows_of(self, shard: _Shard) -> pl.DataFrame | None:
+        rows = self._periods.get(shard.period)
+        if rows is None:
+            return None
+        rows = rows.filter(identity_of(pl.col("key")) // self.grain.identities == shard.number)
+        return rows if rows.height else None
+
+    def _chunk_key(self, shard: _Shard) -> bytes:
+        return self.prefix + b"%d/%d" % shard
+
+
+def _filled(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The frames as one: all counts Int64, those that a frame lacks 0, in the order of COUNTS."""
+    whole = pl.concat([rows.cast(pl.Int64) for rows in frames], how="diagonal")
+    order = [name for name in ("key", "revision", "changed", *COUNTS) if name in whole.columns]
+    return whole.select("key", pl.col(order[1:]).fill_null(0))

@@ -1,0 +1,35 @@
+"""Frames as state chunks: Arrow IPC streams, the same frame always the same bytes."""
+
+import io
+from typing import Literal
+
+import polars as pl
+
+_NARROW = ((0xFF, pl.UInt8), (0xFFFF, pl.UInt16), (0xFFFF_FFFF, pl.UInt32))
+
+
+def write_chunk(frame: pl.DataFrame, compression: Literal["zstd", "uncompressed"] = "zstd") -> bytes:
+    """A frame as a chunk."""
+    buffer = io.BytesIO()
+    frame.rechunk().write_ipc_stream(buffer, compression=compression)
+    return buffer.getvalue()
+
+
+def read_chunk(chunk: bytes) -> pl.DataFrame:
+    """The frame in a chunk."""
+    return pl.read_ipc_stream(io.BytesIO(chunk))
+
+
+def narrowed(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
+    """The frame with each column of non-negative integers as small as it can be; those of zeros alone left out.
+
+    The column `keep` stays as it is.
+    """
+    numbers = [name for name in frame.columns if name != keep]
+    highest = frame.select(pl.col(numbers).max()).row(0)
+    small = [
+        pl.col(name).cast(next((dtype for limit, dtype in _NARROW if high <= limit), pl.Int64))
+        for name, high in zip(numbers, highest, strict=True)
+        if high
+    ]
+    return frame.select(keep, *small)

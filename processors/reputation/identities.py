@@ -1,0 +1,119 @@
+"""Numbers for identities, so that the state and its keys are integers.
+
+An identity here is (tenant, kind, identity, provider). Numbers are given in order of first appearance, sorted
+within a batch, and never given twice. State chunks hold consecutive ranges of them.
+"""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from processors.reputation.chunks import read_chunk, write_chunk
+
+PREFIX = b"identities/"
+"""What the keys of its chunks begin with."""
+
+NAMES = ("tenant", "kind", "identity", "provider")
+"""What makes an identity."""
+
+_RANGE = 4_096
+_EMPTY = pl.DataFrame(schema={"id": pl.Int64, **dict.fromkeys((*NAMES, "key"), pl.String)})
+
+
+class Identities:
+    """The identities that the fold holds counts of, each with its number."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._numbers: dict[str, int] = {}
+        self._table = _EMPTY
+        self._fresh: list[pl.DataFrame] = []
+        self._dirty: set[int] = set()
+        self.next = 0
+
+    def __len__(self) -> int:
+        """How many are held."""
+        return len(self._numbers)
+
+    def number(self, rows: pl.DataFrame) -> pl.Series:
+        """The number of each row's identity (columns NAMES), Int64; new identities get the next ones."""
+        keys = rows.select(_key()).to_series().cast(pl.Categorical(pl.Categories.random()))
+        local = keys.to_physical().alias("local")
+        distinct = rows.select(NAMES).with_columns(local, key=keys).unique("local", keep="any")
+        distinct = distinct.with_columns(pl.col("key").cast(pl.String)).sort("key")
+        known = [self._numbers.get(key) for key in distinct.get_column("key").to_list()]
+        ids = pl.Series("id", known, pl.Int64)
+        if ids.null_count():
+            ids = self._add(distinct.filter(ids.is_null()), distinct)
+        numbers = pl.DataFrame({"local": distinct.get_column("local"), "id": ids}).sort("local")
+        at = numbers.get_column("local").search_sorted(local) if not _dense(numbers) else local
+        return numbers.get_column("id").gather(at)
+
+    def names(self, ids: pl.Series) -> pl.DataFrame:
+        """The names (columns NAMES) of these numbers."""
+        self._settle()
+        return self._table.select(pl.col(NAMES).gather(self._table.get_column("id").search_sorted(ids)))
+
+    def keep(self, live: pl.Series) -> None:
+        """Forget all but these numbers."""
+        self._settle()
+        dead = self._table.filter(~pl.col("id").is_in(live.implode()))
+        for key in dead.get_column("key"):
+            del self._numbers[key]
+        self._table = self._table.filter(pl.col("id").is_in(live.implode()))
+        self._dirty.update((dead.get_column("id") // _RANGE).unique().to_list())
+
+    def flush(self) -> dict[bytes, bytes | None]:
+        """The ranges that changed since the last flush; None for those that are empty now."""
+        self._settle()
+        chunks: dict[bytes, bytes | None] = {}
+        for number in sorted(self._dirty):
+            held = self._table.filter(pl.col("id") // _RANGE == number).select("id", *NAMES)
+            chunks[PREFIX + b"%08d" % number] = write_chunk(held) if held.height else None
+        self._dirty.clear()
+        return chunks
+
+    def restore(self, chunks: Iterable[bytes], following: int) -> None:
+        """Hold what is in these chunks; `following` is the number to give next."""
+        parts = [read_chunk(chunk).with_columns(_key()) for chunk in chunks]
+        self._table = pl.concat([_EMPTY, *parts]).sort("id")
+        ids, keys = self._table.get_column("id"), self._table.get_column("key")
+        self._numbers = dict(zip(keys.to_list(), ids.to_list(), strict=True))
+        self.next = following
+
+    def _add(self, new: pl.DataFrame, distinct: pl.DataFrame) -> pl.Series:
+        fresh = new.select(
+            pl.int_range(self.next, self.next + new.height, dtype=pl.Int64).alias("id"), *NAMES, "key"
+        )
+        self._numbers.update(
+            zip(fresh.get_column("key").to_list(), fresh.get_column("id").to_list(), strict=True)
+        )
+        self._fresh.append(fresh)
+        first, self.next = self.next, self.next + new.height
+        self._dirty.update(range(first // _RANGE, (self.next - 1) // _RANGE + 1))
+        return pl.Series("id", [self._numbers[key] for key in distinct.get_column("key").to_list()], pl.Int64)
+
+    def _settle(self) -> None:
+        if self._fresh:
+            self._table = pl.concat([self._table, *self._fresh], rechunk=True)
+            self._fresh = []
+
+
+def _dense(numbers: pl.DataFrame) -> bool:
+    return bool(numbers.get_column("local").max() == numbers.height - 1)
+
+
+def _key() -> pl.Expr:
+    """One string for each identity, and no two with the same.
+
+    Names are separated by U+001F, the identity last. Names that hold one themselves are told apart by their
+    lengths, after a leading separator that no other key has.
+    """
+    leading = [pl.col(name) for name in ("kind", "tenant", "provider")]
+    plain = pl.concat_str([*leading, pl.col("identity")], separator="\x1f")
+    sized = pl.concat_str(
+        [pl.lit(""), *(name.str.len_bytes() for name in leading), *leading, pl.col("identity")],
+        separator="\x1f",
+    )
+    odd = pl.any_horizontal(name.str.contains("\x1f", literal=True) for name in leading)
+    return pl.when(odd | (pl.col("kind") == "")).then(sized).otherwise(plain).alias("key")

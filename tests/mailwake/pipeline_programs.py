@@ -1,0 +1,139 @@
+"""Programs that tests run as processes of their own: pipelines that die at a chosen place, readers of all views.
+
+    die PLACE NTH      run the pipeline until idle; the process kills itself at the NTH time that PLACE is reached
+    views              print every view's rows as JSON
+    emit NAME BATCHES  emit batches of events, saying each batch's number once it was acknowledged
+
+A place is a worker and a boundary (`reputation flushed`), or one of those that `die` makes inside a step:
+`WORKER writing` (the transaction has appended and not yet committed), `warehouse TABLE` (the data of that table is
+in and its position is not), `warehouse position` (the position is in and the log does not know of it), and
+`migrating N` (so many statements of the warehouse's making are done).
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+EVENTS_OF_A_BATCH = 50
+
+
+class Death:
+    """Comes the nth time that a place is reached."""
+
+    def __init__(self, place: str, nth: int) -> None:
+        self._place, self._left = place, nth
+
+    def at(self, place: str) -> None:
+        if place == self._place:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die(place: str, nth: int) -> None:
+    from mailwake.pipeline import opened
+    from mailwake.settings import load_settings
+
+    death = Death(place, nth)
+    _inside_transactions(death)
+    _inside_the_warehouse(death)
+    with opened(load_settings(), lambda boundary: death.at(f"{_worker()} {boundary}")) as pipeline:
+        pipeline.drain()
+
+
+def _worker() -> str:
+    return threading.current_thread().name
+
+
+def _inside_transactions(death: Death) -> None:
+    from streams.sqlite_log import SqliteLog
+
+    commit = SqliteLog._commit
+
+    def dying(self: SqliteLog, *arguments: Any) -> None:
+        commit(self, *arguments)
+        death.at(f"{_worker()} writing")
+
+    SqliteLog._commit = dying  # type: ignore[method-assign]
+
+
+def _inside_the_warehouse(death: Death) -> None:
+    from sinks.warehouse.client import Client
+
+    insert: Callable[..., None] = Client.insert
+    command: Callable[..., None] = Client.command
+
+    def dying_insert(self: Client, table: str, *arguments: Any, **named: Any) -> None:
+        insert(self, table, *arguments, **named)
+        death.at(f"{_worker()} {'position' if table == 'positions_told' else table}")
+
+    def dying_command(self: Client, *arguments: Any, **named: Any) -> None:
+        command(self, *arguments, **named)
+        death.at("migrating")
+
+    Client.insert = dying_insert  # type: ignore[method-assign]
+    Client.command = dying_command  # type: ignore[method-assign]
+
+
+def views() -> None:
+    from mailwake.settings import load_settings
+    from sinks.engine import Engine
+    from sinks.warehouse.views import all_views
+    from sinks.warehouse.warehouse import Warehouse
+
+    folder = load_settings().warehouse_path.absolute()
+    with Engine(folder) as engine, Warehouse.open(f"chdb://{folder}") as warehouse:
+        connection = engine.connect()
+        found = {}
+        for view in all_views():
+            sql = warehouse.view_sql(view.name, warehouse.current_generation())
+            if view.name == "freshness":
+                sql = f"SELECT * EXCEPT (loaded_at) FROM ({sql})"
+            answer = bytes(connection.query(sql, "JSONEachRow").bytes()).decode(errors="backslashreplace")
+            found[view.name] = sorted(answer.split("\n")[:-1])
+        connection.close()
+    sys.stdout.write(json.dumps(found))
+
+
+def emit(name: str, batches: int) -> None:
+    from mailwake import Emitter
+
+    with Emitter() as emitter:
+        for number in range(batches):
+            emitter.emit_many(batch_of(name, number))
+            sys.stdout.write(f"{number}\n")
+            sys.stdout.flush()
+
+
+def batch_of(name: str, number: int) -> list[dict[str, Any]]:
+    """The events of one batch; the same batch is the same facts whenever it is told."""
+    return [
+        {
+            "type": "MessageSent",
+            "source": "test",
+            "source_event_id": f"{name}-{number}-{index}",
+            "occurred_at": 1_780_272_000_000 + number * 1_000 + index,
+            "from_domain": f"{name}.example",
+        }
+        for index in range(EVENTS_OF_A_BATCH)
+    ]
+
+
+def main() -> None:
+    name, *arguments = sys.argv[1:]
+    if name == "die":
+        die(arguments[0], int(arguments[1]))
+    elif name == "views":
+        views()
+    elif name == "emit":
+        emit(arguments[0], int(arguments[1]))
+    else:
+        raise SystemExit(f"no program {name}")
+
+
+if __name__ == "__main__":
+    main()

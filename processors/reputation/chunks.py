@@ -9,9 +9,12 @@ _NARROW = ((0xFF, pl.UInt8), (0xFFFF, pl.UInt16), (0xFFFF_FFFF, pl.UInt32))
 
 
 def write_chunk(frame: pl.DataFrame, compression: Literal["zstd", "uncompressed"] = "zstd") -> bytes:
-    """A frame as a chunk."""
+    """A frame as a chunk.
+
+    Strings are written in Arrow's older layout: the bytes of string views depend on how the frame was made.
+    """
     buffer = io.BytesIO()
-    frame.rechunk().write_ipc_stream(buffer, compression=compression)
+    frame.rechunk().write_ipc_stream(buffer, compression=compression, compat_level=pl.CompatLevel.oldest())
     return buffer.getvalue()
 
 

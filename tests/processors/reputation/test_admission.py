@@ -1,0 +1,128 @@
+"""Each fact once, within a window of hours by arrival."""
+
+import random
+from uuid import UUID, uuid4
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors.reputation.admission import Admission, id_bits
+
+HOUR = 3_600_000
+START_HOUR = 480_000
+
+
+class Naive:
+    """The rule, one id at a time."""
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self.admitted: dict[int, int] = {}
+
+    def admit(self, number: int, hour: int) -> bool:
+        known = self.admitted.get(number)
+        if known is not None and hour - known <= self.window:
+            return False
+        self.admitted[number] = hour
+        return True
+
+
+def admit(admission: Admission, ids: list[int], hours: list[int | None]) -> list[bool]:
+    arrivals = [None if hour is None else (START_HOUR + hour) * HOUR + 17 for hour in hours]
+    return admission.admit(pl.Series(ids, dtype=pl.UInt64), pl.Series(arrivals, dtype=pl.Int64)).to_list()
+
+
+def flush(admission: Admission, chunks: dict[bytes, bytes]) -> None:
+    for key, chunk in admission.flush().items():
+        if chunk is None:
+            del chunks[key]
+        else:
+            chunks[key] = chunk
+
+
+def restored(chunks: dict[bytes, bytes], hour: int, window: int = 48) -> Admission:
+    admission = Admission(window)
+    admission.restore(chunks.items(), (START_HOUR + hour) * HOUR + 17)
+    return admission
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    arrivals=st.lists(
+        st.tuples(st.integers(0, 25), st.sampled_from((0, 0, 0, 0, 1, 1, 2, 5, 11))), max_size=80
+    ),
+    seed=st.integers(0, 10**6),
+)
+def test_a_repeat_is_what_was_admitted_within_the_window(arrivals: list[tuple[int, int]], seed: int) -> None:
+    chance = random.Random(seed)
+    naive, admission, chunks = Naive(6), Admission(6), dict[bytes, bytes]()
+    hours, hour = [], 0
+    for _, step in arrivals:
+        hour += step
+        hours.append(hour)
+    at = 0
+    while at < len(arrivals):
+        size = chance.choice((1, 2, 5, 20))
+        ids, then = [number for number, _ in arrivals[at : at + size]], hours[at : at + size]
+        expected = [naive.admit(number, hour) for number, hour in zip(ids, then, strict=True)]
+        assert admit(admission, ids, then) == expected
+        at += size
+        if chance.random() < 0.5:
+            flush(admission, chunks)
+            if chance.random() < 0.5:
+                admission = restored(chunks, then[-1], 6)
+
+
+def test_before_the_clock_runs_everything_is_remembered() -> None:
+    fresh, chunks = Admission(48), dict[bytes, bytes]()
+    assert admit(fresh, [1, 2], [None, None]) == [True, True]
+    flush(fresh, chunks)
+    again = Admission(48)
+    again.restore(chunks.items(), None)
+    for admission in (fresh, again):
+        held = dict(chunks)
+        assert admit(admission, [2, 3, 4], [None, None, 5]) == [False, True, True]
+        flush(admission, held)
+        assert admit(admission, [1, 2, 3], [6, 53, 54]) == [False, False, True]
+        assert all(b"/480005/" in key for key in held)
+        assert admit(restored(held, 5), [1, 2, 3, 4], [5, 5, 5, 5]) == [False] * 4
+
+
+def test_segments_stay_few_and_expire() -> None:
+    admission, chunks = Admission(4), dict[bytes, bytes]()
+    most = 0
+    for flushed in range(1000):
+        admit(admission, [flushed * 2, flushed * 2 + 1], [flushed // 50] * 2)
+        flush(admission, chunks)
+        most = max(most, len(chunks))
+    assert most <= 5 + 33
+    assert {key.split(b"/")[1] for key in chunks} == {b"%d" % (START_HOUR + hour) for hour in range(15, 20)}
+    assert len(admission) < 10 * 100
+    assert admit(restored(chunks, 19, 4), [1998, 1500, 1498], [19, 19, 19]) == [False, False, True]
+
+
+def test_a_large_hour_is_cut_into_segments_that_fit_a_message() -> None:
+    admission, chunks = Admission(), dict[bytes, bytes]()
+    for start in range(0, 200_000, 20_000):
+        admit(admission, list(range(start, start + 20_000)), [0] * 20_000)
+        flush(admission, chunks)
+    admit(admission, [10**9], [1])
+    flush(admission, chunks)
+    assert len(chunks) == 5
+    assert max(map(len, chunks.values())) < 600_000
+    assert len(restored(chunks, 1)) == 200_001
+
+
+def test_memory_is_some_nine_bytes_an_event() -> None:
+    admission = Admission()
+    for start in range(0, 300_000, 10_000):
+        admit(admission, list(range(start, start + 10_000)), [start // 30_000] * 10_000)
+    held = sum(run.ids.estimated_size() + run.hours.estimated_size() for run in admission._runs)
+    assert held <= 9 * 300_000
+
+
+def test_ids_keep_their_first_and_last_bits() -> None:
+    ids = [uuid4() for _ in range(200)] + [UUID(int=0), UUID(int=2**128 - 1)]
+    expected = [(i.int >> 96) << 32 | i.int & 0xFFFFFFFF for i in ids]
+    assert id_bits(pl.Series(map(str, ids))).to_list() == expected

@@ -46,6 +46,8 @@ class Row:
     seconds: float
     events_per_s: int
     wanted: int | None
+    cpu_us: float
+    """Microseconds of both cores an event, setting up included."""
     peak_mib: int
     note: str = ""
 
@@ -215,8 +217,11 @@ def measured(part: str, kind: str, events: int) -> Row:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=".")))
         seconds, note = work(folder.absolute(), kind, some)
     target = wanted.get(kind) if isinstance(wanted, dict) else wanted
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return Row(part, kind, some, round(seconds, 3), round(some / seconds), target, peak, note)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = round((used.ru_utime + used.ru_stime) / some * 1e6, 1)
+    return Row(
+        part, kind, some, round(seconds, 3), round(some / seconds), target, cpu, used.ru_maxrss // 1024, note
+    )
 
 
 def main() -> None:
@@ -260,14 +265,14 @@ def main() -> None:
 def _print_table(rows: list[Row]) -> None:
     base = {row.traffic: row.events_per_s for row in rows if row.part == "naive"}
     print(
-        f"{'part':<12}{'traffic':<8}{'events':>10}{'events/s':>11}{'wanted':>9}{'x naive':>9}{'peak MiB':>10}  note"
+        f"{'part':<12}{'traffic':<8}{'events':>10}{'events/s':>11}{'wanted':>9}{'x naive':>9}{'cpu us':>8}{'peak MiB':>10}  note"
     )
     for row in rows:
         ratio = f"{row.events_per_s / base[row.traffic]:.1f}" if row.traffic in base else ""
         wanted = f"{row.wanted:,}" if row.wanted else ""
         print(
             f"{row.part:<12}{row.traffic:<8}{row.events:>10,}{row.events_per_s:>11,}{wanted:>9}{ratio:>9}"
-            f"{row.peak_mib:>10,}  {row.note}"
+            f"{row.cpu_us:>8}{row.peak_mib:>10,}  {row.note}"
         )
 
 

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from processors.dead_letters import dead_letter
 from sinks.sink import Sink
-from streams.log import Log, LogError, Mark, Record, TopicPartition
+from streams.log import Batch, Log, LogError, Mark, Record, TopicPartition
 from streams.runner import as_slice
 from streams.topics import plain
 
@@ -27,7 +28,7 @@ class LoadPlan:
     """Topics whose garbage a stage turns into dead letters; that of the others is this loader's to report."""
     group: str = "warehouse"
     """What the loader's progress goes by in the log, so that retention waits for it."""
-    batch_records: int = 50_000
+    batch_records: int = 100_000
     """The most records in one load."""
 
 
@@ -40,6 +41,8 @@ class Loader:
         """Compare the sink's positions with the log. Raises PositionRefused when they do not belong together."""
         self._log, self._sink, self._plan, self._at = log, sink, plan, at
         self._positions = dict(self._resume())
+        self._reader = ThreadPoolExecutor(1, "read-ahead")
+        self._ahead: dict[TopicPartition, Future[Batch]] = {}
 
     def step(self) -> int:
         """Load some records of each partition; returns how many. Raises SinkBusy: then call again later."""
@@ -50,7 +53,7 @@ class Loader:
         return sum(self._log.end(source) - position for source, position in self._positions.items())
 
     def _load(self, source: TopicPartition) -> int:
-        batch = self._log.read(source, self._positions[source], self._plan.batch_records)
+        batch = self._read(source)
         if batch.next == batch.first:
             return 0
         self._at("read")
@@ -68,6 +71,17 @@ class Loader:
         self._positions[source] = batch.next
         self._at("committed")
         return len(batch)
+
+    def _read(self, source: TopicPartition) -> Batch:
+        """The next batch; after a large one, the one behind it is read while the caller deals with this one."""
+        position, limit = self._positions[source], self._plan.batch_records
+        ahead = self._ahead.pop(source, None)
+        batch = ahead.result() if ahead is not None else None
+        if batch is None or batch.first != position or batch.next == batch.first:
+            batch = self._log.read(source, position, limit)
+        if 2 * len(batch) > limit:
+            self._ahead[source] = self._reader.submit(self._log.read, source, batch.next, limit)
+        return batch
 
     def _resume(self) -> Iterator[tuple[TopicPartition, int]]:
         for topic in self._plan.topics:

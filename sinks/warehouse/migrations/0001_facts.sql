@@ -1,6 +1,6 @@
 -- Facts, as told: a fact told twice is two rows until they are merged, and one row in the views.
 -- The key of each table is the fact's own, and all copies of a fact share it; nothing else may sort or partition.
--- mail_events_told merges ten parts or more at a time: its key is as good as random, so that a merge costs as much as
+-- mail_events_told merges twenty parts or more at a time: its key is as good as random, so that a merge costs as much as
 -- the insert did, and few wide merges cost less than many narrow ones.
 -- first_told falls with the position in the log, so the row that was told first is the one that stays.
 -- A partition that nothing came to for five minutes is merged into one part: reading it then costs no FINAL.
@@ -60,7 +60,7 @@ PARTITION BY generation
 ORDER BY (generation, tenant, event_id)
 SETTINGS
     fsync_after_insert = 1, fsync_part_directory = 1,
-    min_parts_to_merge_at_once = 10,
+    min_parts_to_merge_at_once = 20,
     min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
     enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 

@@ -93,14 +93,14 @@ class Fold:
         emitted = self._late
         self._late = []
         chunks: dict[bytes, bytes | None] = {}
-        gone = False
+        evicted = []
         for buckets in self._grains:
             changed = buckets.merge()
             emitted.append(self._absolute(changed, buckets.grain))
-            gone = buckets.evict() or gone
+            evicted.append(buckets.evict())
             chunks |= buckets.chunks(changed)
         rows = self._named(pl.concat(emitted, how="diagonal"))
-        if gone:
+        if evicted[-1]:  # the widest grain holds an identity longest
             self._identities.keep(pl.concat([buckets.live() for buckets in self._grains]).unique())
         return Folded(rows, {**chunks, **self._identities.flush(), STATE: self._state()})
 
@@ -121,9 +121,9 @@ class Fold:
             buckets.restore(((key, chunks[key]) for key in own), state["first_open"].get(buckets.grain.name))
 
     def size(self) -> dict[str, tuple[int, int]]:
-        """Rows held and their bytes by grain; under `identities` how many there are, and 0."""
+        """How many rows are held and in how many bytes, by grain; under `identities` the same of those."""
         sizes = {buckets.grain.name: buckets.size() for buckets in self._grains}
-        return {**sizes, "identities": (len(self._identities), 0)}
+        return {**sizes, "identities": self._identities.size()}
 
     def _numbered(self, deltas: pl.DataFrame) -> pl.DataFrame:
         """Columns id, start and the counts that are not 0 throughout, in order of id and start."""

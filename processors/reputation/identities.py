@@ -4,6 +4,7 @@ An identity here is (tenant, kind, identity, provider). Numbers are given in ord
 within a batch, and never given twice. State chunks hold consecutive ranges of them.
 """
 
+import sys
 from collections.abc import Iterable
 
 import polars as pl
@@ -34,6 +35,12 @@ class Identities:
     def __len__(self) -> int:
         """How many are held."""
         return len(self._numbers)
+
+    def size(self) -> tuple[int, int]:
+        """How many are held, and in about how many bytes."""
+        self._settle()
+        numbers = sys.getsizeof(self._numbers) + sum(sys.getsizeof(key) + 32 for key in self._numbers)
+        return len(self), numbers + int(self._table.estimated_size())
 
     def number(self, rows: pl.DataFrame) -> pl.Series:
         """The number of each row's identity (columns NAMES), Int64; new identities get the next ones."""

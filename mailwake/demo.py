@@ -56,10 +56,10 @@ EFFECTS: dict[str, tuple[str, str]] = {
     "bad_list_import": ("bounced, % of sent", _RATE.format(over="bounced", under="sent")),
     "compromised_account": ("sent an hour", _PER_HOUR),
     "blocklisted_ip": (
-        "bounced or deferred, % of sent",
+        "bounces and deferrals per 100 sent",
         _RATE.format(over="bounced + deferred", under="sent"),
     ),
-    "provider_throttling": ("deferred, % of sent", _RATE.format(over="deferred", under="sent")),
+    "provider_throttling": ("deferrals per 100 sent", _RATE.format(over="deferred", under="sent")),
     "dkim_broken": (
         "DKIM failing in DMARC reports, messages a day",
         _DMARC_A_DAY.format(which="dkim = 'fail' AND header_from = {identity:String}"),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mailwake.pipeline import Pipeline
     from sources.simulator import Incident
 
+MESSAGES_PER_DAY = 7_000
+
 CONFIGURATION = """# Made by mailwake demo, which makes this folder anew each time.
 log = "sqlite:///{folder}/mailwake.db"
 warehouse = "chdb:///{folder}/warehouse"
@@ -40,7 +42,7 @@ def demo(
     configuration = _prepare(folder)
     os.environ["MAILWAKE_CONFIG"] = str(configuration)
     settings = load_settings()
-    scenario = Scenario(seed=seed, start_ms=days_before_today(30), incidents="all")
+    scenario = Scenario(seed, days_before_today(30), messages_per_day=MESSAGES_PER_DAY, incidents="all")
     started = time.monotonic()
     print_line(
         "Simulating 30 days of 50 sending domains, their incidents, and the DMARC reports about them ..."

@@ -24,18 +24,19 @@ def make_backup(settings: Settings, folder: Path) -> int:
     """
     if folder.exists():
         raise NoBackup(f"{folder} exists already: name a new folder")
+    log = existing_log(settings)
     half = folder.with_name(folder.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
-    half.mkdir(parents=True)
-    log = existing_log(settings)
     try:
+        half.mkdir(parents=True)
         log.backup(half / LOG_NAME)
+        # Blobs come second: they are written before the records that name them, and never change.
+        if settings.blobs.is_dir():
+            shutil.copytree(settings.blobs, half / BLOBS_NAME, ignore=shutil.ignore_patterns(".half-*"))
+        half.rename(folder)
     finally:
         log.close()
-    # Blobs come second: they are written before the records that name them, and never change.
-    if settings.blobs.is_dir():
-        shutil.copytree(settings.blobs, half / BLOBS_NAME, ignore=shutil.ignore_patterns(".half-*"))
-    half.rename(folder)
+        shutil.rmtree(half, ignore_errors=True)
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 

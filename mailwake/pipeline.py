@@ -1,8 +1,10 @@
 """The embedded pipeline: one process that holds the log, drives the stages and loads the warehouse."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from mailwake.settings import Settings
 from processors.documents.stage import DocumentStage
@@ -25,6 +27,9 @@ from streams.workers import Patience, Worker, Workers
 BUSY = (LogFull, SinkBusy)
 """What passes: the disk is full, the warehouse is busy."""
 
+ROOM_TO_OPEN = 8 * 2**20
+"""Bytes; what must be free where the warehouse is."""
+
 LOADER = "warehouse"
 """The loader's name among the workers."""
 
@@ -41,8 +46,20 @@ def existing_log(settings: Settings) -> SqliteLog:
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse that the settings name. Raises WarehouseInUse, WarehouseUnavailable."""
-    return Warehouse.open(f"chdb://{settings.warehouse_path.absolute()}")
+    """The warehouse that the settings name. Raises WarehouseInUse, WarehouseUnavailable, SinkBusy."""
+    folder = settings.warehouse_path.absolute()
+    _need_room(folder)
+    return Warehouse.open(f"chdb://{folder}")
+
+
+def _need_room(folder: Path) -> None:
+    """Raise SinkBusy where the engine would find no room for its files: it leaves empty ones and never opens again."""
+    left = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+    if left < ROOM_TO_OPEN:
+        raise SinkBusy(
+            f"the warehouse {folder} has no room left ({left // 2**20} MiB; opening it takes {ROOM_TO_OPEN // 2**20}): "
+            "free some space; nothing is lost, run it again"
+        )
 
 
 def fresh_stages(settings: Settings) -> list[Stage]:
@@ -63,7 +80,7 @@ class Pipeline:
 
     def drain(self, progress: Callable[[str, int], None] = lambda name, records: None) -> None:
         """Step until nothing is left to do. Raises the first failure."""
-        patience = Patience(BUSY, give_up_after_s=20)
+        patience = Patience(BUSY, give_up_after_s=self.settings.wait_seconds)
         Workers(self._workers(), patience, progress).run(until_idle=True)
 
     def workers(self) -> Workers:
@@ -104,5 +121,7 @@ def opened(settings: Settings, at: Callable[[str], None] = lambda _: None) -> It
         live = live_lineage(log, warehouse)
         stages = fresh_stages(settings)
         runners = tuple(StageRunner(log, stage, live.live, settings.step_records, at) for stage in stages)
-        loader = Loader(log, warehouse.sink(live.number), live.load_plan(stages, settings.step_records), at)
+        loader = Loader(
+            log, warehouse.sink(live.number), live.load_plan(stages, 2 * settings.step_records), at
+        )
         yield Pipeline(log, warehouse, live, runners, loader, settings)

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """The most records in one step of a stage or one load."""
     linger_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
     """How long `mailwake up` waits for more when little came."""
+    wait_seconds: Annotated[int, Field(ge=0)] = 20
+    """How long `mailwake run` and `ingest` wait for room on the disk or a busy warehouse before they give up."""
     query_seconds: Annotated[int, Field(ge=1)] = 60
     """The longest a query may run."""
     query_bytes: Annotated[int, Field(ge=10_000_000)] = 400_000_000

@@ -64,8 +64,9 @@ def _batches(tenant: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
 
 
 def _emit(emitter: Any, first: int, batch: list[dict[str, Any]]) -> None:
-    from mailwake.cli.failures import CommandFailed
+    from mailwake.cli.failures import REFUSED, CommandFailed, code_of
     from schemas.record import InvalidEvent
+    from streams.log import LogError
 
     lines = [fields.pop("_line") for fields in batch]
     try:
@@ -74,3 +75,6 @@ def _emit(emitter: Any, first: int, batch: list[dict[str, Any]]) -> None:
         line = lines[error.index or 0]
         what = str(error).partition(": ")[2]
         raise CommandFailed(f"line {line}: {what}; nothing from line {first} on was emitted") from None
+    except LogError as error:
+        code = code_of(error) or REFUSED
+        raise CommandFailed(f"{error}; nothing from line {first} on was emitted", code) from None

@@ -29,16 +29,25 @@ def explained() -> Iterator[None]:
         _silence_stdout()
         sys.exit(0)
     except OSError as error:
-        code = NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else USAGE
-        _exit(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), code)
+        if error.errno in _FULL:
+            _exit(f"no room: {_said(error)}; make room and run it again, nothing is lost", NO_ROOM)
+        _exit(_said(error), USAGE)
     except Exception as error:
-        known = _code(error)
+        known = code_of(error)
         if known is None:
             raise
         _exit(str(error), known)
 
 
-def _code(error: Exception) -> int | None:
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _said(error: OSError) -> str:
+    return f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")
+
+
+def code_of(error: Exception) -> int | None:
+    """The exit code of an error that a user can cause or meet; None for a bug."""
     from mailwake.settings import SettingsError
     from schemas.record import InvalidEvent
     from sinks.clickhouse_http.server import CannotListen

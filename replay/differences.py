@@ -95,6 +95,12 @@ def compare_view(
     )
 
 
+def rows_and_digest(warehouse: Warehouse, view: str, generation: int) -> tuple[int, str]:
+    """How many rows a view has in a generation, and the sum of their hashes. Raises SinkBusy."""
+    digests = _Compared(warehouse, view, RULES.get(view, Rule()), None).digests(generation)
+    return sum(count for count, _ in digests.values()), _total(digests)
+
+
 Digests = dict[int, tuple[int, int]]
 """Count and sum of hashes, by shard."""
 

@@ -1,4 +1,4 @@
-"""A house that has run for three days, made once and copied for each test that changes it."""
+"""A house that has run for two days, made once and copied for each test that changes it."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from house import House
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """Three days of traffic and its reports, some garbage in each topic, counted and loaded. Not to be changed."""
+    """Two days of traffic and its reports, some garbage in each topic, counted and loaded. Not to be changed."""
     house = House(tmp_path_factory.mktemp("finished") / "house")
     house.simulate()
     for topic in ("mail.events", "documents", "dmarc.records"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from processors.documents.stage import DocumentStage
 from processors.reputation.stage import ReputationStage
 from processors.stage import Stage
-from replay.differences import compare_view
+from replay.differences import rows_and_digest
 from replay.lineage import LOADED, live_lineage
 from replay.verify import live_lane
 from replay.view import ends_now
@@ -59,9 +59,9 @@ class House:
             live = live_lineage(replay.log, replay.warehouse)
             live_lane(replay, live, {}).drain()
 
-    def simulate(self, seed: int = 1, start_ms: int = START_MS, days: float = 3) -> None:
+    def simulate(self, seed: int = 1, start_ms: int = START_MS, days: float = 2) -> None:
         log = self.log()
-        into_log(log, Scenario(seed, start_ms, days, 4, 150, "none", late_share=0.05, repeat_share=0.05))
+        into_log(log, Scenario(seed, start_ms, days, 3, 100, "none", late_share=0.05, repeat_share=0.05))
         log.close()
 
     def append(self, topic: str, values: Iterable[bytes], timestamp: int = START_MS) -> None:
@@ -74,8 +74,7 @@ class House:
         with self.replay() as replay:
             shown = replay.warehouse.current_generation() if generation is None else generation
             names = [view.name for view in replay.warehouse.views() if view.compared]
-            found = {name: compare_view(replay.warehouse, name, shown, shown) for name in names}
-            return {name: (view.live_rows, view.live_digest) for name, view in found.items()}
+            return {name: rows_and_digest(replay.warehouse, name, shown) for name in names}
 
     def ends(self) -> dict[str, int]:
         log = self.log()

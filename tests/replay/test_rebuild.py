@@ -31,7 +31,7 @@ def test_is_equal_in_every_view(house: House, wanted: Wanted) -> None:
         number = rebuild(replay, wanted).lineage.number
         assert verify(replay).equal
     assert number == 2
-    assert house.views(2) == before == house.views()
+    assert house.views(2) == before
 
 
 def test_tells_nobody_anything(house: House) -> None:
@@ -42,17 +42,17 @@ def test_tells_nobody_anything(house: House) -> None:
 
 
 def test_other_steps_give_the_same(house: House) -> None:
-    with replace(house, step_records=37).replay() as replay:
+    with replace(house, step_records=70).replay() as replay:
         rebuild(replay, FACTS)
     with house.replay() as replay:
         assert verify(replay).equal
 
 
 def test_each_generation_can_be_rebuilt_from_the_one_before(house: House) -> None:
-    for day, wanted in enumerate((FACTS, DOCUMENTS, FACTS, FACTS)):
+    for day, wanted in enumerate((FACTS, DOCUMENTS, FACTS)):
         with house.replay() as replay:
             rebuild(replay, wanted)
-        house.simulate(seed=day + 2, start_ms=START_MS + (3 + day) * DAY_MS, days=1)
+        house.simulate(seed=day + 2, start_ms=START_MS + (2 + day) * DAY_MS, days=1)
         with house.replay() as replay:
             assert verify(replay).equal
             swap(replay)
@@ -60,8 +60,8 @@ def test_each_generation_can_be_rebuilt_from_the_one_before(house: House) -> Non
     undisturbed.simulate()
     for topic in ("mail.events", "documents", "dmarc.records"):
         undisturbed.append(topic, [b"garbage", b"\x00\x00\x0f\x42\x40garbage"])
-    for day in range(4):
-        undisturbed.simulate(seed=day + 2, start_ms=START_MS + (3 + day) * DAY_MS, days=1)
+    for day in range(3):
+        undisturbed.simulate(seed=day + 2, start_ms=START_MS + (2 + day) * DAY_MS, days=1)
     undisturbed.run()
     house.run()
     assert house.views() == undisturbed.views()
@@ -69,7 +69,7 @@ def test_each_generation_can_be_rebuilt_from_the_one_before(house: House) -> Non
 
 @pytest.mark.parametrize("wanted", [FACTS, DOCUMENTS], ids=["from facts", "from documents"])
 def test_goes_on_after_a_crash_at_any_boundary(house: House, wanted: Wanted) -> None:
-    before, live = house.views(1), house.views()
+    before, ends = house.views(1), house.ends()
     met: set[str] = set()
     while True:
         new: list[str] = []
@@ -81,10 +81,10 @@ def test_goes_on_after_a_crash_at_any_boundary(house: House, wanted: Wanted) -> 
                 raise Crash(boundary)
 
         try:
-            with replace(house, step_records=150).replay(die) as replay:
+            with replace(house, step_records=250).replay(die) as replay:
                 known = rebuild(replay, wanted).lineage
         except Crash:
-            assert house.views() == live
+            assert house.ends() == ends
         else:
             break
     assert known.number == 2
@@ -129,11 +129,11 @@ def test_throttle_bounds_each_step(house: House) -> None:
     with house.replay() as replay:
         slow = replace(
             replay,
-            pace=Pace(50_000, 900.0),
+            pace=Pace(50_000, 400.0),
             progress=lambda name, done, left: steps.append(done) if name == "reputation" else None,
         )
         rebuild(slow, FACTS)
-    assert steps == [900, sum(steps) - 900]
+    assert steps == [400, sum(steps) - 400]
 
 
 def test_throttle_rests_as_long_as_the_records_take() -> None:
@@ -215,7 +215,7 @@ def test_span_is_compared_within_itself(house: House) -> None:
         assert verify(replay).equal
         number = replay.warehouse.rows("SELECT count() FROM mail_events_told WHERE generation = 2")[0][0]
         everything = replay.warehouse.rows("SELECT count() FROM mail_events_told WHERE generation = 1")[0][0]
-        assert 0 < number < everything / 2
+        assert 0 < number < everything * 2 / 3
         assert [
             bucket.timestamp() * 1000
             for (bucket,) in replay.warehouse.rows(

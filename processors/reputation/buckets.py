@@ -1,9 +1,8 @@
 """The state of one grain: absolute counts of every open bucket.
 
-A row is a key (bucket number and identity number in one Int64, so that rows in order of keys are in order of
-time), a revision and counts. Rows lie in frames by period, each sorted by key and as narrow as its numbers
-allow; a count that is 0 in the whole frame has no column. What is added waits until the next flush, when it is
-merged with the periods it touches.
+A row is a key (identity number and bucket number in one Int64), a revision and counts. Rows lie in frames by
+period, each sorted by key and as narrow as its numbers allow; a count that is 0 in the whole frame has no
+column. What is added waits until the next flush, when it is merged with the periods it touches.
 """
 
 from collections.abc import Iterable
@@ -16,23 +15,24 @@ from processors.reputation.grains import Grain
 from processors.reputation.runs import sum_runs
 from schemas.reputation import COUNTS
 
-_IDS = 2**32
+_BUCKETS = 2**32
+_ZERO = 2**31
 _NONE = pl.DataFrame(schema={"key": pl.Int64, "revision": pl.Int64})
 
 
-def key_of(bucket: pl.Expr, identity: pl.Expr) -> pl.Expr:
-    """The key of a row."""
-    return (bucket * _IDS + identity).alias("key")
-
-
-def bucket_of(key: pl.Expr) -> pl.Expr:
-    """The number of the bucket in a key."""
-    return key // _IDS
+def key_of(identity: pl.Expr, bucket: pl.Expr) -> pl.Expr:
+    """The key of a row: in order of keys, an identity's buckets are together and in order of time."""
+    return (identity * _BUCKETS + bucket + _ZERO).alias("key")
 
 
 def identity_of(key: pl.Expr) -> pl.Expr:
     """The number of the identity in a key."""
-    return key % _IDS
+    return key // _BUCKETS
+
+
+def bucket_of(key: pl.Expr) -> pl.Expr:
+    """The number of the bucket in a key."""
+    return key % _BUCKETS - _ZERO
 
 
 class _Shard(NamedTuple):
@@ -59,7 +59,7 @@ class Buckets:
         return self.grain.name.encode() + b"/"
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Add counts (Int64) to open buckets: columns key and some of COUNTS."""
+        """Add counts (Int64) to open buckets: columns key, ascending and without repeats, and some of COUNTS."""
         self._waiting.append(rows)
 
     def close(self, watermark: int) -> None:
@@ -67,21 +67,27 @@ class Buckets:
         first = self.grain.first_open(watermark)
         self.first_open = first if self.first_open is None else max(first, self.first_open)
 
+    def open(self) -> pl.Expr:
+        """Whether the bucket of a row is open."""
+        return pl.lit(True) if self.first_open is None else bucket_of(pl.col("key")) >= self.first_open
+
     def merge(self) -> pl.DataFrame:
-        """Merge what was added; the rows that it changed, with their new absolute counts, in order of keys."""
+        """Merge what was added; the rows that it changed, with their new absolute counts."""
         if not self._waiting:
             return _NONE
-        added = sum_runs(_filled(self._waiting).sort("key"), ["key"])
+        added = self._waiting[0] if len(self._waiting) == 1 else sum_runs(_sorted(self._waiting), ["key"])
         self._waiting = []
-        added = added.with_columns(revision=pl.lit(1, pl.Int64), changed=pl.lit(1, pl.Int64))
-        touched = self._periods_of(added)
-        held = [self._periods[period] for period in touched if period in self._periods]
-        merged = sum_runs(_filled([*held, added]).sort("key"), ["key"])
-        for period in touched:
-            low, high = (bound * self.grain.period * _IDS for bound in (period, period + 1))
-            at, end = (merged.get_column("key").search_sorted(bound, side="left") for bound in (low, high))
-            self._periods[period] = narrowed(merged.slice(at, end - at).drop("changed"), keep="key")
-        return merged.filter(pl.col("changed") > 0).drop("changed")
+        added = added.select("key", pl.lit(1, pl.Int64).alias("revision"), pl.exclude("key"))
+        closed, still_open = added.filter(~self.open()), added.filter(self.open())
+        touched = self._periods_of(closed)
+        held = [self._periods[period].filter(~self.open()) for period in touched if period in self._periods]
+        changed = [_merged(held, closed)[1]]
+        for period, rows in self._by_period(still_open):
+            held = [self._periods[period]] if period in self._periods else []
+            whole, new = _merged(held, rows)
+            self._periods[period] = narrowed(whole, keep="key")
+            changed.append(new)
+        return pl.concat([_NONE, *changed], how="diagonal")
 
     def evict(self) -> bool:
         """Drop closed buckets; True when a period has gone."""
@@ -91,7 +97,7 @@ class Buckets:
         partly = self.first_open // self.grain.period
         self._periods = {period: rows for period, rows in self._periods.items() if period >= partly}
         if partly in self._periods:
-            rows = self._periods[partly].filter(pl.col("key") >= self.first_open * _IDS)
+            rows = self._periods[partly].filter(self.open())
             self._periods[partly] = narrowed(rows, keep="key") if rows.height else rows
         return len(self._periods) < before
 
@@ -119,7 +125,7 @@ class Buckets:
             self._written.add(shard)
             parts.setdefault(shard.period, []).append(read_chunk(chunk))
         for period, rows in parts.items():
-            self._periods[period] = narrowed(_filled(rows).sort("key"), keep="key")
+            self._periods[period] = narrowed(_sorted(rows), keep="key")
         self.evict()
 
     def live(self) -> pl.Series:
@@ -135,15 +141,20 @@ class Buckets:
         return sum(rows.height for rows in frames), sum(int(rows.estimated_size()) for rows in frames)
 
     def _periods_of(self, rows: pl.DataFrame) -> list[int]:
-        return (
-            rows.select(bucket_of(pl.col("key")) // self.grain.period).to_series().unique().sort().to_list()
-        )
+        return rows.select(self._period()).to_series().unique().sort().to_list()
+
+    def _by_period(self, rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
+        if not rows.height:
+            return []
+        parts = rows.with_columns(self._period()).partition_by("period", include_key=False, as_dict=True)
+        return sorted(((int(period), part) for (period,), part in parts.items()), key=lambda item: item[0])
+
+    def _period(self) -> pl.Expr:
+        return (bucket_of(pl.col("key")) // self.grain.period).alias("period")
 
     def _shards_of(self, rows: pl.DataFrame) -> list[_Shard]:
-        key = pl.col("key")
         shards = rows.select(
-            (bucket_of(key) // self.grain.period).alias("period"),
-            (identity_of(key) // self.grain.identities).alias("number"),
+            self._period(), (identity_of(pl.col("key")) // self.grain.identities).alias("number")
         )
         return [_Shard(*shard) for shard in shards.unique().sort("period", "number").rows()]
 
@@ -158,8 +169,17 @@ class Buckets:
         return self.prefix + b"%d/%d" % shard
 
 
-def _filled(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The frames as one: all counts Int64, those that a frame lacks 0, in the order of COUNTS."""
+def _merged(held: list[pl.DataFrame], added: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The sum of both, and those rows of it that have something of `added`."""
+    if not held:
+        return added, added
+    before = [rows.with_columns(changed=pl.lit(0, pl.Int64)) for rows in held]
+    whole = sum_runs(_sorted([*before, added.with_columns(changed=pl.lit(1, pl.Int64))]), ["key"])
+    return whole.drop("changed"), whole.filter(pl.col("changed") > 0).drop("changed")
+
+
+def _sorted(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of all frames by key: counts Int64, those that a frame lacks 0, in the order of COUNTS."""
     whole = pl.concat([rows.cast(pl.Int64) for rows in frames], how="diagonal")
-    order = [name for name in ("key", "revision", "changed", *COUNTS) if name in whole.columns]
-    return whole.select("key", pl.col(order[1:]).fill_null(0))
+    order = [name for name in ("revision", "changed", *COUNTS) if name in whole.columns]
+    return whole.select("key", pl.col(order).fill_null(0)).sort("key")

@@ -62,23 +62,19 @@ class Fold:
 
         Columns tenant, kind, identity, provider, minute, and some of COUNTS, of which null is 0.
         """
-        rows = self._numbered(deltas)
+        if not deltas.height:
+            return
+        rows, width = self._numbered(deltas), self._grains[0].grain.width
         for buckets in self._grains:
-            width = buckets.grain.width
-            rows = sum_runs(rows.with_columns(pl.col("start") // width * width), ["id", "start"])
-            late = (
-                pl.col("start") < (buckets.first_open or 0) * width
-                if buckets.first_open is not None
-                else None
-            )
-            if late is not None and rows.select(late.any()).item():
-                self._add_late(rows.filter(late), buckets.grain, part)
-                on_time = rows.filter(~late)
-            else:
-                on_time = rows
+            grain = buckets.grain
+            start = bucket_of(pl.col("key")) * width
+            rows = rows.with_columns(key_of(identity_of(pl.col("key")), start // grain.width))
+            rows, width = sum_runs(rows, ["key"]), grain.width
+            on_time = rows.filter(buckets.open())
+            if on_time.height < rows.height:
+                self._add_late(rows.filter(~buckets.open()), grain, part)
             if on_time.height:
-                key = key_of(pl.col("start") // width, pl.col("id"))
-                buckets.add(on_time.select(key, pl.exclude("id", "start")))
+                buckets.add(on_time)
 
     def advance(self, watermark: int | None) -> None:
         """Move the watermark (ms), never back: what comes from now on is judged by it."""
@@ -96,7 +92,7 @@ class Fold:
         evicted = []
         for buckets in self._grains:
             changed = buckets.merge()
-            emitted.append(self._absolute(changed, buckets.grain))
+            emitted.append(_emitted(changed, buckets.grain, part=0))
             evicted.append(buckets.evict())
             chunks |= buckets.chunks(changed)
         rows = self._named(pl.concat(emitted, how="diagonal"))
@@ -126,37 +122,21 @@ class Fold:
         return {**sizes, "identities": self._identities.size()}
 
     def _numbered(self, deltas: pl.DataFrame) -> pl.DataFrame:
-        """Columns id, start and the counts that are not 0 throughout, in order of id and start."""
+        """Columns key, ascending, in the narrowest grain, and the counts that are not 0 throughout."""
         counts = [name for name in COUNTS if name in deltas.columns]
         highest = deltas.select(pl.col(counts).max()).row(0, named=True) if counts else {}
         counts = [name for name in counts if highest[name]]
+        bucket = pl.col("minute") // self._grains[0].grain.width
+        numbers = self._identities.number(deltas).alias("id")
         return (
-            deltas.select(
-                self._identities.number(deltas).alias("id"),
-                pl.col("minute").alias("start"),
-                pl.col(counts).fill_null(0),
-            )
-            .with_columns(key_of(pl.col("id"), pl.col("start") // self._grains[0].grain.width))
+            deltas.with_columns(numbers)
+            .select(key_of(pl.col("id"), bucket), pl.col(counts).fill_null(0))
             .sort("key")
-            .drop("key")
         )
 
     def _add_late(self, rows: pl.DataFrame, grain: Grain, part: int) -> None:
         self.late += rows.height
-        self._late.append(
-            rows.rename({"start": "bucket"}).with_columns(
-                grain=pl.lit(grain.name), part=pl.lit(part, pl.Int64), revision=pl.lit(1, pl.Int64)
-            )
-        )
-
-    def _absolute(self, changed: pl.DataFrame, grain: Grain) -> pl.DataFrame:
-        return changed.select(
-            identity_of(pl.col("key")).alias("id"),
-            (bucket_of(pl.col("key")) * grain.width).alias("bucket"),
-            pl.exclude("key"),
-            grain=pl.lit(grain.name),
-            part=pl.lit(0, pl.Int64),
-        )
+        self._late.append(_emitted(rows.with_columns(revision=pl.lit(1, pl.Int64)), grain, part))
 
     def _named(self, rows: pl.DataFrame) -> pl.DataFrame:
         counts = [name for name in COUNTS if name in rows.columns]
@@ -186,6 +166,16 @@ class Fold:
                 "identities": self._identities.next,
             }
         ).encode()
+
+
+def _emitted(rows: pl.DataFrame, grain: Grain, part: int) -> pl.DataFrame:
+    return rows.select(
+        identity_of(pl.col("key")).alias("id"),
+        (bucket_of(pl.col("key")) * grain.width).alias("bucket"),
+        pl.exclude("key"),
+        grain=pl.lit(grain.name),
+        part=pl.lit(part, pl.Int64),
+    )
 
 
 def _of(prefix: bytes, chunks: Iterable[bytes]) -> list[bytes]:

@@ -44,7 +44,7 @@ class Identities:
 
     def number(self, rows: pl.DataFrame) -> pl.Series:
         """The number of each row's identity (columns NAMES), Int64; new identities get the next ones."""
-        keys = rows.select(_key()).to_series().cast(pl.Categorical(pl.Categories.random()))
+        keys = _keys(rows).cast(pl.Categorical(pl.Categories.random()))
         local = keys.to_physical().alias("local")
         distinct = rows.select(NAMES).with_columns(local, key=keys).unique("local", keep="any")
         distinct = distinct.with_columns(pl.col("key").cast(pl.String)).sort("key")
@@ -82,7 +82,7 @@ class Identities:
 
     def restore(self, chunks: Iterable[bytes], following: int) -> None:
         """Hold what is in these chunks; `following` is the number to give next."""
-        parts = [read_chunk(chunk).with_columns(_key()) for chunk in chunks]
+        parts = [table.with_columns(_keys(table)) for table in map(read_chunk, chunks)]
         self._table = pl.concat([_EMPTY, *parts]).sort("id")
         ids, keys = self._table.get_column("id"), self._table.get_column("key")
         self._numbers = dict(zip(keys.to_list(), ids.to_list(), strict=True))
@@ -110,17 +110,21 @@ def _dense(numbers: pl.DataFrame) -> bool:
     return bool(numbers.get_column("local").max() == numbers.height - 1)
 
 
-def _key() -> pl.Expr:
+_LEADING = [pl.col(name) for name in ("kind", "tenant", "provider")]
+_ODD = pl.any_horizontal(name.str.contains("\x1f", literal=True) for name in _LEADING) | (
+    pl.col("kind") == ""
+)
+
+
+def _keys(rows: pl.DataFrame) -> pl.Series:
     """One string for each identity, and no two with the same.
 
     Names are separated by U+001F, the identity last. Names that hold one themselves are told apart by their
     lengths, after a leading separator that no other key has.
     """
-    leading = [pl.col(name) for name in ("kind", "tenant", "provider")]
-    plain = pl.concat_str([*leading, pl.col("identity")], separator="\x1f")
-    sized = pl.concat_str(
-        [pl.lit(""), *(name.str.len_bytes() for name in leading), *leading, pl.col("identity")],
-        separator="\x1f",
-    )
-    odd = pl.any_horizontal(name.str.contains("\x1f", literal=True) for name in leading)
-    return pl.when(odd | (pl.col("kind") == "")).then(sized).otherwise(plain).alias("key")
+    key = pl.concat_str([*_LEADING, pl.col("identity")], separator="\x1f")
+    if rows.select(_ODD.any()).item():
+        lengths = [name.str.len_bytes() for name in _LEADING]
+        sized = pl.concat_str([pl.lit(""), *lengths, *_LEADING, pl.col("identity")], separator="\x1f")
+        key = pl.when(_ODD).then(sized).otherwise(key)
+    return rows.select(key.alias("key")).to_series()

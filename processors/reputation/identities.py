@@ -44,17 +44,21 @@ class Identities:
 
     def number(self, rows: pl.DataFrame) -> pl.Series:
         """The number of each row's identity (columns NAMES), Int64; new identities get the next ones."""
-        keys = _keys(rows).cast(pl.Categorical(pl.Categories.random()))
-        local = keys.to_physical().alias("local")
-        distinct = rows.select(NAMES).with_columns(local, key=keys).unique("local", keep="any")
-        distinct = distinct.with_columns(pl.col("key").cast(pl.String)).sort("key")
+        keys = _keys(rows)
+        local = keys.cast(pl.Categorical(pl.Categories.random())).to_physical()
+        firsts = local.arg_unique()
+        distinct = rows.select(pl.col(NAMES).gather(firsts)).with_columns(
+            key=keys.gather(firsts), local=local.gather(firsts)
+        )
+        distinct = distinct.sort("key")
         known = [self._numbers.get(key) for key in distinct.get_column("key").to_list()]
         ids = pl.Series("id", known, pl.Int64)
         if ids.null_count():
             ids = self._add(distinct.filter(ids.is_null()), distinct)
-        numbers = pl.DataFrame({"local": distinct.get_column("local"), "id": ids}).sort("local")
-        at = numbers.get_column("local").search_sorted(local) if not _dense(numbers) else local
-        return numbers.get_column("id").gather(at)
+        places = distinct.get_column("local")
+        highest = int(places.max() or 0)  # type: ignore[arg-type]
+        by_place = pl.Series("id", [-1], pl.Int64).new_from_index(0, highest + 1)
+        return by_place.scatter(places, ids).gather(local)
 
     def names(self, ids: pl.Series) -> pl.DataFrame:
         """The names (columns NAMES) of these numbers."""
@@ -104,10 +108,6 @@ class Identities:
         if self._fresh:
             self._table = pl.concat([self._table, *self._fresh], rechunk=True)
             self._fresh = []
-
-
-def _dense(numbers: pl.DataFrame) -> bool:
-    return bool(numbers.get_column("local").max() == numbers.height - 1)
 
 
 _LEADING = [pl.col(name) for name in ("kind", "tenant", "provider")]

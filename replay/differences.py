@@ -82,7 +82,7 @@ def compare_view(
     warehouse: Warehouse, view: str, live: int, rebuilt: int, span: Span | None = None, rows: int = 10
 ) -> Comparison:
     """Compare a view of two generations, within a span of event time where one is given. Raises SinkBusy."""
-    compared = _Compared(warehouse, view, RULES.get(view, Rule()), span)
+    compared = _compared(warehouse, view, span)
     here, there = compared.digests(live), compared.digests(rebuilt)
     shards = sorted(shard for shard in {*here, *there} if here.get(shard) != there.get(shard))
     return Comparison(
@@ -97,7 +97,7 @@ def compare_view(
 
 def rows_and_digest(warehouse: Warehouse, view: str, generation: int) -> tuple[int, str]:
     """How many rows a view has in a generation, and the sum of their hashes. Raises SinkBusy."""
-    digests = _Compared(warehouse, view, RULES.get(view, Rule()), None).digests(generation)
+    digests = _compared(warehouse, view, None).digests(generation)
     return sum(count for count, _ in digests.values()), _total(digests)
 
 
@@ -112,24 +112,24 @@ class _Compared:
     warehouse: Warehouse
     view: str
     rule: Rule
+    columns: Sequence[str]
+    """Those that count, in the view's order."""
     span: Span | None
 
     def digests(self, generation: int) -> Digests:
-        columns = self.columns(generation)
         sql = (
-            f"SELECT {self._shard(columns)} AS shard, count(), sum(sipHash64({_text(columns)})) "
-            f"FROM ({self._select(generation, columns)}) GROUP BY shard"
+            f"SELECT {self._shard()} AS shard, count(), sum(sipHash64({_text(self.columns)})) "
+            f"FROM ({self._select(generation)}) GROUP BY shard"
         )
         return {int(shard): (int(count), int(digest)) for shard, count, digest in self.warehouse.rows(sql)}
 
     def differences(self, live: int, rebuilt: int, shards: Sequence[int], limit: int) -> Sequence[Difference]:
         """The rows of these shards that are in one generation and not, or not the same, in the other, by key."""
-        columns = self.columns(live)
-        key = self.rule.key or columns
+        key = self.rule.key or self.columns
         listed = ", ".join(map(str, shards))
         sides = " UNION ALL ".join(
-            f"SELECT *, {side} AS _side, {_text(columns)} AS _text FROM ({self._select(generation, columns)}) "
-            f"WHERE {self._shard(columns)} IN ({listed})"
+            f"SELECT *, {side} AS _side, {_text(self.columns)} AS _text FROM ({self._select(generation)}) "
+            f"WHERE {self._shard()} IN ({listed})"
             for side, generation in ((0, live), (1, rebuilt))
         )
         # Two rows of each key, if they differ: one from each side.
@@ -140,25 +140,28 @@ class _Compared:
         )
         pairs: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
         for *values, side in found:
-            row = dict(zip(columns, values, strict=True))
+            row = dict(zip(self.columns, values, strict=True))
             pairs.setdefault(tuple(str(row[name]) for name in key), {})[side] = row
         return [_difference(self.rule.key, pair) for pair in list(pairs.values())[:limit]]
 
-    def columns(self, generation: int) -> list[str]:
-        """The columns that count, in the view's order."""
-        described = self.warehouse.rows(f"DESCRIBE ({self.warehouse.view_sql(self.view, generation)})")
-        return [name for name, *_ in described if name not in self.rule.without]
-
-    def _select(self, generation: int, columns: Sequence[str]) -> str:
+    def _select(self, generation: int) -> str:
         sql = self.warehouse.view_sql(self.view, generation)
         within = ""
         if self.span is not None and self.rule.time is not None:
             begin, end = (f"fromUnixTimestamp64Milli({int(ms)}, 'UTC')" for ms in self.span)
             within = f" WHERE {self.rule.time} >= {begin} AND {self.rule.time} < {end}"
-        return f"SELECT {', '.join(map(_quoted, columns))} FROM ({sql}){within}"
+        return f"SELECT {', '.join(map(_quoted, self.columns))} FROM ({sql}){within}"
 
-    def _shard(self, columns: Sequence[str]) -> str:
-        return f"sipHash64({_text(self.rule.key or columns)}) % {SHARDS}"
+    def _shard(self) -> str:
+        return f"sipHash64({_text(self.rule.key or self.columns)}) % {SHARDS}"
+
+
+def _compared(warehouse: Warehouse, view: str, span: Span | None) -> _Compared:
+    rule = RULES.get(view, Rule())
+    described = warehouse.rows(f"DESCRIBE ({warehouse.view_sql(view, 0)})")
+    return _Compared(
+        warehouse, view, rule, [name for name, *_ in described if name not in rule.without], span
+    )
 
 
 def _text(columns: Sequence[str]) -> str:

@@ -12,8 +12,8 @@ from streams.sqlite_log import SqliteLog
 from streams.topics import SHADOW
 
 Standing = Literal["live", "replaced", "rebuilt", "begun", "span", "remains"]
-"""live; replaced by a later one; rebuilt and ready to be swapped in; begun and not complete; a span of time, for
-comparison; what an interrupted drop left."""
+"""live: the views show it; replaced by a later one; rebuilt and ready to be swapped in; begun and not complete; a span
+of time, for comparison; what an interrupted drop or another log left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Listed:
 
 def listed(replay: Replay) -> Sequence[Listed]:
     """Every generation that log or warehouse hold anything of, by number."""
-    live = base_lineage(replay.log, replay.warehouse).number
+    base_lineage(replay.log, replay.warehouse)
+    live = replay.warehouse.current_generation()
     known = lineages(replay.log)
     rows = {found.number: sum(found.rows.values()) for found in replay.warehouse.generations()}
     shadows = _shadow_bytes(replay.log)
@@ -54,7 +55,7 @@ def drop(replay: Replay, number: int) -> None:
     there = {found.number: found for found in listed(replay)}
     if number not in there:
         raise ReplayRefused(f"there is no generation {number}; there are {', '.join(map(str, there))}")
-    if there[number].standing == "live" or replay.warehouse.current_generation() == number:
+    if there[number].standing == "live":
         raise ReplayRefused(
             f"generation {number} is the live one: swap another one in first (mailwake replay rebuild && "
             "mailwake replay swap)"
@@ -97,15 +98,15 @@ def empty_shadows(replay: Replay) -> None:
 
 def _listed(number: int, known: Lineage | None, live: int, rows: int, shadow_bytes: int) -> Listed:
     known = known or (FIRST if number == FIRST.number else None)
-    if known is None:
+    if known is None and number != live:
         return Listed(number, "remains", "", None, rows, shadow_bytes)
     standing: Standing = "replaced"
-    if number == live:
+    if number == live or known is None:
         standing = "live"
     elif number > live:
         standing = "span" if known.span else "rebuilt" if known.complete else "begun"
-    made_from = "the log" if number == FIRST.number else origin_of(known)
-    return Listed(number, standing, made_from, known.span, rows, shadow_bytes)
+    made_from = "another log" if known is None else "the log" if known is FIRST else origin_of(known)
+    return Listed(number, standing, made_from, known.span if known else None, rows, shadow_bytes)
 
 
 def _shadow_bytes(log: SqliteLog) -> Mapping[int, int]:

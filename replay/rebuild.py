@@ -72,8 +72,10 @@ def rebuild(replay: Replay, wanted: Wanted) -> Rebuilt:
 
 def candidate(replay: Replay) -> Lineage | None:
     """The generation that is being rebuilt, or was and is not swapped in: there is one at most."""
-    live = base_lineage(replay.log, replay.warehouse).number
-    newer = [known for number, known in lineages(replay.log).items() if number > live]
+    base = base_lineage(replay.log, replay.warehouse).number
+    # A log that was restored from a backup may know of a rebuild that the warehouse has gone over to since.
+    taken = max(base, replay.warehouse.current_generation())
+    newer = [known for number, known in lineages(replay.log).items() if number > taken]
     return newer[-1] if newer else None
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from house import DAY_MS, START_MS, Crash, House
 
+from replay.generations import listed
 from replay.lineage import known_to_log, live_lineage
 from replay.rebuild import Wanted, rebuild
 from replay.swap import swap
@@ -196,6 +197,31 @@ def test_log_from_before_the_swap_is_refused_and_mended(house: House) -> None:
     with house.replay() as replay:
         assert replay.warehouse.current_generation() == 3, "a number is not used again"
     assert house.views() == kept.views()
+
+
+def test_log_from_during_the_rebuild_is_refused_and_mended(house: House) -> None:
+    """It knows of a generation 2 that is not ready; the warehouse has gone over to it since."""
+
+    def die(met: str) -> None:
+        if met == "reputation committed":
+            raise Crash(met)
+
+    with pytest.raises(Crash), house.replay(die) as replay:
+        rebuild(replay, Wanted())
+    kept = house.copy(house.folder.with_name("kept"))
+    before = house.views()
+    swapped(house)
+    arrive(house)
+    house.run()
+    put_in_place(house, kept)
+    mended(house)
+    with house.replay() as replay:
+        assert {one.number: one.standing for one in listed(replay)} == {
+            1: "replaced",
+            2: "replaced",
+            3: "live",
+        }
+    assert house.views() == before
 
 
 def test_log_that_was_cut_and_grew_again_is_refused_and_mended(

@@ -72,6 +72,19 @@ def test_the_view_is_the_sum_of_distinct_events(events: list[MailEvent], seed: i
     assert view_of(emissions) == expected(distinct(events))
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_so_it_is_under_crashes_with_much_that_is_late(seed: int) -> None:
+    chance = random.Random(seed)
+    events = traffic(400, minutes=chance.choice((300, 3000)), seed=seed)
+    late = [
+        e.model_copy(update={"occurred_at": e.occurred_at - chance.randrange(4 * DAY)}) for e in events[::3]
+    ]
+    told = [*events, *(e.model_copy(update={"event_id": MessageSent.id_of("l", e.event_id)}) for e in late)]
+    told = sorted([*told, *chance.choices(told, k=60)], key=lambda e: e.recorded_at + chance.randrange(HOUR))
+    emissions = disturbed(lambda: ReputationStage(SHORT), [encode(e) for e in told], chance, "mail.events")
+    assert view_of(emissions) == expected(distinct(told))
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(events=st.lists(mail_events(), max_size=100), seed=st.integers(0, 10**6))
 def test_in_two_halves_it_is_the_same_view(events: list[MailEvent], seed: int) -> None:
@@ -167,8 +180,9 @@ def test_widening_a_horizon_does_not_reopen_what_was_closed() -> None:
     widened = ReputationStage(ReputationSettings(grains=grains))
     widened.restore(chunks.items())
     late = [e.model_copy(update={"event_id": MessageSent.id_of("z", str(n))}) for n, e in enumerate(events)]
-    widened.take(slice_of([encode(e) for e in late], 1000))
-    emissions += keep(chunks, widened.flush())
+    for part in slices_of(late, 500):
+        widened.take(replace(part, first=1000 + part.first, next=1000 + part.next))
+        emissions += keep(chunks, widened.flush())
     assert view_of(emissions) == expected([*events, *late])
 
 

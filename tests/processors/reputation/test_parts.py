@@ -16,7 +16,11 @@ from processors.reputation.runs import sum_runs
 
 
 @settings(deadline=None)
-@given(times=st.lists(st.integers(0, 1000), max_size=150), seed=st.integers(0, 10**6))
+@given(
+    times=st.lists(st.integers(0, 1000), max_size=150)
+    | st.lists(st.integers(0, 1000), min_size=60, max_size=150),
+    seed=st.integers(0, 10**6),
+)
 def test_a_clock_shows_the_same_however_records_are_batched(times: list[int], seed: int) -> None:
     chance = random.Random(seed)
     whole, shown = Clock().advance(pl.Series(times, dtype=pl.Int64))

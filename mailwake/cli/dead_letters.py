@@ -56,6 +56,7 @@ def retry(offset: Offset) -> None:
     """Append the origin's bytes again to the topic they were read from, for today's code to try."""
     import time
 
+    from mailwake.cli.failures import CommandFailed
     from mailwake.cli.output import print_line
     from streams.log import Record, TopicPartition
 
@@ -63,6 +64,10 @@ def retry(offset: Offset) -> None:
         letter = _letter(log, offset)
         origin = TopicPartition(letter.origin_topic, letter.origin_partition)
         batch = log.read(origin, letter.origin_offset, 1)
+        if list(batch.offsets) != [letter.origin_offset]:
+            raise CommandFailed(
+                f"{origin.topic}/{origin.partition} no longer holds offset {letter.origin_offset}: retention removed it"
+            )
         record = Record(batch.keys[0], batch.values[0], time.time_ns() // 1_000_000)
         (again,) = log.append(origin.topic, [record], origin.partition)
     print_line(f"appended again to {origin.topic}/{origin.partition} at {again}")

@@ -1,17 +1,17 @@
 """Programs that tests run as processes of their own: pipelines that die at a chosen place, readers of all views.
 
     die PLACE NTH      run the pipeline until idle; the process kills itself at the NTH time that PLACE is reached
+    stop PLACE NTH     the same, with SIGSTOP: it goes on when it gets SIGCONT
     views              print every view's rows as JSON
     emit NAME BATCHES  emit batches of events, saying each batch's number once it was acknowledged
 
-A place is a worker and a boundary (`reputation flushed`), or one of those that `die` makes inside a step:
+A place is a worker and a boundary (`reputation flushed`), or one of those that they make inside a step:
 `WORKER writing` (the transaction has appended and not yet committed), `warehouse TABLE` (the data of that table is
 in and its position is not), `warehouse position` (the position is in and the log does not know of it), and
 `migrating N` (so many statements of the warehouse's making are done).
 """
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -19,29 +19,34 @@ from collections.abc import Callable
 from typing import Any
 
 EVENTS_OF_A_BATCH = 50
+FATES = {"die": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
-class Death:
-    """Comes the nth time that a place is reached."""
+class Fate:
+    """A signal that the process gets the nth time that a place is reached."""
 
-    def __init__(self, place: str, nth: int) -> None:
-        self._place, self._left = place, nth
+    def __init__(self, sent: signal.Signals, place: str, nth: int) -> None:
+        self._signal, self._place, self._left = sent, place, nth
 
     def at(self, place: str) -> None:
         if place == self._place:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                # To this thread, which must not take another step before the signal has reached the process.
+                signal.pthread_kill(threading.get_ident(), self._signal)
 
 
-def die(place: str, nth: int) -> None:
+def run(fate: Fate) -> None:
+    from mailwake.cli.failures import explained
     from mailwake.pipeline import opened
     from mailwake.settings import load_settings
 
-    death = Death(place, nth)
-    _inside_transactions(death)
-    _inside_the_warehouse(death)
-    with opened(load_settings(), lambda boundary: death.at(f"{_worker()} {boundary}")) as pipeline:
+    _inside_transactions(fate)
+    _inside_the_warehouse(fate)
+    with (
+        explained(),
+        opened(load_settings(), lambda boundary: fate.at(f"{_worker()} {boundary}")) as pipeline,
+    ):
         pipeline.drain()
 
 
@@ -49,19 +54,19 @@ def _worker() -> str:
     return threading.current_thread().name
 
 
-def _inside_transactions(death: Death) -> None:
+def _inside_transactions(fate: Fate) -> None:
     from streams.sqlite_log import SqliteLog
 
     commit = SqliteLog._commit
 
     def dying(self: SqliteLog, *arguments: Any) -> None:
         commit(self, *arguments)
-        death.at(f"{_worker()} writing")
+        fate.at(f"{_worker()} writing")
 
     SqliteLog._commit = dying  # type: ignore[method-assign]
 
 
-def _inside_the_warehouse(death: Death) -> None:
+def _inside_the_warehouse(fate: Fate) -> None:
     from sinks.warehouse.client import Client
 
     insert: Callable[..., None] = Client.insert
@@ -69,11 +74,11 @@ def _inside_the_warehouse(death: Death) -> None:
 
     def dying_insert(self: Client, table: str, *arguments: Any, **named: Any) -> None:
         insert(self, table, *arguments, **named)
-        death.at(f"{_worker()} {'position' if table == 'positions_told' else table}")
+        fate.at(f"{_worker()} {'position' if table == 'positions_told' else table}")
 
     def dying_command(self: Client, *arguments: Any, **named: Any) -> None:
         command(self, *arguments, **named)
-        death.at("migrating")
+        fate.at("migrating")
 
     Client.insert = dying_insert  # type: ignore[method-assign]
     Client.command = dying_command  # type: ignore[method-assign]
@@ -93,7 +98,7 @@ def views() -> None:
             sql = warehouse.view_sql(view.name, warehouse.current_generation())
             if view.name == "freshness":
                 sql = f"SELECT * EXCEPT (loaded_at) FROM ({sql})"
-            answer = bytes(connection.query(sql, "JSONEachRow").bytes()).decode(errors="backslashreplace")
+            answer = bytes(connection.query(sql, "JSONEachRow").bytes()).decode(errors="surrogateescape")
             found[view.name] = sorted(answer.split("\n")[:-1])
         connection.close()
     sys.stdout.write(json.dumps(found))
@@ -125,8 +130,8 @@ def batch_of(name: str, number: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     name, *arguments = sys.argv[1:]
-    if name == "die":
-        die(arguments[0], int(arguments[1]))
+    if name in FATES:
+        run(Fate(FATES[name], arguments[0], int(arguments[1])))
     elif name == "views":
         views()
     elif name == "emit":

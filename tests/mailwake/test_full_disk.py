@@ -4,13 +4,12 @@ import json
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Undisturbed  # type: ignore[attr-defined]
+from running import running, until, until_it_says
 from worlds import World, assert_same, finished, outcome
 
 NO_ROOM = 4
@@ -51,25 +50,6 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@contextmanager
-def running(world: World, *arguments: object, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
-    process = world.start(*arguments, **settings)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
-    """Wait for a condition while the process lives; a minute at most."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, finished(process)
-        assert time.monotonic() < deadline, "not within a minute"
-        time.sleep(0.05)
-
-
 def test_run_says_so_and_goes_on_when_there_is_room(disk: Disk, undisturbed: Undisturbed) -> None:
     """With nothing left, with too little for the warehouse, and with enough for some steps."""
     world = undisturbed.input.copy(disk.folder / "world", **PATIENCE)
@@ -87,8 +67,7 @@ def test_up_waits_and_goes_on_by_itself(disk: Disk, undisturbed: Undisturbed) ->
     world = undisturbed.input.copy(disk.folder / "world")
     disk.leave(12_000_000)
     with running(world, "up") as up:
-        assert up.stderr
-        until(lambda: b"waits" in up.stderr.readline(), up)  # type: ignore[union-attr]
+        until_it_says(b"waits", up)
         disk.make_room()
         until(lambda: world.lag() == 0, up)
         up.send_signal(signal.SIGTERM)

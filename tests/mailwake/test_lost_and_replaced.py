@@ -1,0 +1,83 @@
+"""Warehouses that are lost or old catch up; logs that are not what the warehouse was loaded from are refused."""
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+from conftest import Undisturbed  # type: ignore[attr-defined]
+from worlds import World, assert_same, assert_same_views, outcome
+
+REFUSED = 3
+LARGE_STEPS = {"MAILWAKE_STEP_RECORDS": "50000"}
+
+
+def more(count: int, domain: str = "more.example") -> bytes:
+    events = (
+        {"type": "MessageSent", "source": "test", "source_event_id": str(n), "from_domain": domain}
+        for n in range(count)
+    )
+    return "\n".join(map(json.dumps, events)).encode()
+
+
+def test_a_deleted_warehouse_is_filled_again(done: World, undisturbed: Undisturbed) -> None:
+    shutil.rmtree(done.warehouse)
+    done.run("run", "--until-idle")
+    assert_same(outcome(done), undisturbed.outcome)
+
+
+def test_a_warehouse_from_an_older_copy_catches_up(world: World, undisturbed: Undisturbed) -> None:
+    world.run_program("die", "warehouse committed", 20, expect=None)
+    shutil.copytree(world.warehouse, world.folder / "older", symlinks=True)
+    world.run("run", "--until-idle")
+    shutil.rmtree(world.warehouse)
+    (world.folder / "older").rename(world.warehouse)
+    world.run("run", "--until-idle")
+    assert_same(outcome(world), undisturbed.outcome)
+
+
+def another(done: World, fresh: Callable[..., World]) -> World:
+    """A log of its own."""
+    other = World(done.folder.parent / "another", LARGE_STEPS)
+    other.folder.mkdir()
+    other.run("emit", stdin=more(10))
+    return other
+
+
+def cut(done: World, fresh: Callable[..., World]) -> World:
+    """The log as it was before anything ran: its derived topics end before the warehouse's positions."""
+    return fresh(**LARGE_STEPS)
+
+
+def regrown(done: World, fresh: Callable[..., World]) -> World:
+    """A backup from before the last events, to which more others were appended since."""
+    done.run("backup", "backup")
+    done.run("emit", stdin=more(30, "lost.example"))
+    done.run("run", "--until-idle")
+    older = World(done.folder.parent / "regrown", LARGE_STEPS)
+    older.folder.mkdir()
+    older.run("restore", done.folder / "backup")
+    older.run("emit", stdin=more(50, "other.example"))
+    return older
+
+
+@pytest.mark.parametrize("replacement", [another, cut, regrown], ids=lambda make: make.__name__)
+def test_a_log_that_does_not_continue_what_was_loaded_is_refused_and_the_named_commands_rebuild(
+    done: World, fresh: Callable[..., World], replacement: Callable[[World, Callable[..., World]], World]
+) -> None:
+    done = World(done.folder, LARGE_STEPS)
+    other = replacement(done, fresh)
+    expected = other.copy(done.folder.parent / "expected")
+    expected.run("run", "--until-idle")
+    before = done.views()
+    for file in done.folder.glob("mailwake.db*"):
+        file.unlink()
+    shutil.copyfile(other.log_path, done.log_path)
+    for command in (("run", "--until-idle"), ("up",)):
+        said = done.run(*command, expect=REFUSED)
+        assert "mailwake replay rebuild && mailwake replay swap" in said.err
+    assert done.views() == before
+    done.run("replay", "rebuild")
+    done.run("replay", "swap")
+    done.run("run", "--until-idle")
+    assert_same_views(done.views(), expected.views(), except_for=("freshness", "reputation_late_additions"))

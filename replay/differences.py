@@ -1,8 +1,8 @@
 """Whether a view has the same rows in two generations, found out inside ClickHouse; and the rows that differ.
 
-Rows are spread over shards by a hash of their key, and each shard gets a count and a sum of hashes over the rows'
-canonical text. Only the rows of shards that differ are looked at: so it takes little memory, however large the
-views are.
+Rows are spread over shards by a hash of their key, and each shard gets a count and a sum of hashes over the rows' text. Only
+the rows of shards that differ are looked at, and a view that sums is read in several passes, some shards in each: so
+it takes a bounded amount of memory, however large the views are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,8 @@ from sinks.warehouse.warehouse import Warehouse
 SHARDS = 256
 MOST_SHARDS = 4
 """How many shards that differ are searched for rows."""
+PASS_ROWS = 750_000
+"""About how many rows of a view that sums are held in memory at once: some 300 MB."""
 
 _EVENT = ("tenant", "event_id")
 _BUCKET = ("tenant", "kind", "identity", "provider", "bucket")
@@ -30,6 +32,8 @@ class Rule:
     """The column of its event time, to which a span is limited; None compares the whole view."""
     without: tuple[str, ...] = ()
     """Columns that say when or by whom something was noticed, not what is the case."""
+    sums: bool = False
+    """Whether the view adds rows up, which takes memory for each of them."""
 
 
 RULES: Mapping[str, Rule] = {
@@ -40,9 +44,9 @@ RULES: Mapping[str, Rule] = {
     "documents": Rule(("tenant", "receipt_id", "ordinal"), "occurred_at"),
     # The loader stamps the letters it writes with the time at which it met the record.
     "dead_letters": Rule(_EVENT, None, ("occurred_at", "recorded_at")),
-    "reputation_minutes": Rule(_BUCKET, "bucket"),
-    "reputation_hours": Rule(_BUCKET, "bucket"),
-    "reputation_days": Rule(_BUCKET, "bucket"),
+    "reputation_minutes": Rule(_BUCKET, "bucket", sums=True),
+    "reputation_hours": Rule(_BUCKET, "bucket", sums=True),
+    "reputation_days": Rule(_BUCKET, "bucket", sums=True),
 }
 """By view; one that is not named is compared whole, all columns."""
 
@@ -81,7 +85,10 @@ class Comparison:
 def compare_view(
     warehouse: Warehouse, view: str, live: int, rebuilt: int, span: Span | None = None, rows: int = 10
 ) -> Comparison:
-    """Compare a view of two generations, within a span of event time where one is given. Raises SinkBusy."""
+    """Compare a view of two generations, within a span of event time where one is given. Raises SinkBusy.
+
+    At most `rows` rows that differ are given.
+    """
     compared = _compared(warehouse, view, span)
     here, there = compared.digests(live), compared.digests(rebuilt)
     shards = sorted(shard for shard in {*here, *there} if here.get(shard) != there.get(shard))
@@ -117,11 +124,22 @@ class _Compared:
     span: Span | None
 
     def digests(self, generation: int) -> Digests:
-        sql = (
-            f"SELECT {self._shard()} AS shard, count(), sum(sipHash64({_text(self.columns)})) "
-            f"FROM ({self._select(generation)}) GROUP BY shard"
+        passes = self._passes(generation)
+        found = (row for each in range(passes) for row in self._digests(generation, each, passes))
+        return {int(shard): (int(count), int(digest)) for shard, count, digest in found}
+
+    def _digests(self, generation: int, each: int, passes: int) -> Sequence[Sequence[Any]]:
+        return self.warehouse.rows(
+            f"SELECT {self._shard()} AS shard, count(), sum(sipHash64({_text(self.columns)})) FROM ({self._select(generation)}) "
+            f"WHERE {self._shard()} % {passes} = {each} GROUP BY shard"
         )
-        return {int(shard): (int(count), int(digest)) for shard, count, digest in self.warehouse.rows(sql)}
+
+    def _passes(self, generation: int) -> int:
+        if not self.rule.sums:
+            return 1
+        table = f"{self.warehouse.database}.{self.view}_told"
+        ((rows,),) = self.warehouse.rows(f"SELECT count() FROM {table} WHERE generation = {generation}")
+        return min(SHARDS, 1 + int(rows) // PASS_ROWS)
 
     def differences(self, live: int, rebuilt: int, shards: Sequence[int], limit: int) -> Sequence[Difference]:
         """The rows of these shards that are in one generation and not, or not the same, in the other, by key."""
@@ -165,7 +183,7 @@ def _compared(warehouse: Warehouse, view: str, span: Span | None) -> _Compared:
 
 
 def _text(columns: Sequence[str]) -> str:
-    """A row as text: values quoted, null apart from any of them."""
+    """A row as text: values quoted, null apart from any of them, where a hash of columns would itself be null."""
     return f"toString(tuple({', '.join(map(_quoted, columns))}))"
 
 

@@ -62,7 +62,7 @@ def test_live_and_unknown_ones_are_refused(house: House) -> None:
             drop(replay, 7)
 
 
-@pytest.mark.parametrize("boundary", ["forgotten", "positions forgotten", "shadows emptied"])
+@pytest.mark.parametrize("boundary", ["forgotten", "shadows emptied"])
 def test_interrupted_drop_is_finished_by_the_next(house: House, boundary: str) -> None:
     def die(met: str) -> None:
         if met == boundary:

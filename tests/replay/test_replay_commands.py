@@ -107,9 +107,7 @@ with House(Path({folder!r}), 200).replay(die) as replay:
 """
 
 
-@pytest.mark.parametrize(
-    "boundary", ["documents written", "reputation flushed", "warehouse loaded", "handed over", "flipped"]
-)
+@pytest.mark.parametrize("boundary", ["reputation written", "warehouse loaded", "handed over", "flipped"])
 def test_killed_ends_in_the_old_or_the_new(house: House, boundary: str) -> None:
     before = house.views()
     program = KILLED.format(tests=str(Path(__file__).parent), folder=str(house.folder), boundary=boundary)
@@ -120,10 +118,9 @@ def test_killed_ends_in_the_old_or_the_new(house: House, boundary: str) -> None:
     house.run()
     if boundary != "flipped":
         result(house, "rebuild", "--reparse")
-        assert result(house, "verify")["equal"] is True
         result(house, "swap")
-    (first, second) = (house.views(), result(house, "generations", "list")["generations"][-1])
-    assert (second["number"], second["standing"]) == (2, "live")
+    live = house.views()
     with house.replay() as replay:
+        assert replay.warehouse.current_generation() == 2
         rebuild(replay, Wanted())
-    assert house.views(3) == first
+    assert house.views(3) == live

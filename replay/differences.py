@@ -1,8 +1,8 @@
 """Whether a view has the same rows in two generations, found out inside ClickHouse; and the rows that differ.
 
-Rows are spread over shards by a hash of their key, and each shard gets a count and a sum of hashes over the rows' text. Only
-the rows of shards that differ are looked at, and a view that sums is read in several passes, some shards in each: so
-it takes a bounded amount of memory, however large the views are.
+Rows are spread over shards by a hash of their key, and each shard gets a count and a sum of hashes over the rows'
+text. Only the rows of shards that differ are looked at, and a view that sums is read in several passes, some shards
+in each: so it takes a bounded amount of memory, however large the views are.
 """
 
 from collections.abc import Mapping, Sequence

@@ -200,6 +200,7 @@ def _replay(throttle: float | None, label: str) -> "Iterator[Replay]":
 def _progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
     """A bar for each stage with its rate and remaining time, on a terminal; nothing elsewhere."""
     import sys
+    import time
 
     if not (label and sys.stderr.isatty()):
         yield lambda name, records, left: None
@@ -217,14 +218,15 @@ def _progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
+        began = time.monotonic()
 
         def advance(name: str, records: int, left: int) -> None:
             if name not in tasks:
                 tasks[name] = bars.add_task(f"{label}: {name}", total=None, rate="")
             bars.advance(tasks[name], records)
             task = bars.tasks[tasks[name]]
-            rate = f"{task.completed / task.elapsed:,.0f}/s" if task.elapsed else ""
-            bars.update(tasks[name], total=task.completed + left, rate=rate)
+            per_s = task.completed / max(time.monotonic() - began, 0.001)
+            bars.update(tasks[name], total=task.completed + left, rate=f"{per_s:,.0f}/s")
 
         yield advance
 

@@ -16,7 +16,10 @@ from streams.log import Mark, TopicPartition
 from streams.topics import plain
 
 PIECE = 25_000
-"""Records decoded while the piece before is being inserted."""
+"""The most records decoded while the piece before is being inserted."""
+
+PIECE_BYTES = 8 * 2**20
+"""The most bytes of them, one record's excepted: packed records hold thousands of rows each."""
 
 
 class WarehouseSink:
@@ -67,8 +70,8 @@ class WarehouseSink:
     def _decoded(self, topic: str, records: Slice) -> Iterator["_Piece"]:
         """The slice piece by piece, the next one being decoded while the caller deals with this one."""
         ahead: Future[_Piece] | None = None
-        for start in range(0, len(records), PIECE):
-            following = self._decoder.submit(_decode, topic, records, start, self._generation)
+        for start, end in _pieces(records.values):
+            following = self._decoder.submit(_decode, topic, records, start, end, self._generation)
             if ahead is not None:
                 yield ahead.result()
             ahead = following
@@ -93,8 +96,19 @@ class _Piece:
     """Index in the whole slice, and why."""
 
 
-def _decode(topic: str, records: Slice, start: int, generation: int) -> _Piece:
-    end = start + PIECE
+def _pieces(values: Sequence[bytes | None]) -> Iterator[tuple[int, int]]:
+    """Where pieces begin and end."""
+    start = size = 0
+    for index, value in enumerate(values):
+        size += len(value or b"")
+        if index > start and (index - start == PIECE or size > PIECE_BYTES):
+            yield start, index
+            start, size = index, len(value or b"")
+    if start < len(values):
+        yield start, len(values)
+
+
+def _decode(topic: str, records: Slice, start: int, end: int, generation: int) -> _Piece:
     part = replace(records, offsets=records.offsets[start:end], values=records.values[start:end])
     told = read_slice(topic, part, generation)
     return _Piece(

@@ -1,5 +1,6 @@
 """Reputation: every mail event once, counted by identity, mailbox provider and minute, folded into buckets.
 
-`clock` says how far a partition has come, `admission` drops repeats, `combine` counts a batch, `fold` keeps
-the buckets (`grains`, `buckets`, `identities`), `rates` reads them, `stage` makes them run.
+Records become deltas in `counting`: `clock` says how far the partition has come, `admission` drops repeats,
+`combine` counts. Deltas become buckets in `fold`: `grains` says which, `identities` numbers whose, `buckets`
+holds them. `packing` makes records of what a flush emits, `stage` makes it all run, `rates` reads the counts.
 """

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
+from processors.reputation.grains import MINUTE_MS
 from schemas import mail
 from schemas.record import Event
 from schemas.reputation import COUNTS, IDENTITY_KINDS
 
-MINUTE_MS = 60_000
 AHEAD_MS = 5 * MINUTE_MS
 """How far after its time of record an event may claim to have happened."""
 

@@ -16,7 +16,7 @@ from schemas.columns import decode_frames
 from schemas.mail import ComplaintReceived, MailEvent, MessageSent
 from schemas.reputation import COUNTS
 
-_ANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+_ANY = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def deltas_of(events: Sequence[MailEvent]) -> pl.DataFrame:

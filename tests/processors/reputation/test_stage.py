@@ -30,7 +30,7 @@ SETTINGS = ReputationSettings(
 )
 
 
-def traffic(count: int = 90, minutes: int = 6000) -> list[MailEvent]:
+def traffic(count: int = 60, minutes: int = 6000) -> list[MailEvent]:
     """Events over four days, some late by hours, some told twice."""
     chance = random.Random(3)
     events: list[MailEvent] = []
@@ -169,7 +169,7 @@ def test_large_flushes_are_many_records_of_bounded_size() -> None:
 
 def test_a_wrong_clock_in_the_future_drags_nothing() -> None:
     ahead = 10**13
-    events = punctual(2000)
+    events = punctual(1000)
     wild = [
         event.model_copy(
             update={"occurred_at": ahead, "recorded_at": ahead, "event_id": MessageSent.id_of("w", str(n))}
@@ -184,7 +184,7 @@ def test_a_wrong_clock_in_the_future_drags_nothing() -> None:
     run(beset, slices_of(mixed, 100))
     assert (calm.tally().late, beset.tally().late) == (0, 0)
     assert beset.tally().dead == 0
-    assert calm.tally().repeats == beset.tally().repeats > 100
+    assert calm.tally().repeats == beset.tally().repeats > 50
 
 
 def test_a_wrong_clock_that_comes_first_drags_nothing() -> None:

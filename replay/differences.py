@@ -102,12 +102,6 @@ def compare_view(
     )
 
 
-def rows_and_digest(warehouse: Warehouse, view: str, generation: int) -> tuple[int, str]:
-    """How many rows a view has in a generation, and the sum of their hashes. Raises SinkBusy."""
-    digests = _compared(warehouse, view, None).digests(generation)
-    return sum(count for count, _ in digests.values()), _total(digests)
-
-
 Digests = dict[int, tuple[int, int]]
 """Count and sum of hashes, by shard."""
 

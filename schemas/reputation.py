@@ -13,9 +13,6 @@ from schemas.record import Count, Event, FlatRecord, Long, Word
 IDENTITY_KINDS = ("domain", "dkim", "ip", "stream", "campaign")
 """What is counted by default: From domain, d=, sending address, domain/stream, domain/campaign."""
 
-GRAINS = ("minute", "hour", "day")
-"""The widths of a bucket; each is counted independently."""
-
 COUNTS = (
     "sent", "delivered", "deferred", "bounced", "bounced_async", "dropped", "expired", "complained", "opened",
     "opened_by_machine", "clicked", "clicked_by_machine", "unsubscribed", "resubscribed", "auto_replied",

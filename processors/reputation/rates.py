@@ -1,4 +1,4 @@
-"""The rates that are read from counts: one table of them, for data frames and for SQL.
+"""The rates that are read from counts: one table of them.
 
 A rate is never stored, and never summed: sum the counts, then divide. Where the denominator is 0 there is no
 rate (null). A rate can be above 1: deferrals are attempts, and a late complaint lies in its own bucket.
@@ -6,8 +6,6 @@ rate (null). A rate can be above 1: deferrals are attempts, and a late complaint
 
 from collections.abc import Mapping
 from typing import NamedTuple
-
-import polars as pl
 
 
 class Rate(NamedTuple):
@@ -29,14 +27,3 @@ RATES: Mapping[str, Rate] = {
     "unsubscribe_rate": Rate("unsubscribed", "delivered"),
 }
 """Delivered, deferred and bounced per sent; complaints and unsubscribes per delivered."""
-
-
-def rate(name: str) -> pl.Expr:
-    """The rate of this name, Float64, over columns of counts."""
-    numerator, denominator = RATES[name]
-    return pl.when(pl.col(denominator) != 0).then(pl.col(numerator) / pl.col(denominator)).alias(name)
-
-
-def with_rates(counts: pl.DataFrame) -> pl.DataFrame:
-    """The frame with a column for every rate."""
-    return counts.with_columns(rate(name) for name in RATES)

@@ -9,7 +9,7 @@ from pathlib import Path
 from processors.documents.stage import DocumentStage
 from processors.reputation.stage import ReputationStage
 from processors.stage import Stage
-from replay.differences import rows_and_digest
+from replay.differences import compare_view
 from replay.lineage import LOADED, live_lineage
 from replay.verify import live_lane
 from replay.view import ends_now
@@ -74,7 +74,8 @@ class House:
         with self.replay() as replay:
             shown = replay.warehouse.current_generation() if generation is None else generation
             names = [view.name for view in replay.warehouse.views() if view.compared]
-            return {name: rows_and_digest(replay.warehouse, name, shown) for name in names}
+            found = [compare_view(replay.warehouse, name, shown, shown) for name in names]
+            return {each.view: (each.live_rows, each.live_digest) for each in found}
 
     def ends(self) -> dict[str, int]:
         log = self.log()

@@ -1,17 +1,14 @@
-"""The clock, the numbers of identities, sums over runs, and rates."""
+"""The clock, the numbers of identities, and sums over runs."""
 
 import random
-import sqlite3
 
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.reputation.clock import WITNESSES, Clock
 from processors.reputation.grains import GRAIN_DEFAULTS
 from processors.reputation.identities import NAMES, Identities
-from processors.reputation.rates import RATES, with_rates
 from processors.reputation.runs import sum_runs
 
 
@@ -93,29 +90,3 @@ def test_a_bucket_closes_when_its_end_is_a_horizon_behind() -> None:
             end = (bucket + 1) * grain.width
             assert grain.first_open(end + grain.horizon - 1) <= bucket
             assert grain.first_open(end + grain.horizon) == bucket + 1
-
-
-def test_rates_are_the_same_in_frames_and_in_sql() -> None:
-    counts = pl.DataFrame(
-        {
-            "sent": [0, 10, 3],
-            "delivered": [4, 0, 2],
-            "deferred": [1, 30, 0],
-            "bounced": [0, 1, 1],
-            "complained": [1, 1, 0],
-            "unsubscribed": [2, 0, 1],
-        }
-    )
-    by_frame = with_rates(counts).select(list(RATES)).rows()
-    assert by_frame[0] == (None, None, None, 0.25, 0.5)
-    assert by_frame[1] == (0.0, 3.0, 0.1, None, None)
-    with sqlite3.connect(":memory:") as database:
-        database.create_function("if", 3, lambda when, then, otherwise: then if when else otherwise)
-        database.execute(
-            "CREATE TABLE counts (sent REAL, delivered REAL, deferred REAL, bounced REAL, complained REAL, unsubscribed REAL)"
-        )
-        database.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?)", counts.rows())
-        expressions = ", ".join(rate.sql().replace("if(", '"if"(') for rate in RATES.values())
-        by_sql = database.execute(f"SELECT {expressions} FROM counts").fetchall()
-    for frame_row, sql_row in zip(by_frame, by_sql, strict=True):
-        assert frame_row == pytest.approx(sql_row)

@@ -1,9 +1,8 @@
 """The Emitter that programs import: it opens the log that the settings, or its argument, name."""
 
+from mailwake.opening import open_log_at
 from mailwake.settings import load_settings, path_of
 from streams.emitter import Emitter as LogEmitter
-from streams.sqlite_log import SqliteLog
-from streams.topics import TOPICS
 
 
 class Emitter(LogEmitter):
@@ -14,10 +13,13 @@ class Emitter(LogEmitter):
     """
 
     def __init__(self, log: str | None = None) -> None:
-        """Open the log at this URL, else the one that MAILWAKE_LOG names. Raises LogError."""
-        url = log or load_settings().log
-        self._opened = SqliteLog.open(path_of(url, "sqlite"), TOPICS)
-        super().__init__(self._opened)
+        """Open the log at this URL, else the one that MAILWAKE_LOG names. Raises LogError, SettingsError.
+
+        Events that name no tenant are MAILWAKE_TENANT's.
+        """
+        settings = load_settings()
+        self._opened = open_log_at(path_of(log or settings.log, "sqlite"))
+        super().__init__(self._opened, settings.tenant)
 
     def close(self) -> None:
         """Wait until everything handed over is durable, then close the log."""

@@ -3,9 +3,10 @@
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-from mailwake.pipeline import existing_log
+from mailwake.opening import existing_log
 from mailwake.settings import Settings
 from streams.log import LogError
 from streams.sqlite_log import SqliteLog
@@ -47,13 +48,18 @@ def put_back(settings: Settings, folder: Path) -> Iterator[str]:
         raise NoBackup(f"{folder} holds no {LOG_NAME}: it is no backup")
     SqliteLog.open(source, (), create=False).close()
     aside = f".before-{time.strftime('%Y%m%d-%H%M%S')}"
-    if settings.log_path.exists():
-        log = existing_log(settings)
-        try:
-            with log.hold():
-                pass
-        finally:
-            log.close()
+    with ExitStack() as stack:
+        if settings.log_path.exists():
+            log = existing_log(settings)
+            stack.callback(log.close)
+            stack.enter_context(log.hold())
+        yield from _exchange(settings, folder, aside)
+
+
+def _exchange(settings: Settings, folder: Path, aside: str) -> Iterator[str]:
+    settings.log_path.parent.mkdir(parents=True, exist_ok=True)
+    half = settings.log_path.with_name(settings.log_path.name + ".half")
+    shutil.copyfile(folder / LOG_NAME, half)
     places = [
         *(settings.log_path.with_name(settings.log_path.name + end) for end in ("", "-wal", "-shm")),
         settings.blobs,
@@ -63,9 +69,6 @@ def put_back(settings: Settings, folder: Path) -> Iterator[str]:
         if place.exists():
             place.rename(place.with_name(place.name + aside))
             yield f"{place} is now {place.name + aside}"
-    settings.log_path.parent.mkdir(parents=True, exist_ok=True)
-    half = settings.log_path.with_name(settings.log_path.name + ".half")
-    shutil.copyfile(source, half)
     if (folder / BLOBS_NAME).is_dir():
         shutil.copytree(folder / BLOBS_NAME, settings.blobs)
     half.rename(settings.log_path)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from urllib.parse import urlencode, urlsplit
 
+from mailwake.opening import existing_warehouse
 from mailwake.serving import running_url, serving
 from mailwake.settings import Settings
 from sinks.engine import Engine
@@ -17,21 +18,12 @@ class QueryFailed(LogError):
     """The warehouse refused or failed the query; the message is ClickHouse's own."""
 
 
-class NoWarehouse(LogError):
-    """There is no warehouse yet."""
-
-
 def ask(settings: Settings, sql: str, output_format: str) -> Iterator[bytes]:
-    """The answer, as it comes. Raises QueryFailed, NoWarehouse, WarehouseInUse."""
+    """The answer, as it comes. Raises QueryFailed, NoWarehouse, SettingsError, WarehouseInUse."""
     with ExitStack() as stack:
         url = running_url(settings)
         if url is None:
-            folder = settings.warehouse_path
-            if not folder.exists():
-                raise NoWarehouse(
-                    f"there is no warehouse at {folder} yet: mailwake run --until-idle fills it"
-                )
-            engine = stack.enter_context(Engine(folder))
+            engine = stack.enter_context(Engine(existing_warehouse(settings)))
             url = stack.enter_context(serving(engine, settings, 0))
         yield from _answer(url, sql, output_format)
 

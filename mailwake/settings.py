@@ -5,8 +5,9 @@ The environment wins over the file. In URLs three slashes begin a relative path 
 
 import os
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -16,6 +17,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+DEFAULT_FILE = "mailwake.toml"
 
 
 class SettingsError(ValueError):
@@ -95,16 +98,17 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given beats the environment, which beats the file."""
-        file = Path(os.environ.get("MAILWAKE_CONFIG", "mailwake.toml"))
+        file = Path(os.environ.get("MAILWAKE_CONFIG") or DEFAULT_FILE)
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
 
 def path_of(url: str, scheme: str) -> Path:
     """The path in `scheme:///relative` or `scheme:////absolute`. Raises ValueError, saying what it wants."""
     parts = urlsplit(url)
-    if parts.scheme != scheme or parts.netloc or not parts.path.strip("/"):
-        raise ValueError(f"{scheme}:///RELATIVE/PATH or {scheme}:////ABSOLUTE/PATH")
-    return Path(parts.path[1:])
+    plain = not (parts.netloc or parts.query or parts.fragment)
+    if parts.scheme != scheme or not plain or not parts.path.strip("/"):
+        raise ValueError(f"{scheme}:///RELATIVE/PATH or {scheme}:////ABSOLUTE/PATH (%23 for #, %3F for ?)")
+    return Path(unquote(parts.path[1:]))
 
 
 def load_settings() -> Settings:
@@ -114,6 +118,8 @@ def load_settings() -> Settings:
         raise SettingsError(f"MAILWAKE_CONFIG names {file}, and there is no such file")
     try:
         return Settings()
+    except (TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{file or DEFAULT_FILE} is no TOML file that can be read: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))

@@ -18,7 +18,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
 
 @app.command("list")
 def list_letters(
-    limit: Annotated[int, typer.Option(help="The most to show, newest first.")] = 50, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, help="The most to show, newest first.")] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """The newest dead letters: where each was read, by which stage, and why it was not understood."""
     from mailwake.cli.output import print_json, print_table
@@ -75,7 +76,7 @@ def retry(offset: Offset) -> None:
 
 @contextmanager
 def _log() -> Iterator["SqliteLog"]:
-    from mailwake.pipeline import existing_log
+    from mailwake.opening import existing_log
     from mailwake.settings import load_settings
 
     log = existing_log(load_settings())

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 NOT_SO, USAGE, REFUSED, NO_ROOM, INTERRUPTED = 1, 2, 3, 4, 130
-"""Exit codes: an input or comparison was not good; settings or arguments; somebody holds it, or log and
-warehouse do not belong together; no room, or a neighbour stayed away; Ctrl-C."""
+"""Exit codes: an input or comparison was not good; settings or arguments; somebody holds it, it is damaged, or log
+and warehouse do not belong together; no room, or a neighbour stayed away; Ctrl-C."""
 
 
 class CommandFailed(Exception):
@@ -48,6 +48,9 @@ def _said(error: OSError) -> str:
 
 def code_of(error: Exception) -> int | None:
     """The exit code of an error that a user can cause or meet; None for a bug."""
+    from mailwake.keeping import NoBackup
+    from mailwake.opening import NoLog, NoWarehouse
+    from mailwake.querying import QueryFailed
     from mailwake.settings import SettingsError
     from schemas.record import InvalidEvent
     from sinks.clickhouse_http.server import CannotListen
@@ -59,6 +62,10 @@ def code_of(error: Exception) -> int | None:
     codes: tuple[tuple[type[Exception], int], ...] = (
         (SettingsError, USAGE),
         (UnreadablePath, USAGE),
+        (NoLog, USAGE),
+        (NoWarehouse, USAGE),
+        (NoBackup, USAGE),
+        (QueryFailed, NOT_SO),
         (InvalidEvent, NOT_SO),
         (CannotListen, REFUSED),
         (LogFull, NO_ROOM),

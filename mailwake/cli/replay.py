@@ -168,7 +168,8 @@ def drop_generation(
 @contextmanager
 def _replay(throttle: float | None, label: str) -> "Iterator[Replay]":
     """Log and warehouse, held: so `mailwake up` must not be running."""
-    from mailwake.pipeline import existing_log, fresh_stages, open_warehouse
+    from mailwake.opening import existing_log, open_warehouse
+    from mailwake.pipeline import fresh_stages
     from mailwake.settings import load_settings
     from replay.work import Pace, Replay
     from streams.log import LogInUse

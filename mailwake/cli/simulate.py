@@ -8,9 +8,11 @@ import typer
 
 
 def simulate(
-    days: Annotated[float, typer.Option(help="How long it lasts.")] = 30.0,
-    domains: Annotated[int, typer.Option(help="How many sending domains.")] = 50,
-    messages_per_day: Annotated[int, typer.Option(help="By all domains together, on average.")] = 9_000,
+    days: Annotated[float, typer.Option(help="How long it lasts, from an hour (0.042) to ten years.")] = 30.0,
+    domains: Annotated[int, typer.Option(min=1, max=100_000, help="How many sending domains.")] = 50,
+    messages_per_day: Annotated[
+        int, typer.Option(min=1, max=100_000_000, help="By all domains together, on average.")
+    ] = 9_000,
     seed: Annotated[int, typer.Option(help="The same seed and options give the same bytes.")] = 1,
     start: Annotated[
         datetime | None, typer.Option(help="When it begins, UTC; else so that it ends with yesterday.")
@@ -29,12 +31,18 @@ def simulate(
     """
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import Increments, note, print_json, print_line, progress
-    from mailwake.pipeline import open_log
+    from mailwake.opening import open_log
     from mailwake.settings import load_settings
     from mailwake.simulating import days_before_today, to_ms
     from sources.simulator import Scenario, into_log, write_truth
 
     settings = load_settings()
+    if not 1 / 24 <= days <= 3653:
+        raise CommandFailed(f"--days: got {days:g}, wants from an hour (0.042) to ten years (3653)", USAGE)
+    if start and not 1970 < start.year < 2200:
+        raise CommandFailed(f"--start: got {start}, wants a time from 1971 to 2199", USAGE)
+    if truth and not truth.absolute().parent.is_dir():
+        raise CommandFailed(f"--truth: there is no folder {truth.absolute().parent}", USAGE)
     begin = to_ms(start) if start else days_before_today(days)
     try:
         scenario = Scenario(

@@ -11,17 +11,12 @@ STAGES = ("documents", "reputation", "warehouse")
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Topics with their offsets and last event, stages with their lag, dead letters, paused stages."""
-    from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import print_json, print_line, print_table
-    from mailwake.pipeline import existing_log
+    from mailwake.opening import existing_log
     from mailwake.settings import load_settings
     from streams.pauses import Pauses
 
     settings = load_settings()
-    if not settings.log_path.exists():
-        raise CommandFailed(
-            f"there is no log at {settings.log_path} yet: mailwake emit or mailwake demo makes one", USAGE
-        )
     log = existing_log(settings)
     try:
         report = _report(log, Pauses.beside(settings.log_path).all())

@@ -1,0 +1,117 @@
+"""Opening the log and the warehouse that the settings name, and saying so when what is there can't be either."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from mailwake.settings import Settings, SettingsError
+from streams.log import LogError
+from streams.sqlite_log import SqliteLog
+from streams.topics import TOPICS
+
+if TYPE_CHECKING:
+    from sinks.warehouse.warehouse import Warehouse
+
+ROOM_TO_OPEN = 8 * 2**20
+"""Bytes; what must be free where the warehouse is."""
+
+
+class NoLog(LogError):
+    """There is no log yet."""
+
+
+class NoWarehouse(LogError):
+    """There is no warehouse yet."""
+
+
+def open_log_at(path: Path) -> SqliteLog:
+    """The log at a path, made if it is missing, its folder too. Raises SettingsError, LogError."""
+    if path.is_dir():
+        raise SettingsError(f"the log {path} is a folder: let MAILWAKE_LOG name a file in it")
+    _make_folder(path.parent, "log")
+    return SqliteLog.open(path, TOPICS)
+
+
+def open_log(settings: Settings) -> SqliteLog:
+    """The log that the settings name, made if it is missing. Raises SettingsError, LogError."""
+    return open_log_at(settings.log_path)
+
+
+def existing_log(settings: Settings) -> SqliteLog:
+    """The log that the settings name, which must exist. Raises NoLog, SettingsError, LogError."""
+    path = settings.log_path
+    if not path.exists():
+        raise NoLog(
+            f"there is no log at {path.absolute()} yet: mailwake emit, ingest or demo makes one, and MAILWAKE_LOG "
+            "names another"
+        )
+    return open_log(settings)
+
+
+def open_warehouse(settings: Settings) -> "Warehouse":
+    """The warehouse that the settings name, made if it is missing.
+
+    Raises SettingsError, WarehouseInUse, WarehouseUnavailable, SinkBusy.
+    """
+    from sinks.engine import WarehouseUnavailable
+    from sinks.warehouse.warehouse import Warehouse
+
+    folder = usable_warehouse(settings)
+    _make_folder(folder.parent, "warehouse")
+    _need_room(folder.parent)
+    try:
+        return Warehouse.open(f"chdb://{quote(str(folder))}")
+    except WarehouseUnavailable as error:
+        raise WarehouseUnavailable(
+            f"{str(error).partition(', Stack trace')[0]} If it is damaged, move {folder} away: a new one is filled from "
+            "the log by mailwake run --until-idle"
+        ) from error
+
+
+def existing_warehouse(settings: Settings) -> Path:
+    """The folder of the warehouse that the settings name, which must exist. Raises NoWarehouse, SettingsError."""
+    folder = usable_warehouse(settings)
+    if not folder.exists():
+        raise NoWarehouse(f"there is no warehouse at {folder} yet: mailwake run --until-idle fills it")
+    return folder
+
+
+def usable_warehouse(settings: Settings) -> Path:
+    """The folder that the settings name, which need not exist. Raises SettingsError where it can't be a warehouse."""
+    folder = settings.warehouse_path.absolute()
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"the warehouse {folder} is a file: let MAILWAKE_WAREHOUSE name a folder")
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise SettingsError(f"the warehouse {folder} is a folder that this user may not write to")
+    return folder
+
+
+def usable_folders(settings: Settings) -> None:
+    """Raises SettingsError for a folder to watch that is none."""
+    for folder in settings.watch:
+        if folder.exists() and not folder.is_dir():
+            raise SettingsError(f"{folder} is a file: let MAILWAKE_WATCH name folders")
+
+
+def _make_folder(folder: Path, what: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"the folder {folder.absolute()} of the {what} can't be made: {error.strerror}; let MAILWAKE_{what.upper()} "
+            "name another place"
+        ) from None
+
+
+def _need_room(folder: Path) -> None:
+    """Raise SinkBusy where the engine would find no room for its files: it leaves empty ones and never opens again."""
+    from sinks.sink import SinkBusy
+
+    left = shutil.disk_usage(folder).free
+    if left < ROOM_TO_OPEN:
+        raise SinkBusy(
+            f"the warehouse in {folder} has no room left ({left // 2**20} MiB; opening it takes "
+            f"{ROOM_TO_OPEN // 2**20}): free some space; nothing is lost, run it again"
+        )

@@ -1,11 +1,11 @@
 """The embedded pipeline: one process that holds the log, drives the stages and loads the warehouse."""
 
-import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from mailwake.opening import open_log, open_warehouse
 from mailwake.settings import Settings
 from processors.documents.stage import DocumentStage
 from processors.reputation.stage import ReputationStage
@@ -15,51 +15,21 @@ from sinks.loading import Loader
 from sinks.sink import SinkBusy
 from sinks.warehouse.warehouse import Warehouse
 from sources.files import Intake
-from sources.watch import WatchedFolder
+from sources.watch import FolderBusy, WatchedFolder
 from streams.blobs import Blobs
 from streams.log import LogFull
 from streams.pauses import Pauses
 from streams.runner import StageRunner
 from streams.sqlite_log import SqliteLog
-from streams.topics import TOPICS
 from streams.workers import Patience, Worker, Workers
 
 BUSY = (LogFull, SinkBusy)
 """What passes: the disk is full, the warehouse is busy."""
 
-ROOM_TO_OPEN = 8 * 2**20
-"""Bytes; what must be free where the warehouse is."""
+RETENTION_EVERY_S = 300.0
 
 LOADER = "warehouse"
 """The loader's name among the workers."""
-
-
-def open_log(settings: Settings, create: bool = True) -> SqliteLog:
-    """The log that the settings name. Raises LogError."""
-    settings.log_path.parent.mkdir(parents=True, exist_ok=True)
-    return SqliteLog.open(settings.log_path, TOPICS, create=create)
-
-
-def existing_log(settings: Settings) -> SqliteLog:
-    """The log that the settings name, which must exist. Raises LogError."""
-    return open_log(settings, create=False)
-
-
-def open_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse that the settings name. Raises WarehouseInUse, WarehouseUnavailable, SinkBusy."""
-    folder = settings.warehouse_path.absolute()
-    _need_room(folder)
-    return Warehouse.open(f"chdb://{folder}")
-
-
-def _need_room(folder: Path) -> None:
-    """Raise SinkBusy where the engine would find no room for its files: it leaves empty ones and never opens again."""
-    left = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
-    if left < ROOM_TO_OPEN:
-        raise SinkBusy(
-            f"the warehouse {folder} has no room left ({left // 2**20} MiB; opening it takes {ROOM_TO_OPEN // 2**20}): "
-            "free some space; nothing is lost, run it again"
-        )
 
 
 def fresh_stages(settings: Settings) -> list[Stage]:
@@ -86,10 +56,12 @@ class Pipeline:
     def workers(self) -> Workers:
         """Workers that run until they are stopped, folders watched and retention kept."""
         settings = self.settings
-        patience = Patience((*BUSY, OSError), linger_s=settings.linger_ms / 1000)
+        patience = Patience(
+            (*BUSY, FolderBusy), linger_s=settings.linger_ms / 1000, full_step=settings.step_records
+        )
         intake = Intake(self.log, Blobs(settings.blobs), settings.tenant, "folder")
         watched = [Worker(f"watch {folder}", WatchedFolder(folder, intake).step) for folder in settings.watch]
-        return Workers([*watched, *self._workers()], patience)
+        return Workers([*watched, *self._workers(), Worker("retention", Keeper(self.log).step)], patience)
 
     def lag(self) -> int:
         """How many records are waiting for a stage or the warehouse."""
@@ -105,9 +77,24 @@ class Pipeline:
         return [*driving, Worker(LOADER, self.loader.step, lambda: pauses.paused(LOADER), after=names)]
 
 
+@dataclass(slots=True)
+class Keeper:
+    """Applies retention to the log, now and then."""
+
+    log: SqliteLog
+    _next: float = 0.0
+
+    def step(self) -> int:
+        """Apply it if it is time; nothing that anybody waits for. Raises LogError."""
+        if time.monotonic() >= self._next:
+            self.log.retain(time.time_ns() // 1_000_000)
+            self._next = time.monotonic() + RETENTION_EVERY_S
+        return 0
+
+
 @contextmanager
 def opened(settings: Settings, at: Callable[[str], None] = lambda _: None) -> Iterator[Pipeline]:
-    """The pipeline of the live generation, holding the log. Raises LogError, SinkError.
+    """The pipeline of the live generation, holding the log. Raises SettingsError, LogError, SinkError.
 
     The warehouse is brought to the newest migration first.
     """
@@ -121,7 +108,8 @@ def opened(settings: Settings, at: Callable[[str], None] = lambda _: None) -> It
         live = live_lineage(log, warehouse)
         stages = fresh_stages(settings)
         runners = tuple(StageRunner(log, stage, live.live, settings.step_records, at) for stage in stages)
-        loader = Loader(
-            log, warehouse.sink(live.number), live.load_plan(stages, 2 * settings.step_records), at
-        )
+        sink = warehouse.sink(live.number)
+        stack.callback(sink.close)
+        loader = Loader(log, sink, live.load_plan(stages, 2 * settings.step_records), at)
+        stack.callback(loader.close)
         yield Pipeline(log, warehouse, live, runners, loader, settings)

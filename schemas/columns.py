@@ -124,10 +124,13 @@ def _readable(
 
 
 def _read(known: Version, bodies: list[bytes], wanted: frozenset[str] | None) -> pl.DataFrame | None:
-    """The bodies as a frame of today's columns, or None when one of them is not whole."""
+    """The bodies as a frame of today's columns, or None when one of them is not whole.
+
+    Every column is read, wanted or not: what is whole must not depend on who asks.
+    """
     materialised = None if wanted is None else wanted | checked_fields(known.record).keys()
     written = plain(known.id)
-    names = [f["name"] for f in written["fields"] if materialised is None or f["name"] in materialised]
+    names = [f["name"] for f in written["fields"]]
     first = _first_guard(bodies)
     guards = _guards(first + len(bodies))[first : first + len(bodies)]
     joined = b"".join(chain.from_iterable(zip(guards, bodies, guards, strict=True)))
@@ -137,8 +140,7 @@ def _read(known: Version, bodies: list[bytes], wanted: frozenset[str] | None) ->
     expected = pl.int_range(first, first + frame.height, dtype=pl.Int32, eager=True)
     if not all((frame.get_column(name) == expected).all() for name in _GUARDS):
         return None
-    flags = [name for name in _flags(known.id) if name in names]
-    if flags:
+    if flags := _flags(known.id):
         if not frame.select(pl.all_horizontal(pl.col(flags).is_between(-1, 0).all())).item():
             return None
         frame = frame.with_columns(pl.col(flags) != 0)

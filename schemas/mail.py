@@ -1,11 +1,12 @@
 """The message lifecycle: topic `mail.events`, keyed by tenant and From domain.
 
-Response texts hold no address: whoever emits replaces each by `<address>`. The recipient is its keyed hash.
+Response texts hold no address: each is replaced by `<address>` when the event is made. The recipient is its keyed hash.
 """
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.record import Count, Domain, Event, Word
 
@@ -21,10 +22,18 @@ PROVIDERS = (
     "ovh", "secureserver", "rackspace", "fastmail", "proton", "other",
 )  # fmt: skip
 
+_ADDRESS = re.compile(r"<?[^\s<>@,;:()\[\]\"]{1,64}@[\w.-]{1,253}\.[a-z]{2,63}\b>?", re.IGNORECASE)
+
+
+def without_addresses(response: str) -> str:
+    """A server's words with each address in them replaced by `<address>`: events hold none in clear."""
+    return _ADDRESS.sub("<address>", response) if "@" in response else response
+
+
 Hash = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 SmtpCode = Annotated[int, Field(ge=100, le=999)]
 EnhancedCode = Annotated[str, StringConstraints(pattern=r"^[245]\.[0-9]{1,3}\.[0-9]{1,3}$")]
-Response = Annotated[str, StringConstraints(max_length=4096)]
+Response = Annotated[str, StringConstraints(max_length=4096), AfterValidator(without_addresses)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 
 

@@ -1,6 +1,5 @@
 """Loads the log into a sink: from the position that the sink itself holds, batch by batch."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,8 +40,13 @@ class Loader:
         """Compare the sink's positions with the log. Raises PositionRefused when they do not belong together."""
         self._log, self._sink, self._plan, self._at = log, sink, plan, at
         self._positions = dict(self._resume())
+        self._let_retention_wait()
         self._reader = ThreadPoolExecutor(1, "read-ahead")
         self._ahead: dict[TopicPartition, Future[Batch]] = {}
+
+    def close(self) -> None:
+        """Stop reading ahead; log and sink stay open."""
+        self._reader.shutdown(cancel_futures=True)
 
     def step(self) -> int:
         """Load some records of each partition; returns how many. Raises SinkBusy: then call again later."""
@@ -60,13 +64,13 @@ class Loader:
         records = as_slice(batch)
         loaded = self._sink.load(records, self._log.mark(source, batch.next))
         self._at("loaded")
-        if loaded.bad and plain(source.topic) not in self._plan.checked_by_stages:
-            now = time.time_ns() // 1_000_000
-            letters = [
-                dead_letter(records, index, self._sink.name, reason, now) for index, reason in loaded.bad
-            ]
-            self._log.append("dead.letters", [Record(e.key, e.value, e.recorded_at) for e in letters])
+        checked = plain(source.topic) in self._plan.checked_by_stages
+        letters = [
+            dead_letter(records, index, self._sink.name, reason, batch.timestamps[index])
+            for index, reason in (() if checked else loaded.bad)
+        ]
         with self._log.transaction() as transaction:
+            transaction.append("dead.letters", [Record(e.key, e.value, e.recorded_at) for e in letters])
             transaction.commit(self._plan.group, source, batch.next)
         self._positions[source] = batch.next
         self._at("committed")
@@ -84,12 +88,23 @@ class Loader:
         return batch
 
     def _resume(self) -> Iterator[tuple[TopicPartition, int]]:
+        """Where to go on: at the sink's position, or before it where a crash kept its garbage from being told."""
+        committed = self._log.committed(self._plan.group)
         for topic in self._plan.topics:
             for source in self._log.partitions(topic):
                 mark = self._sink.position(source)
-                yield source, self._plan.starts.get(topic, 0) if mark is None else self._checked(mark)
                 if mark is None:
-                    self._refuse_a_gap(source, self._plan.starts.get(topic, 0))
+                    start = self._plan.starts.get(topic, 0)
+                    self._refuse_a_gap(source, start)
+                    yield source, start
+                else:
+                    offset = self._checked(mark)
+                    yield source, min(offset, committed.get(source, offset))
+
+    def _let_retention_wait(self) -> None:
+        with self._log.transaction() as transaction:
+            for source, position in self._positions.items():
+                transaction.commit(self._plan.group, source, position)
 
     def _checked(self, mark: Mark) -> int:
         try:

@@ -9,6 +9,11 @@ from sources.files import Intake, UnreadablePath, read_document
 
 logger = logging.getLogger(__name__)
 
+
+class FolderBusy(Exception):
+    """A folder, or the blob store behind it, can't be read or written now."""
+
+
 TAKEN, REFUSED = "taken", "refused"
 SETTLED_S = 1.0
 """A file is taken when it has not changed for this long: until then somebody may still be writing it."""
@@ -27,13 +32,13 @@ class WatchedFolder:
     _seen: dict[Path, tuple[int, float]] = field(default_factory=dict)
 
     def step(self) -> int:
-        """Take every settled file; returns how many. Raises LogError, OSError: then call again later."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        taken = 0
-        for file in sorted(self.folder.iterdir()):
-            if file.is_file() and not file.name.startswith(".") and self._settled(file):
-                taken += self._take(file)
-        return taken
+        """Take every settled file; returns how many. Raises LogError, FolderBusy: then call again later."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files = [file for file in sorted(self.folder.iterdir()) if file.is_file()]
+            return sum(self._take(file) for file in files if file.name[0] != "." and self._settled(file))
+        except OSError as error:
+            raise FolderBusy(f"{error.filename or self.folder}: {error.strerror or error}") from error
 
     def _take(self, file: Path) -> int:
         try:

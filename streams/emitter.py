@@ -6,6 +6,7 @@ one go: many threads or coroutines that emit at once share the cost of making it
 
 import asyncio
 import atexit
+import os
 import queue
 import threading
 import time
@@ -25,6 +26,8 @@ EventLike = Event | Mapping[str, Any]
 """An event, or its fields with the record's name under `type`."""
 
 _MOST_TOGETHER = 50_000
+_ENCODED_IN_PASSING = 500
+"""More events than this are checked and encoded off the event loop: they would hold it up."""
 
 
 class EmitterClosed(RuntimeError):
@@ -45,9 +48,9 @@ class Emitter:
     failure: the pipeline counts it once.
     """
 
-    def __init__(self, log: Log) -> None:
-        """Emit to this log, which stays the caller's to close."""
-        self._log = log
+    def __init__(self, log: Log, tenant: str = "default") -> None:
+        """Emit to this log, which stays the caller's to close; `tenant` is that of events which name none."""
+        self._log, self._tenant, self._process = log, tenant, os.getpid()
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -69,7 +72,10 @@ class Emitter:
 
     async def emit_many_async(self, events: Iterable[EventLike]) -> None:
         """As `emit_many`, without blocking the event loop."""
-        await asyncio.shield(asyncio.wrap_future(self._submit(events)))
+        given = list(events)
+        large = len(given) > _ENCODED_IN_PASSING
+        submitted = await asyncio.to_thread(self._submit, given) if large else self._submit(given)
+        await asyncio.shield(asyncio.wrap_future(submitted))
 
     def close(self) -> None:
         """Wait until everything handed over is durable, then stop. Closing twice is harmless."""
@@ -82,7 +88,9 @@ class Emitter:
         atexit.unregister(self.close)
 
     def _submit(self, events: Iterable[EventLike]) -> Future[None]:
-        records = _records(events, time.time_ns() // 1_000_000)
+        if os.getpid() != self._process:
+            raise EmitterClosed("this Emitter was made before the process forked; make one in each process")
+        records = _records(events, self._tenant, time.time_ns() // 1_000_000)
         append = _Append(records, sum(map(len, records.values())))
         with self._closing:
             if self._closed:
@@ -119,10 +127,9 @@ class Emitter:
                 return
             for append in together:
                 self._append([append])
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - raised where each of them is waited for
             for append in together:
                 append.done.set_exception(error)
-            raise
         else:
             for append in together:
                 append.done.set_result(None)
@@ -144,11 +151,13 @@ class Emitter:
         await asyncio.to_thread(self.close)
 
 
-def typed(event: EventLike) -> Event:
-    """The event that fields with a `type` describe. Raises InvalidEvent."""
+def typed(event: EventLike, tenant: str = "default") -> Event:
+    """The event that fields with a `type` describe, of this tenant unless it names one. Raises InvalidEvent."""
     if isinstance(event, Event):
-        return event
-    fields = dict(event)
+        return (
+            event if tenant == "default" or "tenant" in event.model_fields_set else _of_tenant(event, tenant)
+        )
+    fields = {"tenant": tenant, **event}
     name = fields.pop("type", None)
     record = RECORDS.get(name) if isinstance(name, str) else None
     if record is None:
@@ -156,12 +165,19 @@ def typed(event: EventLike) -> Event:
     return record(**fields)
 
 
-def _records(events: Iterable[EventLike], now: int) -> dict[str, list[Record]]:
+def _of_tenant(event: Event, tenant: str) -> Event:
+    given = {name: getattr(event, name) for name in event.model_fields_set}
+    if event.source_event_id is None:
+        given["event_id"] = event.event_id
+    return type(event)(**{**given, "tenant": tenant, "occurred_at": event.occurred_at})
+
+
+def _records(events: Iterable[EventLike], tenant: str, now: int) -> dict[str, list[Record]]:
     """Framed records by topic, in the order given within each topic, stamped with the time of record."""
     checked: list[Event] = []
     for index, event in enumerate(events):
         try:
-            checked.append(typed(event))
+            checked.append(typed(event, tenant))
         except InvalidEvent as error:
             raise error.at(index) from None
     values: list[bytes] = [b""] * len(checked)

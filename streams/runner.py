@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from processors.stage import Emission, Flush, Slice, Stage
-from streams.log import Batch, Log, Record, TopicPartition
+from streams.log import Batch, Log, Record
 from streams.topics import shadow
 
 Boundary = Literal["read", "taken", "flushed", "written", "committed"]
@@ -30,14 +30,13 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    source: TopicPartition
     next: int
     records: int
     flush: Flush
 
 
 class StageRunner:
-    """One stage, its position and its state. Used by one thread, within `Log.hold`.
+    """One stage on one partition, its position and its state. Used by one thread, within `Log.hold`.
 
     A step that could not be written (the disk is full) is kept and written by the next call: nothing is lost and
     nothing is taken twice.
@@ -50,36 +49,39 @@ class StageRunner:
         generation: Generation | None = None,
         step_records: int = 50_000,
         at: Callable[[Boundary], None] = lambda _: None,
+        partition: int = 0,
     ) -> None:
-        """Restore the stage and go on where it was; `step_records` bounds what one transaction holds."""
+        """Restore the stage and go on where it was; `step_records` bounds what one transaction holds.
+
+        A stage instance serves one partition, and its state is that partition's: each has a runner of its own.
+        """
         self.stage = stage
         self._log = log
         self._generation = generation or Generation()
         self.group = self._generation.group(stage.name)
         self._step_records = step_records
         self._at = at
-        committed = log.committed(self.group)
-        self._positions = {source: committed.get(source, 0) for source in log.partitions(stage.reads)}
+        self.source = log.partitions(stage.reads)[partition]
+        self._state = f"{self.group}/{partition}" if partition else self.group
+        self._position = log.committed(self.group).get(self.source, 0)
         self._prepared: _Prepared | None = None
-        stage.restore(log.state(self.group))
+        stage.restore(log.state(self._state))
 
     def step(self) -> int:
-        """Deal with some records of each partition; returns how many, 0 when there are none. Raises LogError."""
-        done = 0
-        for source in self._positions:
-            if self._prepared is None:
-                self._prepared = self._prepare(source)
-            if self._prepared is not None:
-                done += self._write(self._prepared)
-                self._prepared = None
+        """Deal with some records; returns how many, 0 when there are none. Raises LogError."""
+        self._prepared = self._prepared or self._prepare()
+        if self._prepared is None:
+            return 0
+        done = self._write(self._prepared)
+        self._prepared = None
         return done
 
     def lag(self) -> int:
         """How many records are waiting."""
-        return sum(self._log.end(source) - position for source, position in self._positions.items())
+        return self._log.end(self.source) - self._position
 
-    def _prepare(self, source: TopicPartition) -> _Prepared | None:
-        batch = self._log.read(source, self._positions[source], self._step_records)
+    def _prepare(self) -> _Prepared | None:
+        batch = self._log.read(self.source, self._position, self._step_records)
         if batch.next == batch.first:
             return None
         self._at("read")
@@ -87,16 +89,16 @@ class StageRunner:
         self._at("taken")
         flush = self.stage.flush()
         self._at("flushed")
-        return _Prepared(source, batch.next, len(batch), flush)
+        return _Prepared(batch.next, len(batch), flush)
 
     def _write(self, step: _Prepared) -> int:
         with self._log.transaction() as transaction:
             for topic, records in _by_topic(step.flush.emissions).items():
                 transaction.append(self._generation.topic(topic), records)
-            transaction.put_state(self.group, step.flush.chunks)
-            transaction.commit(self.group, step.source, step.next)
+            transaction.put_state(self._state, step.flush.chunks)
+            transaction.commit(self.group, self.source, step.next)
             self._at("written")
-        self._positions[step.source] = step.next
+        self._position = step.next
         self._at("committed")
         return step.records
 

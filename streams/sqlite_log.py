@@ -206,9 +206,11 @@ class SqliteLog:
                 (self._epoch,) = connection.execute(
                     "UPDATE log SET epoch = epoch + 1 RETURNING epoch"
                 ).fetchone()
-            yield
+            try:
+                yield
+            finally:
+                self._epoch = None
         finally:
-            self._epoch = None
             lock.close()
 
     @contextmanager

@@ -36,6 +36,8 @@ class Patience:
     """Raise such an error after this long without a step that succeeds; None waits for ever."""
     linger_s: float = 0.5
     """The rest between two steps while little comes."""
+    full_step: int = 1
+    """A step that did at least so much takes no rest: more is waiting."""
 
 
 @dataclass(slots=True)
@@ -85,7 +87,7 @@ class Workers:
             self.progress(worker.name, done)
             if done == 0 and until_idle and upstream_idle:
                 return
-            if done == 0 or not until_idle:
+            if done < (1 if until_idle else self.patience.full_step):
                 self.stopping.wait(0.01 if until_idle else self.patience.linger_s)
 
     def _step(self, worker: Worker) -> int:

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from sources.simulator import Incident
 
 MESSAGES_PER_DAY = 7_000
+
+MARKER = ".made-by-mailwake-demo"
+"""What tells a demo's folder from one that holds something of value."""
 
 CONFIGURATION = """# Made by mailwake demo, which makes this folder anew each time.
 log = "sqlite:///{folder}/mailwake.db"
@@ -31,17 +35,18 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
 ) -> None:
     """Simulate 30 days of 50 domains with a few incidents, run the pipeline, and show what came of it."""
-    import os
-
     from mailwake.cli.output import Increments, print_line, progress
     from mailwake.pipeline import opened
-    from mailwake.settings import load_settings
+    from mailwake.settings import Settings
     from mailwake.simulating import days_before_today
     from sources.simulator import Scenario, into_log
 
     configuration = _prepare(folder)
-    os.environ["MAILWAKE_CONFIG"] = str(configuration)
-    settings = load_settings()
+    settings = Settings(
+        log=f"sqlite:///{quote(str(folder / 'mailwake.db'))}",
+        warehouse=f"chdb:///{quote(str(folder / 'warehouse'))}",
+        blobs=folder / "blobs",
+    )
     scenario = Scenario(seed, days_before_today(30), messages_per_day=MESSAGES_PER_DAY, incidents="all")
     started = time.monotonic()
     print_line(
@@ -71,12 +76,14 @@ def demo(
 def _prepare(folder: Path) -> Path:
     from mailwake.cli.failures import USAGE, CommandFailed
 
-    configuration = folder / "mailwake.toml"
-    if folder.exists() and not configuration.exists() and any(folder.iterdir()):
+    marker, configuration = folder / MARKER, folder / "mailwake.toml"
+    if folder.exists() and not marker.exists() and any(folder.iterdir()):
         raise CommandFailed(f"{folder} is no demo's folder and not empty: name another with --folder", USAGE)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    configuration.write_text(CONFIGURATION.format(folder=folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    for made in (*folder.glob("mailwake.db*"), folder / "warehouse", folder / "blobs"):
+        shutil.rmtree(made) if made.is_dir() else made.unlink(missing_ok=True)
+    configuration.write_text(CONFIGURATION.format(folder=quote(str(folder))))
     return configuration
 
 

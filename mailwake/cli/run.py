@@ -1,8 +1,7 @@
 """`mailwake up` and `mailwake run`: drive the pipeline, for ever or until nothing is left."""
 
 import signal
-import threading
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +11,7 @@ def up() -> None:
     import logging
 
     from mailwake.cli.output import note
+    from mailwake.opening import usable_folders
     from mailwake.pipeline import opened
     from mailwake.serving import served
     from mailwake.settings import load_settings
@@ -19,6 +19,7 @@ def up() -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
+    usable_folders(settings)
     with (
         opened(settings) as pipeline,
         Engine(settings.warehouse_path) as engine,
@@ -33,12 +34,7 @@ def up() -> None:
         note(
             f"query it: curl '{url}/?query=SELECT+1', or mailwake query \"SELECT * FROM freshness\". Ctrl-C stops."
         )
-        keeper = threading.Thread(
-            target=_keep, args=(pipeline, workers.stopping), name="retention", daemon=True
-        )
-        keeper.start()
         workers.run(until_idle=False)
-        keeper.join()
 
 
 def run(
@@ -70,13 +66,3 @@ def run(
         print_line(", ".join(f"{name} {records:,} records" for name, records in done.items()))
         if letters:
             print_line(f"{letters:,} records could not be understood: mailwake dead-letters list")
-
-
-RETENTION_EVERY_S = 300.0
-
-
-def _keep(pipeline: Any, stopping: threading.Event) -> None:
-    import time
-
-    while not stopping.wait(RETENTION_EVERY_S):
-        pipeline.log.retain(time.time_ns() // 1_000_000)

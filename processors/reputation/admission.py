@@ -6,11 +6,12 @@ up in a few of them and nothing is sorted twice without need. As state they are 
 what is new, small segments of an hour are merged when it closes, and those of an expired hour are removed.
 
 Whether a record is a repeat depends on the records before it alone, never on batches, flushes or restarts.
-Ids are UUIDs made from the tenant, so an id alone is the key.
+An id is known within its tenant, as in the warehouse.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import polars as pl
 
@@ -25,10 +26,29 @@ _FULL = 65_536
 _MANY = 32
 
 
-def id_bits(event_ids: pl.Series) -> pl.Series:
-    """The first and the last 32 bits of canonical UUIDs, as UInt64: random bits in versions 4, 5 and 8."""
-    ends = [pl.col("id").str.slice(at, 8).str.to_integer(base=16, dtype=pl.UInt64) for at in (0, 28)]
-    return event_ids.alias("id").to_frame().select(ends[0] * 2**32 + ends[1]).to_series()
+_DIGITS = ((0, 8), (9, 4), (14, 4), (19, 4), (24, 4), (28, 8))
+"""Where the hex digits of a canonical UUID lie, 16 or 32 bits each: first, and how many."""
+
+
+def id_bits(event_ids: pl.Series, tenants: pl.Series) -> pl.Series:
+    """64 bits (UInt64) of each canonical UUID of a tenant: its halves and a hash of the tenant, exclusive or.
+
+    So bits that are random in any version of UUID (RFC 9562) are spread over all of them, and the same id of two
+    tenants is two.
+    """
+    first, second, third, fourth, fifth, last = (
+        pl.col("id").str.slice(at, digits).str.to_integer(base=16, dtype=pl.UInt64) for at, digits in _DIGITS
+    )
+    high = first ^ (fourth * 2**16 + fifth)
+    low = (second * 2**16 + third) ^ last
+    known = tenants.unique().to_list()
+    salts = pl.Series([_salt(tenant) for tenant in known], dtype=pl.UInt64)
+    salt = salts[0] if len(known) == 1 else tenants.replace_strict(known, salts, return_dtype=pl.UInt64)
+    return event_ids.alias("id").to_frame().select((high * 2**32 + low) ^ salt).to_series()
+
+
+def _salt(tenant: str) -> int:
+    return int.from_bytes(blake2b(tenant.encode(), digest_size=8).digest(), "big")
 
 
 @dataclass(frozen=True, slots=True)

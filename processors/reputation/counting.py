@@ -60,7 +60,7 @@ class Counting:
         self._arrival = Clock()
         self._event_time = Clock()
         self.recorded_at = 0
-        """Time of record of the last event taken, ms."""
+        """The latest time of record in the slice taken last, ms."""
 
     @property
     def watermark(self) -> int | None:
@@ -84,10 +84,12 @@ class Counting:
         letters = self._letters(records, sorted(bad), spine) if bad else []
         if not spine.height:
             return Counted(combine({}), letters, 0)
-        self.recorded_at = int(spine.get_column("recorded_at")[-1])
+        self.recorded_at = int(spine.get_column("recorded_at").max())  # type: ignore[arg-type]
         self._event_time, _ = self._event_time.advance(spine.get_column("effective"))
         self._arrival, arrivals = self._arrival.advance(spine.get_column("recorded_at"))
-        new = self._admission.admit(id_bits(spine.get_column("event_id")), arrivals)
+        new = self._admission.admit(
+            id_bits(spine.get_column("event_id"), spine.get_column("tenant")), arrivals
+        )
         repeats = len(new) - int(new.sum())
         if repeats:
             frames = _only(frames, spine.get_column(INDEX).filter(new))
@@ -144,10 +146,16 @@ def dead_letters(
 def _spine(frames: Mapping[type[Event], pl.DataFrame]) -> pl.DataFrame:
     """What every event has, in the partition's order."""
     empty = pl.DataFrame(
-        schema={INDEX: pl.UInt32, "event_id": pl.String, "recorded_at": pl.Int64, "effective": pl.Int64}
+        schema={
+            INDEX: pl.UInt32,
+            "event_id": pl.String,
+            "tenant": pl.String,
+            "recorded_at": pl.Int64,
+            "effective": pl.Int64,
+        }
     )
     parts = [
-        frame.select(INDEX, "event_id", "recorded_at", EFFECTIVE_TIME.alias("effective"))
+        frame.select(INDEX, "event_id", "tenant", "recorded_at", EFFECTIVE_TIME.alias("effective"))
         for frame in frames.values()
     ]
     return pl.concat([empty, *parts]).sort(INDEX)

@@ -186,7 +186,7 @@ class FoldStage:
         rows = unpacked.rows.filter(~pl.col(INDEX).is_in(wrong)) if wrong else unpacked.rows
         self._fold.add(rows.drop(INDEX), part_of(records))
         if good:
-            self._recorded_at = times[-1]
+            self._recorded_at = max(times[1:])
             watermark = max(headers[index].watermark for index in good)
             self._fold.advance(watermark if watermark > EARLIEST_MS else None)
         self._taken.add(records, dead_letters(records, bad, self.name, good, times))

@@ -122,7 +122,25 @@ def test_memory_is_some_nine_bytes_an_event() -> None:
     assert held <= 9 * 300_000
 
 
-def test_ids_keep_their_first_and_last_bits() -> None:
+def bits(ids: list[UUID], tenants: list[str]) -> list[int]:
+    return id_bits(pl.Series(map(str, ids)), pl.Series(tenants)).to_list()
+
+
+def test_ids_give_the_exclusive_or_of_their_halves_and_tenant() -> None:
     ids = [uuid4() for _ in range(200)] + [UUID(int=0), UUID(int=2**128 - 1)]
-    expected = [(i.int >> 96) << 32 | i.int & 0xFFFFFFFF for i in ids]
-    assert id_bits(pl.Series(map(str, ids))).to_list() == expected
+    salt = bits([UUID(int=0)], ["a"])[0]
+    expected = [(i.int >> 64) ^ (i.int & (2**64 - 1)) ^ salt for i in ids]
+    assert bits(ids, ["a"] * len(ids)) == expected
+
+
+def test_an_id_of_two_tenants_is_two() -> None:
+    one = uuid4()
+    assert len(set(bits([one] * 3, ["a", "b", "c"]))) == 3 and len(set(bits([one] * 2, ["a", "a"]))) == 1
+
+
+def test_ids_that_begin_with_the_time_are_told_apart() -> None:
+    # UUIDv7 (RFC 9562, 5.7): 48 bits of ms, then random ones; thousands share the first half.
+    ids = [
+        UUID(int=(0x0197_0000_0000 << 80) | (7 << 76) | (uuid4().int & (2**76 - 1))) for _ in range(50_000)
+    ]
+    assert len(set(bits(ids, ["a"] * len(ids)))) == len(ids)

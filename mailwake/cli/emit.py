@@ -47,7 +47,7 @@ def _batches(tenant: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
             continue
         try:
             fields = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CommandFailed(
                 f"line {number}: not JSON ({error}); nothing from line {first} on was emitted"
             ) from None

@@ -156,7 +156,7 @@ def finished(process: "subprocess.Popen[bytes]", stdin: bytes = b"", expect: int
     finally:
         process.kill()
         process.wait()
-    said = Said(process.returncode, out.decode(), err.decode())
+    said = Said(process.returncode, (out or b"").decode(), err.decode())
     if expect is not None:
         assert said.code == expect, (
             f"exit code {said.code}, not {expect}: {said.out[-2000:]}{said.err[-4000:]}"

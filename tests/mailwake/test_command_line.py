@@ -1,0 +1,85 @@
+"""What commands print: help that can be read, and with --json nothing but JSON."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import typer
+from conftest import Undisturbed  # type: ignore[attr-defined]
+from typer.main import get_command
+from worlds import World
+
+from mailwake.cli.app import app
+
+INGESTED = ["path", "member", "sha256", "kind", "outcome", "records", "warnings", "reason"]
+
+
+def test_every_command_explains_itself() -> None:
+    """Each has a help text of its own, and so has each of its options and arguments."""
+
+    def under(command: object, path: str) -> Iterator[str]:
+        if not getattr(command, "help", None):
+            yield path
+        for parameter in getattr(command, "params", []):
+            if parameter.name != "help" and not getattr(parameter, "help", None):
+                yield f"{path} {parameter.name}"
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from under(inner, f"{path} {name}")
+
+    assert isinstance(app, typer.Typer)
+    assert not list(under(get_command(app), "mailwake"))
+
+
+@pytest.mark.parametrize("command", [(), ("ingest",), ("replay", "rebuild")], ids=" ".join)
+def test_help_names_no_secrets_of_the_code(empty: World, command: Sequence[str]) -> None:
+    """Fits in 80 columns; nothing of Python in it, such as a default's representation."""
+    said = empty.run(*command, "--help", COLUMNS="80")
+    assert said.out.startswith("\n Usage: mailwake") or said.out.lstrip().startswith("Usage: mailwake")
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert not [word for word in ("PosixPath", "<class", "Optional[", "None |") if word in said.out]
+    assert not list(empty.folder.iterdir())
+
+
+def test_ingest_prints_one_object_with_its_keys_for_each_document(empty: World, tmp_path: Path) -> None:
+    (tmp_path / "one.xml").write_bytes(b"no report")
+    (tmp_path / "two.xml").write_bytes(b"<feedback/>")
+    said = empty.run("ingest", "--json", tmp_path / "one.xml", tmp_path / "two.xml", expect=1)
+    found = [json.loads(line) for line in said.out.splitlines()]
+    assert [list(line) for line in found] == [INGESTED, INGESTED]
+    assert [line["path"] for line in found] == [str(tmp_path / "one.xml"), str(tmp_path / "two.xml")]
+    assert {line["outcome"] for line in found} == {"rejected"}
+    assert not said.err
+    inspected = empty.run("inspect", "--json", tmp_path / "one.xml").out
+    assert list(json.loads(inspected)) == [*INGESTED, "events"]
+    assert len(empty.records("documents")) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status", "--json"),
+        ("run", "--until-idle", "--json"),
+        ("dead-letters", "list", "--json"),
+        ("dead-letters", "show", "0", "--json"),
+        ("schemas", "list", "--json"),
+        ("simulate", "--json", "--days", "0.1", "--domains", "2", "--messages-per-day", "100"),
+        ("backup", "backup", "--json"),
+        ("replay", "generations", "list", "--json"),
+        ("replay", "rebuild", "--dry-run", "--json"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_with_json_there_is_nothing_but_json(done: World, command: Sequence[str]) -> None:
+    said = done.run(*command)
+    lines = said.out.splitlines()
+    assert lines and all(isinstance(json.loads(line), dict) for line in lines)
+    assert not said.err
+
+
+def test_a_pipe_gets_results_and_no_progress(undisturbed: Undisturbed) -> None:
+    said = undisturbed.world.run("run", "--until-idle")
+    assert said.out == "documents 0 records, reputation 0 records, warehouse 0 records\n"
+    assert not said.err
+    said = undisturbed.world.run("query", "SELECT 1 AS one")
+    assert said.out == "one\n1\n"

@@ -1,11 +1,12 @@
 """The log as a replay sees it: it ends where the replay ends, and what is appended goes to shadows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from streams.log import Batch, Log, Mark, Record, TopicPartition, Transaction
 from streams.runner import Generation
+from streams.topics import plain
 
 Ends = Mapping[TopicPartition, int]
 """Where partitions end for a replay; one that is not named ends where it ends."""
@@ -88,9 +89,27 @@ class ReplayLog:
         """See `Log.hold`."""
         return self.log.hold()
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """See `Log.transaction`."""
-        return self.log.transaction()
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """See `Log.transaction`; what it appends goes to the generation's shadows."""
+        with self.log.transaction() as transaction:
+            yield _ShadowTransaction(transaction, self.generation)
 
     def close(self) -> None:
         """The log under it stays its owner's to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ShadowTransaction:
+    _transaction: Transaction
+    _generation: Generation
+
+    def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> None:
+        own = self._generation.topic(topic) if topic == plain(topic) else topic
+        self._transaction.append(own, records, partition)
+
+    def commit(self, group: str, source: TopicPartition, offset: int) -> None:
+        self._transaction.commit(group, source, offset)
+
+    def put_state(self, stage: str, chunks: Mapping[bytes, bytes | None]) -> None:
+        self._transaction.put_state(stage, chunks)

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.codec import decode
-from schemas.mail import MessageDelivered, MessageSent
+from schemas.mail import MessageBounced, MessageDelivered, MessageSent
 from schemas.record import InvalidEvent
 from streams.emitter import Emitter, EmitterClosed
 from streams.log import LogFull, TopicPartition
@@ -135,6 +136,7 @@ def test_a_closed_emitter_says_so(log):
 def test_what_was_handed_over_is_written_before_the_program_ends(tmp_path):
     program = f"""
 import asyncio
+import os
 from mailwake import Emitter
 from schemas.mail import MessageSent
 
@@ -150,3 +152,45 @@ asyncio.run(main())
     log = SqliteLog.open(tmp_path / "log.db", TOPICS)
     assert len(emitted(log)) == 100
     log.close()
+
+
+def test_an_error_of_another_kind_is_raised_and_the_emitter_goes_on(log, monkeypatch):
+    whole = SqliteLog.append_all
+
+    def broken(self, records):
+        raise ZeroDivisionError("a bug")
+
+    with Emitter(log) as emitter:
+        monkeypatch.setattr(SqliteLog, "append_all", broken)
+        with pytest.raises(ZeroDivisionError):
+            emitter.emit(sent(1))
+        monkeypatch.setattr(SqliteLog, "append_all", whole)
+        emitter.emit(sent(2))
+    assert [event.source_event_id for event in emitted(log)] == ["2"]
+
+
+def test_in_a_forked_child_it_says_so_instead_of_waiting_for_ever(log, tmp_path):
+    with Emitter(log) as emitter:
+        child = os.fork()
+        if child == 0:
+            try:
+                emitter.emit(sent(1))
+            except EmitterClosed:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_events_that_name_no_tenant_are_the_emitters(log):
+    with Emitter(log, tenant="acme") as emitter:
+        emitter.emit_many([sent(1), sent(2, tenant="other"), {"type": "MessageSent"}])
+    first, second, third = emitted(log)
+    assert (first.tenant, second.tenant, third.tenant) == ("acme", "other", "acme")
+    assert first.event_id == MessageSent.id_of("acme", "1")
+
+
+def test_addresses_in_a_response_are_replaced(log):
+    words = "550 5.1.1 <bob@example.com>: no bob@example.com here (see a.b@c@d)"
+    with Emitter(log) as emitter:
+        emitter.emit(MessageBounced(response=words))
+    assert emitted(log)[0].response.startswith("550 5.1.1 <address>: no <address> here")

@@ -67,3 +67,18 @@ def test_a_paused_worker_takes_no_step():
     paused = Worker("paused", lambda: calls.append(1) or 0, lambda: True)
     Workers([paused], Patience(())).run(until_idle=True)
     assert calls == []
+
+
+def test_a_full_step_takes_no_rest():
+    rests, left = [], [3, 3, 1, 0]
+
+    class Stopping(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            rests.append(timeout)
+            self.set()
+            return True
+
+    stopping = Stopping()
+    steps = Worker("steps", lambda: left.pop(0))
+    Workers([steps], Patience((), linger_s=9, full_step=3), stopping=stopping).run(until_idle=False)
+    assert left == [0] and rests == [9]

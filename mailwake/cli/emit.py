@@ -15,8 +15,9 @@ def emit(
 ) -> None:
     """Append events to the log, durably: JSON lines on stdin, each with the record's name under "type".
 
-    Lines are taken in batches of 10,000; each batch is all or nothing. The first line that is no event ends it, with
-    the line's number; the batches before it are in the log.
+    Lines are taken 10,000 at a time, each batch all or nothing.
+
+    The first line that is no event ends it and is named; the batches before its own are in the log.
 
     Example: echo '{"type": "MessageSent", "from_domain": "example.com"}' | mailwake emit
     """

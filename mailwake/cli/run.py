@@ -46,16 +46,16 @@ def run(
     """Drive stages and warehouse without serving queries; with --until-idle, as far as the log reaches."""
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import print_json, print_line, progress
-    from mailwake.pipeline import opened
+    from mailwake.pipeline import LOADER, opened
     from mailwake.settings import load_settings
 
     if not until_idle:
         raise CommandFailed("say --until-idle, or use mailwake up to run until stopped", USAGE)
-    done: dict[str, int] = {}
     with opened(load_settings()) as pipeline, progress("") as advance:
+        done = dict.fromkeys((*(runner.stage.name for runner in pipeline.runners), LOADER), 0)
 
         def count(name: str, records: int) -> None:
-            done[name] = done.get(name, 0) + records
+            done[name] += records
             advance(name, records)
 
         pipeline.drain(count)

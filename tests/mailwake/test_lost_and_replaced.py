@@ -2,11 +2,15 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 
 import pytest
 from conftest import Undisturbed  # type: ignore[attr-defined]
 from worlds import World, assert_same, assert_same_views, outcome
+
+from mailwake.simulating import days_before_today
+from sources.simulator import Scenario, into_log
 
 REFUSED = 3
 LARGE_STEPS = {"MAILWAKE_STEP_RECORDS": "50000"}
@@ -81,3 +85,21 @@ def test_a_log_that_does_not_continue_what_was_loaded_is_refused_and_the_named_c
     done.run("replay", "swap")
     done.run("run", "--until-idle")
     assert_same_views(done.views(), expected.views(), except_for=("freshness", "reputation_late_additions"))
+
+
+def test_a_warehouse_that_is_lost_after_retention_removed_what_it_would_need_is_rebuilt(empty: World) -> None:
+    """Counts are kept in the log for 45 days, since the facts they are made of are kept for ever."""
+    scenario = Scenario(start_ms=days_before_today(90), days=1, domains=3, messages_per_day=300)
+    world = World(empty.folder, LARGE_STEPS)
+    with world.log() as log:
+        into_log(log, scenario)
+    world.run("run", "--until-idle")
+    before = world.views()
+    with world.log() as log:
+        assert log.retain(time.time_ns() // 1_000_000).records
+    shutil.rmtree(world.warehouse)
+    said = world.run("run", "--until-idle", expect=REFUSED)
+    assert "mailwake replay rebuild && mailwake replay swap" in said.err
+    world.run("replay", "rebuild")
+    world.run("replay", "swap")
+    assert_same_views(world.views(), before, except_for=("freshness", "reputation_late_additions"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mailwake.simulating import days_before_today
 from sources.simulator import Scenario, into_log
 from streams.log import Record, TopicPartition
 from streams.sqlite_log import SqliteLog
@@ -22,6 +23,7 @@ DERIVED = ("documents.outcomes", "dmarc.records", "reputation.buckets", "dead.le
 
 SCENARIO = Scenario(
     seed=4,
+    start_ms=days_before_today(20),
     days=4,
     domains=24,
     messages_per_day=700,
@@ -29,7 +31,10 @@ SCENARIO = Scenario(
     late_share=0.05,
     settle=True,
 )
-"""About 10,000 events with repeats and late ones, and 450 reports about them."""
+"""About 9,000 events with repeats and late ones, and 320 reports about them.
+
+Of these last weeks, so that retention, which `mailwake up` keeps, has nothing to remove.
+"""
 
 STEP_RECORDS = 200
 """So small that there are many steps to die in."""

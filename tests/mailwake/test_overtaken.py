@@ -37,7 +37,7 @@ def test_a_warehouse_that_is_open_elsewhere_is_refused(world: World) -> None:
     ("place", "paused"),
     [
         ("reputation flushed", ("documents", "warehouse")),
-        ("warehouse loaded", ("documents", "reputation")),
+        ("warehouse read", ("documents", "reputation")),
     ],
 )
 def test_one_that_was_overtaken_while_it_was_stopped_writes_nothing_when_it_wakes(

@@ -16,7 +16,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "== making .venv (once; downloads about 400 MB)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $(READY)
 
 demo: setup ## simulate 30 days of 50 domains, run the pipeline, show what came of it

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mailwake.emitter import Emitter
+    from schemas.record import InvalidEvent
 
-__all__ = ["Emitter"]
+__all__ = ["Emitter", "InvalidEvent"]
 __version__ = "0.1.0"
 
 
@@ -14,4 +15,8 @@ def __getattr__(name: str) -> Any:
         from mailwake.emitter import Emitter
 
         return Emitter
+    if name == "InvalidEvent":
+        from schemas.record import InvalidEvent
+
+        return InvalidEvent
     raise AttributeError(f"module 'mailwake' has no attribute {name!r}")

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     """Its port; 0 takes any that is free."""
     watch: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders from which `mailwake up` takes documents, separated by commas in the environment."""
-    step_records: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
+    step_records: Annotated[int, Field(ge=1, le=1_000_000)] = 25_000
     """The most records in one step of a stage or one load."""
     linger_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
     """How long `mailwake up` waits for more when little came."""

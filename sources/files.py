@@ -1,6 +1,7 @@
 """Documents from files and folders: appended whole, before anyone interprets them."""
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Intake:
             sha256=digest,
             size=len(content),
             content=content if inline else None,
-            name=name,
+            name=os.fsencode(name).decode("utf-8", "replace"),
         )
         return document, Record(key_of(document), encode(document), now)
 

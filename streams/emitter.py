@@ -18,12 +18,18 @@ from typing import Any, Self
 
 from schemas.catalog import RECORDS, TOPIC_OF
 from schemas.codec import encode_rows, fields_of
+from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
+from schemas.documents import DocumentReceived
+from schemas.mail import MAIL_EVENTS
 from schemas.record import Event, InvalidEvent
 from streams.keys import key_of
 from streams.log import Log, LogError, Record
 
 EventLike = Event | Mapping[str, Any]
 """An event, or its fields with the record's name under `type`."""
+
+EMITTED: tuple[type[Event], ...] = (*MAIL_EVENTS, DmarcReportParsed, DmarcRecordReported, DocumentReceived)
+"""What a producer can tell; every other record is derived from these."""
 
 _MOST_TOGETHER = 50_000
 _ENCODED_IN_PASSING = 500
@@ -72,7 +78,7 @@ class Emitter:
 
     async def emit_many_async(self, events: Iterable[EventLike]) -> None:
         """As `emit_many`, without blocking the event loop."""
-        given = list(events)
+        given = _several(events)
         large = len(given) > _ENCODED_IN_PASSING
         submitted = await asyncio.to_thread(self._submit, given) if large else self._submit(given)
         await asyncio.shield(asyncio.wrap_future(submitted))
@@ -154,15 +160,37 @@ class Emitter:
 def typed(event: EventLike, tenant: str = "default") -> Event:
     """The event that fields with a `type` describe, of this tenant unless it names one. Raises InvalidEvent."""
     if isinstance(event, Event):
+        _refuse_what_is_derived(type(event))
         return (
             event if tenant == "default" or "tenant" in event.model_fields_set else _of_tenant(event, tenant)
+        )
+    if not isinstance(event, Mapping):
+        raise InvalidEvent(
+            "event", "(whole)", event, "an event, or a mapping of its fields; emit_many takes several"
         )
     fields = {"tenant": tenant, **event}
     name = fields.pop("type", None)
     record = RECORDS.get(name) if isinstance(name, str) else None
     if record is None:
-        raise InvalidEvent("event", "type", name, "one of " + ", ".join(RECORDS))
+        raise InvalidEvent(
+            "event", "type", name, "one of " + ", ".join(record.__name__ for record in EMITTED)
+        )
+    _refuse_what_is_derived(record)
     return record(**fields)
+
+
+def _refuse_what_is_derived(record: type[Event]) -> None:
+    if record not in EMITTED:
+        names = ", ".join(emitted.__name__ for emitted in EMITTED)
+        raise InvalidEvent(
+            "event", "type", record.__name__, f"what a producer can tell: {names}; the rest is derived"
+        )
+
+
+def _several(events: Iterable[EventLike]) -> list[EventLike]:
+    if isinstance(events, Event | Mapping | str | bytes) or not isinstance(events, Iterable):
+        raise InvalidEvent("events", "(whole)", events, "several events; emit takes a single one")
+    return list(events)
 
 
 def _of_tenant(event: Event, tenant: str) -> Event:
@@ -175,7 +203,7 @@ def _of_tenant(event: Event, tenant: str) -> Event:
 def _records(events: Iterable[EventLike], tenant: str, now: int) -> dict[str, list[Record]]:
     """Framed records by topic, in the order given within each topic, stamped with the time of record."""
     checked: list[Event] = []
-    for index, event in enumerate(events):
+    for index, event in enumerate(_several(events)):
         try:
             checked.append(typed(event, tenant))
         except InvalidEvent as error:

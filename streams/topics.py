@@ -10,11 +10,12 @@ TOPICS: tuple[Topic, ...] = (
     Topic("mail.events"),
     Topic("dmarc.records"),
     Topic("reputation.deltas", retention=Retention(max_age_ms=7 * DAY_MS)),
-    Topic("reputation.buckets", retention=Retention(max_age_ms=45 * DAY_MS)),
+    Topic("reputation.buckets"),
     Topic("reputation.scores", retention=Retention(compacted=True)),
     Topic("dead.letters"),
 )
-"""The embedded default: one partition each. Facts are kept for ever unless a setting says otherwise."""
+"""The embedded default: one partition each. What the warehouse is filled from is kept for ever, so that a warehouse
+that was lost is filled again from the log alone."""
 
 SHADOW = "@"
 """Between a topic's name and a generation's number: what a rebuild emits, unseen by anyone else."""

@@ -87,19 +87,23 @@ def _log() -> Iterator["SqliteLog"]:
 
 
 def _letters(log: "SqliteLog", limit: int) -> Iterator[tuple[int, Any]]:
-    from schemas.codec import decode
+    from mailwake.cli.output import complain
+    from schemas.codec import Undecodable, decode
     from streams.log import TopicPartition
 
     letters = TopicPartition("dead.letters")
     batch = log.read(letters, max(log.begin(letters), log.end(letters) - limit), limit)
     for offset, value in sorted(zip(batch.offsets, batch.values, strict=True), reverse=True):
-        if value is not None:
-            yield offset, decode(value)
+        try:
+            if value is not None:
+                yield offset, decode(value)
+        except Undecodable as error:
+            complain(f"offset {offset} holds no dead letter: {error}")
 
 
 def _letter(log: "SqliteLog", offset: int) -> Any:
     from mailwake.cli.failures import USAGE, CommandFailed
-    from schemas.codec import decode
+    from schemas.codec import Undecodable, decode
     from streams.log import TopicPartition
 
     letters = TopicPartition("dead.letters")
@@ -107,7 +111,10 @@ def _letter(log: "SqliteLog", offset: int) -> Any:
     value = log.read(letters, offset, 1).values[0] if there else None
     if value is None:
         raise CommandFailed(f"no dead letter at offset {offset}: mailwake dead-letters list", USAGE)
-    return decode(value)
+    try:
+        return decode(value)
+    except Undecodable as error:
+        raise CommandFailed(f"offset {offset} holds no dead letter: {error}") from None
 
 
 def _fields(letter: Any) -> dict[str, Any]:

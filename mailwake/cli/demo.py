@@ -81,10 +81,24 @@ def _prepare(folder: Path) -> Path:
         raise CommandFailed(f"{folder} is no demo's folder and not empty: name another with --folder", USAGE)
     folder.mkdir(parents=True, exist_ok=True)
     marker.touch()
+    _refuse_if_running(folder / "mailwake.db")
     for made in (*folder.glob("mailwake.db*"), folder / "warehouse", folder / "blobs"):
         shutil.rmtree(made) if made.is_dir() else made.unlink(missing_ok=True)
     configuration.write_text(CONFIGURATION.format(folder=quote(str(folder))))
     return configuration
+
+
+def _refuse_if_running(log: Path) -> None:
+    """Raise LogInUse while a pipeline runs on what an earlier demo made."""
+    from mailwake.opening import open_log_at
+
+    if log.exists():
+        opened = open_log_at(log)
+        try:
+            with opened.hold():
+                pass
+        finally:
+            opened.close()
 
 
 def _show(pipeline: "Pipeline", incidents: "Sequence[Incident]") -> None:
@@ -92,8 +106,12 @@ def _show(pipeline: "Pipeline", incidents: "Sequence[Incident]") -> None:
     from mailwake.demo import DMARC_BY_DOMAIN, WORST_DOMAINS, effects
     from sources.simulator import IDENTITY_KINDS
 
-    volumes = ("domain", "sent", "delivered %", "bounced %", "deferred %", "complained %")
-    print_table("Domains, the worst first", volumes, pipeline.warehouse.rows(WORST_DOMAINS))
+    volumes = ("domain", "sent", "delivered %", "bounced %", "deferrals / 100 sent", "complained %")
+    print_table(
+        "Domains, the worst first (by complaints over 0.1 %, bounces over 2 %)",
+        volumes,
+        pipeline.warehouse.rows(WORST_DOMAINS),
+    )
     print_line()
     reported = ("domain", "policy", "messages", "DMARC pass %", "failing", "sources", "failing most from")
     print_table("DMARC, as receivers reported it", reported, pipeline.warehouse.rows(DMARC_BY_DOMAIN))
@@ -128,7 +146,7 @@ def _show_commands(configuration: Path) -> None:
         f"""
 Three commands worth trying:
 
-  {prefix} query "SELECT provider, response, count() AS times FROM mail_events WHERE kind = 'deferred' GROUP BY ALL ORDER BY times DESC LIMIT 10"
+  {prefix} query "SELECT provider, enhanced_code, count() AS times, any(response) AS example FROM mail_events WHERE kind = 'deferred' GROUP BY ALL ORDER BY times DESC LIMIT 10"
   {prefix} status
   {prefix} up        # then, from another terminal: curl 'http://127.0.0.1:8123/?database=mailwake&query=SELECT+*+FROM+freshness+FORMAT+PrettyCompact'
 """

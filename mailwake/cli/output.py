@@ -30,6 +30,11 @@ def note(text: str) -> None:
         sys.stderr.write(text + "\n")
 
 
+def complain(text: str) -> None:
+    """A line on stderr about something that was passed over."""
+    sys.stderr.write(f"mailwake: {text}\n")
+
+
 def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table as wide as the terminal; numbers to the right."""
     from rich.console import Console

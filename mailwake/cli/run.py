@@ -48,7 +48,9 @@ def run(
     from mailwake.cli.output import print_json, print_line, progress
     from mailwake.pipeline import LOADER, opened
     from mailwake.settings import load_settings
+    from streams.log import TopicPartition
 
+    letters_topic = TopicPartition("dead.letters")
     if not until_idle:
         raise CommandFailed("say --until-idle, or use mailwake up to run until stopped", USAGE)
     with opened(load_settings()) as pipeline, progress("") as advance:
@@ -58,8 +60,9 @@ def run(
             done[name] += records
             advance(name, records)
 
+        before = pipeline.log.end(letters_topic)
         pipeline.drain(count)
-        letters = sum(runner.stage.tally().dead for runner in pipeline.runners)
+        letters = pipeline.log.end(letters_topic) - before
     if as_json:
         print_json({"records": done, "dead_letters": letters})
     else:

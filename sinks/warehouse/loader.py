@@ -15,10 +15,10 @@ from sinks.warehouse.tables import TOPICS
 from streams.log import Mark, TopicPartition
 from streams.topics import plain
 
-PIECE = 25_000
+PIECE = 12_500
 """The most records decoded while the piece before is being inserted."""
 
-PIECE_BYTES = 8 * 2**20
+PIECE_BYTES = 4 * 2**20
 """The most bytes of them, one record's excepted: packed records hold thousands of rows each."""
 
 

@@ -24,11 +24,27 @@ _HEADER = Struct("<16sBII")
 _METHOD_AND_SIZES = Struct("<BII")
 _CHECKSUM = 16
 
+_SLICE = 256
+"""Compressed bytes taken at a time: zstd makes 32 KiB of one, so 8 MiB of this many."""
+
+_WINDOW = 32 * 1024 * 1024
+"""How far back a zstd frame may refer; `zstd -19` uses 8 MiB."""
+
 
 class _Compressor(Protocol):
     def compress(self, data: bytes, /) -> bytes: ...
 
     def flush(self) -> bytes: ...
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: memoryview, /) -> bytes: ...
 
 
 class _Lz4Frame:
@@ -53,6 +69,13 @@ _COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
     "deflate": lambda: zlib.compressobj(level=3, wbits=15),
     "zstd": lambda: zstandard.ZstdCompressor(level=1).compressobj(),
     "lz4": _Lz4Frame,
+}
+_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "x-gzip": lambda: zlib.decompressobj(wbits=31),
+    "deflate": lambda: zlib.decompressobj(wbits=15),
+    "zstd": lambda: zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj(),
+    "lz4": lz4.frame.LZ4FrameDecompressor,
 }
 
 
@@ -80,32 +103,42 @@ def compressed(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def decompressed(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Undo `encoding`.
+    """Undo `encoding`, in pieces of bounded size, however far the bytes expand.
 
     Raises:
-        ClickHouseError: the encoding is unknown, or the bytes are not in it.
+        ClickHouseError: the encoding is unknown, or the bytes are not in it, or they end too early.
     """
-    match encoding.strip().lower():
-        case "" | "identity":
-            yield from chunks
-            return
-        case "gzip" | "x-gzip":
-            decompress: Callable[[bytes], bytes] = zlib.decompressobj(wbits=31).decompress
-        case "deflate":
-            decompress = zlib.decompressobj(wbits=15).decompress
-        case "zstd":
-            decompress = zstandard.ZstdDecompressor().decompressobj().decompress
-        case "lz4":
-            decompress = lz4.frame.LZ4FrameDecompressor().decompress
-        case other:
-            known = ", ".join(ENCODINGS)
-            raise ClickHouseError.of(CANNOT_DECOMPRESS, f"Content-Encoding {other!r} is not one of {known}")
+    name = encoding.strip().lower()
+    if name in {"", "identity"}:
+        yield from chunks
+        return
+    if name not in _DECOMPRESSORS:
+        known = ", ".join(ENCODINGS)
+        raise ClickHouseError.of(CANNOT_DECOMPRESS, f"Content-Encoding {encoding!r} is not one of {known}")
     try:
-        for chunk in chunks:
-            if out := decompress(chunk):
-                yield out
+        yield from _frames(chunks, _DECOMPRESSORS[name])
     except (zlib.error, zstandard.ZstdError, RuntimeError, EOFError) as error:
         raise ClickHouseError.of(CANNOT_DECOMPRESS, f"the body is not {encoding}: {error}") from error
+
+
+def _frames(chunks: Iterable[bytes], begin: Callable[[], _Decompressor]) -> Iterator[bytes]:
+    """One compressed frame after another (gzip calls them members)."""
+    decompressor: _Decompressor | None = None
+    for chunk in chunks:
+        view = memoryview(chunk)
+        at = 0
+        while at < len(view):
+            if decompressor is None:
+                decompressor = begin()
+            piece = view[at : at + _SLICE]
+            at += len(piece)
+            if out := decompressor.decompress(piece):
+                yield out
+            if decompressor.eof:
+                at -= len(decompressor.unused_data or b"")
+                decompressor = None
+    if decompressor is not None:
+        raise EOFError("it ends too early")
 
 
 def as_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -118,20 +151,20 @@ def as_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield cityhash128(head + body) + head + body
 
 
-def from_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Undo `as_blocks`, for the methods LZ4, ZSTD and none.
+def from_blocks(chunks: Iterable[bytes], largest: int = 64 * _BLOCK) -> Iterator[bytes]:
+    """Undo `as_blocks`, for the methods LZ4, ZSTD and none, and blocks of at most `largest` bytes.
 
     Raises:
-        ClickHouseError: a block is broken, cut off, or of another method.
+        ClickHouseError: a block is broken, too large, cut off, or of another method.
     """
     waiting = bytearray()
     for chunk in chunks:
         waiting += chunk
         while len(waiting) >= _HEADER.size:
             checksum, method, size, plain_size = _HEADER.unpack_from(waiting)
-            if plain_size > 64 * _BLOCK or size > 64 * _BLOCK or size < _METHOD_AND_SIZES.size:
+            if max(plain_size, size) > largest + _HEADER.size or size < _METHOD_AND_SIZES.size:
                 raise ClickHouseError.of(
-                    CANNOT_DECOMPRESS, "a compressed block is larger than 64 MiB, or broken"
+                    CANNOT_DECOMPRESS, f"a compressed block is larger than {largest} bytes, or broken"
                 )
             if len(waiting) < _CHECKSUM + size:
                 break
@@ -151,6 +184,8 @@ def _plain(method: int, body: bytes, size: int) -> bytes:
         if method == _LZ4:
             return bytes(lz4.block.decompress(body, uncompressed_size=size))
         if method == _ZSTD:
+            if zstandard.frame_content_size(body) not in {-1, size}:
+                raise zstandard.ZstdError("its frame is not of the size that the block says")
             return zstandard.ZstdDecompressor().decompress(body, max_output_size=size)
     except (lz4.block.LZ4BlockError, zstandard.ZstdError) as error:
         raise ClickHouseError.of(CANNOT_DECOMPRESS, f"a compressed block is broken: {error}") from error

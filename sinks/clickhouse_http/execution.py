@@ -11,6 +11,7 @@ import logging
 import os
 import select
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 1024 * 1024
 _KILL_INTERVAL = 0.2
+_PATIENCE = 5.0
 _READONLY = 1
 _READONLY_BUT_SETTINGS = 2
 _NOT_READONLY = 0
@@ -99,7 +101,8 @@ def canonical(engine: "Engine", statement: str) -> str:
 class RunningQuery:
     """A query that runs in a thread of its own; its result is read with `chunks`.
 
-    `cancel` may be called from another thread at any time, and must be called at the end in any case.
+    `cancel` may be called from another thread at any time, and must be called at the end in any case, until it
+    says that the query is over.
     """
 
     def __init__(
@@ -152,16 +155,25 @@ class RunningQuery:
         if self._error is not None:
             raise self._error
 
-    def cancel(self) -> None:
-        """Stop the query if it still runs, wait for its end, and let go of everything. Idempotent."""
+    def cancel(self) -> bool:
+        """Stop the query if it still runs, wait for its end, and let go of everything. Idempotent.
+
+        Returns:
+            Whether it is over. The engine notices a KILL between two blocks, and some functions take minutes for
+            one (`editDistance` of long strings): after some seconds of waiting it is False; then call again.
+        """
+        until = time.monotonic() + _PATIENCE
         while not self._done.is_set():
+            if time.monotonic() > until:
+                return False
             self._kill()
-            self._drain()
+            self._drain(until)
         self._thread.join()
         with self._reading:
             if self._output >= 0:
                 os.close(self._output)
                 self._output = -1
+        return True
 
     def _run(self, statement: str, output_format: str, parameters: dict[str, str]) -> None:
         try:
@@ -187,24 +199,24 @@ class RunningQuery:
         """KILL QUERY, which finds nothing as long as the query has not quite begun: so it is repeated."""
         try:
             connection = self._engine.connect()
-        except Exception:
-            logger.exception("can't stop a query that its client has left")
-            return
-        try:
-            connection.query(
-                f"KILL QUERY WHERE Settings['log_comment'] = '{self._comment}' ASYNC FORMAT Null",
-                "TabSeparated",
-            )
-        finally:
-            connection.close()
+            try:
+                connection.query(
+                    f"KILL QUERY WHERE Settings['log_comment'] = '{self._comment}' ASYNC FORMAT Null",
+                    "TabSeparated",
+                )
+            finally:
+                connection.close()
+        except Exception as error:  # noqa: BLE001 - chDB raises its own and RuntimeError alike
+            logger.error("can't stop a query that its client has left: %s", str(error)[:200])
+            self._done.wait(_KILL_INTERVAL)
 
-    def _drain(self) -> None:
+    def _drain(self, until: float) -> None:
         """Throw away what the query still writes: it does not notice a KILL while it waits for a full pipe."""
         if self._reading.acquire(timeout=_KILL_INTERVAL):
             try:
-                while select.select([self._output], [], [], _KILL_INTERVAL)[0]:
+                while time.monotonic() < until and select.select([self._output], [], [], _KILL_INTERVAL)[0]:
                     if not os.read(self._output, _CHUNK):
-                        self._done.wait()
+                        self._done.wait(_KILL_INTERVAL)
                         return
             finally:
                 self._reading.release()

@@ -1,9 +1,10 @@
 """One request to ClickHouse's HTTP interface: from its arguments to the last byte of the answer."""
 
 import asyncio
+import logging
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,43 +12,37 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
-from sinks.clickhouse_http import compression, native, request, settings, wall
+from sinks.clickhouse_http import body, compression, native, request, settings, wall
 from sinks.clickhouse_http.errors import (
     AUTHENTICATION_FAILED,
-    BAD_ARGUMENTS,
-    QUERY_IS_TOO_LARGE,
     READONLY,
     SYNTAX_ERROR,
     TOO_MANY_SIMULTANEOUS_QUERIES,
+    UNKNOWN_EXCEPTION,
     ClickHouseError,
 )
 from sinks.clickhouse_http.execution import RunningQuery, Session, Summary, canonical, insert, write
+from sinks.clickhouse_http.formats import check_output_format, content_type
 
 if TYPE_CHECKING:
     from sinks.engine import Engine
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _KIB = 1024
 _HELD_BACK = 256 * _KIB
-_CONTENT_TYPES = {
-    "tabseparated": "text/tab-separated-values; charset=UTF-8",
-    "tsv": "text/tab-separated-values; charset=UTF-8",
-    "csv": "text/csv; charset=UTF-8; header=absent",
-    "csvwithnames": "text/csv; charset=UTF-8; header=present",
-    "json": "application/json; charset=UTF-8",
-    "jsoncompact": "application/json; charset=UTF-8",
-    "jsoneachrow": "application/x-ndjson; charset=UTF-8",
-    "native": "application/octet-stream",
-    "arrowstream": "application/vnd.apache.arrow.stream",
-    "parquet": "application/vnd.apache.parquet",
-}
 _READS = ("SELECT", "WITH", "(", "SHOW", "DESC", "EXISTS", "EXPLAIN", "FROM")
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What all requests share. `turns` are as many as queries may run at once."""
+    """What all requests share.
+
+    `turns` are as many as queries may run at once. One statement at a time is `checking`: that takes Python's lock
+    (for seconds, if the statement is made for it), and the pipeline needs it too.
+    """
 
     engine: "Engine"
     limits: settings.QueryLimits
@@ -56,10 +51,20 @@ class Interface:
     timezone: str
     threads: ThreadPoolExecutor
     turns: asyncio.Semaphore
+    checking: asyncio.Lock
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Run what blocks."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, function, *arguments)
+
+    async def to_its_end(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run what blocks; on cancellation, be cancelled when it has ended, so that what it uses stays taken."""
+        running = asyncio.ensure_future(self.in_thread(function, *arguments))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -94,37 +99,59 @@ async def answer(interface: Interface, incoming: web.Request) -> web.StreamRespo
     """Answer a query, or a greeting without one; errors as ClickHouse words them."""
     query_id = str(uuid.uuid4())
     try:
-        arguments = await _arguments(incoming)
+        arguments = await body.arguments(incoming, interface.limits)
         query = request.parsed(arguments, incoming.headers, query_id)
         query_id = query.query_id
         if incoming.method in {"GET", "HEAD"} and not query.text:
             return web.Response(text="Ok.\n")
-        return await _run(interface, incoming, query)
+        response = await _run(interface, incoming, query)
     except ClickHouseError as error:
-        return web.Response(
-            status=error.status,
-            text=error.text + "\n",
-            headers={**_headers(interface, query_id), "X-ClickHouse-Exception-Code": str(error.code)},
-        )
+        response = _refusal(interface, query_id, error)
+    except ConnectionError:
+        raise
+    except Exception:
+        logger.exception("a request to ClickHouse's HTTP interface failed for a reason that is not foreseen")
+        unforeseen = ClickHouseError.of(UNKNOWN_EXCEPTION, "the request could not be answered; see the log")
+        response = _refusal(interface, query_id, unforeseen)
+    if not response.prepared:
+        await _taken(interface, incoming, response.prepare(incoming))
+        await _taken(interface, incoming, response.write_eof())
+    return response
 
 
-async def _arguments(incoming: web.Request) -> dict[str, str]:
-    arguments = dict(incoming.query)
-    if incoming.content_type == "multipart/form-data":
-        for name, value in (await incoming.post()).items():
-            if not isinstance(value, str):
-                raise ClickHouseError.of(BAD_ARGUMENTS, f"external data ({name}) is not supported")
-            arguments[name] = value
-    return arguments
+def _refusal(interface: Interface, query_id: str, error: ClickHouseError) -> web.Response:
+    return web.Response(
+        status=error.status,
+        body=error.text.encode(errors="replace") + b"\n",
+        content_type="text/plain",
+        charset="utf-8",
+        headers={**_headers(interface, query_id), "X-ClickHouse-Exception-Code": str(error.code)},
+    )
+
+
+async def _taken(interface: Interface, incoming: web.Request, sending: Awaitable[T]) -> T:
+    """Wait for a client to take what is sent; hang up on one that does not.
+
+    Raises:
+        ConnectionResetError: it did not.
+    """
+    try:
+        async with asyncio.timeout(interface.limits.stalled_seconds):
+            return await sending
+    except TimeoutError:
+        if incoming.transport is not None and isinstance(incoming.transport, asyncio.WriteTransport):
+            incoming.transport.abort()
+        raise ConnectionResetError("the client takes nothing of its answer") from None
 
 
 async def _run(interface: Interface, incoming: web.Request, query: request.Query) -> web.StreamResponse:
     writer = request.holds_token(incoming.headers, interface.token)
     if not writer and request.claims_token(incoming.headers):
         raise ClickHouseError.of(AUTHENTICATION_FAILED, "the token is not the one that this process has made")
-    body = _body(incoming, query, asyncio.get_running_loop())
+    limits = interface.limits
     if writer and incoming.method == "POST":
-        outcome = await interface.in_thread(_write, interface, query, body)
+        arriving = body.plain(incoming, query, body.arriving(incoming, limits, asyncio.get_running_loop()))
+        outcome = await interface.in_thread(_write, interface, query, arriving)
         if isinstance(outcome, Written):
             headers = _headers(interface, query.query_id) | {
                 "X-ClickHouse-Summary": outcome.summary.as_header()
@@ -132,18 +159,21 @@ async def _run(interface: Interface, incoming: web.Request, query: request.Query
             if outcome.body:
                 headers["X-ClickHouse-Format"] = "TabSeparated"
             return web.Response(body=outcome.body, headers=headers)
-        text = outcome
+        sent: Iterator[bytes] = iter([outcome.encode()])
     else:
-        text = await interface.in_thread(_text, _with_url(query, body), interface.limits.query_bytes)
-    return await _read(interface, incoming, query, text)
+        received = [await body.received(incoming, limits)]
+        sent = body.with_url(query, body.plain(incoming, query, received, largest_block=limits.query_bytes))
+    return await _read(interface, incoming, query, sent)
 
 
 async def _read(
-    interface: Interface, incoming: web.Request, query: request.Query, text: str
+    interface: Interface, incoming: web.Request, query: request.Query, sent: Iterator[bytes]
 ) -> web.StreamResponse:
-    statement, session = await interface.in_thread(_approved, interface, query, text)
-    output_format = statement.format or query.default_format
     async with interface.turn():
+        async with interface.checking:
+            statement, session = await interface.to_its_end(_approved, interface, query, sent)
+        output_format = statement.format or query.default_format
+        check_output_format(output_format)
 
         def start() -> RunningQuery:
             return RunningQuery(
@@ -159,12 +189,22 @@ async def _read(
         try:
             running = await asyncio.shield(starting)
         except asyncio.CancelledError:
-            (await starting).cancel()
+            await _ended(interface, await starting)
             raise
         try:
             return await _respond(interface, incoming, query, running, output_format)
         finally:
-            await asyncio.shield(asyncio.ensure_future(interface.in_thread(running.cancel)))
+            await _ended(interface, running)
+
+
+async def _ended(interface: Interface, running: RunningQuery) -> None:
+    """Stop a query, and wait for its end, however long that takes: as long it has its turn."""
+    told = False
+    while not await interface.to_its_end(running.cancel):
+        if not told:
+            logger.warning("a query goes on although it was told to stop: one of its functions takes long")
+            told = True
+        await asyncio.sleep(1)
 
 
 async def _respond(
@@ -182,7 +222,7 @@ async def _respond(
     headers = _headers(interface, query.query_id) | {
         "X-ClickHouse-Format": output_format,
         "X-ClickHouse-Exception-Tag": tag,
-        "Content-Type": _CONTENT_TYPES.get(output_format.lower(), "application/octet-stream"),
+        "Content-Type": content_type(output_format),
     }
     if "session_timezone" in query.settings:
         headers["X-ClickHouse-Timezone"] = query.settings["session_timezone"]
@@ -190,23 +230,23 @@ async def _respond(
     if encoding and not query.blocks_out:
         headers["Content-Encoding"] = encoding
 
-    held: list[bytes] = []
-    while sum(map(len, held)) < _HELD_BACK:
+    held = bytearray()
+    while len(held) < _HELD_BACK:
         chunk = await interface.in_thread(next, chunks, None)
         if chunk is None:
             headers["X-ClickHouse-Summary"] = running.summary.as_header()
-            return web.Response(body=b"".join(held), headers=headers)
-        held.append(chunk)
+            return web.Response(body=bytes(held), headers=headers)
+        held += chunk
 
     headers["X-ClickHouse-Summary"] = running.summary.as_header()
     response = web.StreamResponse(headers=headers)
     await response.prepare(incoming)
     if incoming.method == "HEAD":
         return response
-    await response.write(b"".join(held))
+    await _taken(interface, incoming, response.write(bytes(held)))
     while (chunk := await interface.in_thread(next, chunks, None)) is not None:
-        await response.write(chunk)
-    await response.write_eof()
+        await _taken(interface, incoming, response.write(chunk))
+    await _taken(interface, incoming, response.write_eof())
     return response
 
 
@@ -228,13 +268,13 @@ def _with_late_error(chunks: Iterator[bytes], tag: str) -> Iterator[bytes]:
 
     Source: ClickHouse's src/Server/HTTP/WriteBufferFromHTTPServerResponse.cpp.
     """
-    held: list[bytes] = []
+    held = bytearray()
     for chunk in chunks:
-        held.append(chunk)
-        if sum(map(len, held)) >= _HELD_BACK:
+        held += chunk
+        if len(held) >= _HELD_BACK:
             break
     if held:
-        yield b"".join(held)
+        yield bytes(held)
     try:
         yield from chunks
     except ClickHouseError as error:
@@ -248,8 +288,11 @@ def _with_late_error(chunks: Iterator[bytes], tag: str) -> Iterator[bytes]:
         )
 
 
-def _approved(interface: Interface, query: request.Query, text: str) -> tuple[wall.Approved, Session]:
+def _approved(
+    interface: Interface, query: request.Query, sent: Iterator[bytes]
+) -> tuple[wall.Approved, Session]:
     """Send the statement through the wall, and its settings through their list."""
+    text = body.text(sent, interface.limits.query_bytes)
     if "\0" in text:
         raise ClickHouseError.of(SYNTAX_ERROR, "a statement can't hold a NUL byte")
     plain = canonical(interface.engine, text)
@@ -264,9 +307,9 @@ def _approved(interface: Interface, query: request.Query, text: str) -> tuple[wa
     return approved, Session(session_settings, query.database)
 
 
-def _write(interface: Interface, query: request.Query, body: Iterator[bytes]) -> Written | str:
+def _write(interface: Interface, query: request.Query, sent: Iterator[bytes]) -> Written | str:
     """Run a statement of one who holds the token; a query is handed back, to go the way of all queries."""
-    chunks = _with_url(query, body)
+    chunks = body.with_url(query, sent)
     head = b""
     found = None
     for chunk in chunks:
@@ -277,51 +320,12 @@ def _write(interface: Interface, query: request.Query, body: Iterator[bytes]) ->
     session = Session(settings.writing(query.settings, f"mailwake-http {uuid.uuid4()}"), query.database)
     if found is not None:
         statement, input_format, at = found
-        rows = _continued(head[at:], chunks)
+        rows = body.continued(head[at:], chunks)
         return Written(b"", insert(interface.engine, session, statement, input_format, rows))
-    text = _text(_continued(head, chunks), interface.limits.query_bytes)
+    text = body.text(body.continued(head, chunks), interface.limits.query_bytes)
     if canonical(interface.engine, text).startswith(_READS):
         return text
     return Written(*write(interface.engine, session, text, query.parameters))
-
-
-def _body(incoming: web.Request, query: request.Query, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-    """The body's bytes, uncompressed, for a thread to read as they arrive."""
-
-    def received() -> Iterator[bytes]:
-        if incoming.content_type == "multipart/form-data":
-            return
-        while chunk := asyncio.run_coroutine_threadsafe(incoming.content.readany(), loop).result():
-            yield chunk
-
-    chunks = compression.decompressed(received(), incoming.headers.get("Content-Encoding", ""))
-    return compression.from_blocks(chunks) if query.blocks_in else chunks
-
-
-def _with_url(query: request.Query, body: Iterator[bytes]) -> Iterator[bytes]:
-    """The statement and its data: what is in the URL comes first."""
-    if query.text:
-        yield query.text.encode() + b"\n"
-    yield from body
-
-
-def _continued(head: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    if head:
-        yield head
-    yield from chunks
-
-
-def _text(chunks: Iterable[bytes], most: int) -> str:
-    """All of the chunks as a statement, of at most so many bytes."""
-    data = bytearray()
-    for chunk in chunks:
-        data += chunk
-        if len(data) > most:
-            raise ClickHouseError.of(QUERY_IS_TOO_LARGE, f"the statement is longer than {most} bytes")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise ClickHouseError.of(SYNTAX_ERROR, f"the statement is not UTF-8: {error}") from error
 
 
 def _headers(interface: Interface, query_id: str) -> dict[str, str]:
@@ -331,13 +335,3 @@ def _headers(interface: Interface, query_id: str) -> dict[str, str]:
         "X-ClickHouse-Timezone": interface.timezone,
         "X-Content-Type-Options": "nosniff",
     }
-
-
-def headers_are_local(headers: Mapping[str, str], names: frozenset[str]) -> bool:
-    """Whether the request was meant for this machine, and not sent by a web page of another one.
-
-    A page elsewhere can have its own name point to 127.0.0.1 (DNS rebinding); the Host header tells.
-    """
-    host = headers.get("Host", "").strip().lower()
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-    return name.strip("[]") in names and headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}

@@ -19,6 +19,7 @@ CUSTOM_SERIALIZATION = 54454
 Clients that say less (clickhouse-connect says 54405, and looks whether it is heeded) get the plain format.
 """
 
+_PIECE = 1024 * 1024
 _BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"
 
 _WIDTHS = {
@@ -46,7 +47,7 @@ class _End(Exception):
 
 @dataclass(slots=True)
 class _Source:
-    """Bytes pulled from chunks: what was read since the last `taken()` is kept until it is asked for."""
+    """Bytes pulled from chunks, and handed on once they were passed over: `data[:at]` was, and waits."""
 
     chunks: Iterator[bytes]
     data: bytearray
@@ -60,9 +61,15 @@ class _Source:
             except StopIteration:
                 raise _End from None
 
-    def skip(self, count: int) -> None:
-        self.need(count)
-        self.at += count
+    def skip(self, count: int) -> Iterator[bytes]:
+        """Pass over so many bytes, of whatever number."""
+        while count:
+            step = min(count, _PIECE)
+            self.need(step)
+            self.at += step
+            count -= step
+            if self.at >= _PIECE:
+                yield self.taken()
 
     def varint(self) -> int:
         value = shift = 0
@@ -82,21 +89,22 @@ class _Source:
 
     def text(self) -> str:
         size = self.varint()
-        self.skip(size)
+        self.need(size)
+        self.at += size
         return self.data[self.at - size : self.at].decode(errors="replace")
 
-    def strings(self, rows: int) -> None:
-        """Skip so many strings, each with its length before it."""
+    def strings(self, rows: int) -> Iterator[bytes]:
+        """Pass over so many strings, each with its length before it."""
         for _ in range(rows):
-            if self.at < len(self.data) and (size := self.data[self.at]) < 0x80:
+            if self.at + 0x80 < len(self.data) and (size := self.data[self.at]) < 0x80:
                 self.at += 1 + size
             else:
-                size = self.varint()
-                self.at += size
-        self.need(0)
+                yield from self.skip(self.varint())
+            if self.at >= _PIECE:
+                yield self.taken()
 
     def taken(self) -> bytes:
-        """All bytes since the last call."""
+        """All that was passed over since the last call."""
         out = bytes(self.data[: self.at])
         del self.data[: self.at]
         self.at = 0
@@ -104,7 +112,7 @@ class _Source:
 
 
 def with_revision(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Plain Native blocks as revision `CUSTOM_SERIALIZATION` and later have them.
+    """Plain Native blocks as revision `CUSTOM_SERIALIZATION` and later have them, in pieces of about a MiB.
 
     Raises:
         ClickHouseError: NOT_IMPLEMENTED, for a column of a type whose end can't be found.
@@ -117,29 +125,28 @@ def with_revision(chunks: Iterable[bytes]) -> Iterator[bytes]:
             return
         columns = source.varint()
         rows = source.varint()
-        out = [_BLOCK_INFO, source.taken()]
+        yield _BLOCK_INFO + source.taken()
         for _ in range(columns):
             source.text()
             kind = source.text()
-            out += [source.taken(), b"\0"]
+            yield source.taken() + b"\0"
             if rows:
                 column = _column(kind)
-                column.prefix(source)
-                column.body(source, rows)
-            out.append(source.taken())
-        yield b"".join(out)
+                yield from column.prefix(source)
+                yield from column.body(source, rows)
+            yield source.taken()
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """How to get over a column: its prefix, once, and its values."""
+    """How to get over a column: its prefix, once, and its values. What was passed over comes out in pieces."""
 
-    prefix: Callable[[_Source], None]
-    body: Callable[[_Source, int], None]
+    prefix: Callable[[_Source], Iterator[bytes]]
+    body: Callable[[_Source, int], Iterator[bytes]]
 
 
-def _nothing(_: _Source) -> None:
-    return
+def _nothing(_: _Source) -> Iterator[bytes]:
+    return iter(())
 
 
 def _column(kind: str) -> _Column:
@@ -178,32 +185,32 @@ def _fixed(width: int) -> _Column:
 
 
 def _nullable(inner: _Column) -> _Column:
-    def body(source: _Source, rows: int) -> None:
-        source.skip(rows)
-        inner.body(source, rows)
+    def body(source: _Source, rows: int) -> Iterator[bytes]:
+        yield from source.skip(rows)
+        yield from inner.body(source, rows)
 
     return _Column(inner.prefix, body)
 
 
 def _array(inner: _Column) -> _Column:
-    def body(source: _Source, rows: int) -> None:
-        source.skip(8 * (rows - 1))
+    def body(source: _Source, rows: int) -> Iterator[bytes]:
+        yield from source.skip(8 * (rows - 1))
         if items := source.number():
-            inner.body(source, items)
+            yield from inner.body(source, items)
 
     return _Column(inner.prefix, body)
 
 
 def _tuple(parts: list[_Column]) -> _Column:
-    def prefix(source: _Source) -> None:
+    def prefix(source: _Source) -> Iterator[bytes]:
         for part in parts:
-            part.prefix(source)
+            yield from part.prefix(source)
 
-    def body(source: _Source, rows: int) -> None:
+    def body(source: _Source, rows: int) -> Iterator[bytes]:
         if not parts:
-            source.skip(rows)
+            yield from source.skip(rows)
         for part in parts:
-            part.body(source, rows)
+            yield from part.body(source, rows)
 
     return _Column(prefix, body)
 
@@ -212,13 +219,13 @@ def _low_cardinality(kind: str) -> _Column:
     """A dictionary of the block's distinct values, and an index into it for each row."""
     keys = _column(kind.removeprefix("Nullable(").removesuffix(")") if kind.startswith("Nullable(") else kind)
 
-    def body(source: _Source, rows: int) -> None:
+    def body(source: _Source, rows: int) -> Iterator[bytes]:
         done = 0
         while done < rows:
             index_width = 1 << (source.number() & 0xFF)
-            keys.body(source, source.number())
+            yield from keys.body(source, source.number())
             count = source.number()
-            source.skip(index_width * count)
+            yield from source.skip(index_width * count)
             done += count
 
     return _Column(lambda source: source.skip(8), body)

@@ -1,12 +1,12 @@
 """What a request to ClickHouse's HTTP interface says, apart from its body's bytes."""
 
 import base64
-import binascii
 import contextlib
 import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from sinks.clickhouse_http.errors import BAD_ARGUMENTS, ClickHouseError
 from sinks.clickhouse_http.settings import TRANSPORT
@@ -15,6 +15,7 @@ WRITER = "mailwake"
 """The user name that goes with the token where a client wants one."""
 
 _PARAMETER = "param_"
+_LONGEST_NUMBER = 9
 _INSERT_WITH_DATA = re.compile(
     rb"\s*(INSERT\s+INTO\s+(?:(?!\sVALUES\s*\(|\sSELECT\s).)+?)\s+FORMAT\s+(\w+)[ \t]*;?[ \t\r]*(?:\n|\Z)",
     re.IGNORECASE | re.DOTALL,
@@ -51,7 +52,7 @@ def parsed(arguments: Mapping[str, str], headers: Mapping[str, str], query_id: s
     if not _FORMAT.match(output_format):
         raise ClickHouseError.of(BAD_ARGUMENTS, f"{output_format!r} is not the name of a format")
     version = arguments.get("client_protocol_version", "0")
-    if not version.isdecimal():
+    if not version.isdecimal() or len(version) > _LONGEST_NUMBER:
         raise ClickHouseError.of(BAD_ARGUMENTS, f"client_protocol_version must be a number, not {version!r}")
     return Query(
         text=arguments.get("query", ""),
@@ -84,7 +85,7 @@ def claims_token(headers: Mapping[str, str]) -> bool:
     user = headers.get("X-ClickHouse-User", "")
     scheme, _, credentials = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
-        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
+        with contextlib.suppress(ValueError):
             user = base64.b64decode(credentials).decode().partition(":")[0]
     return "X-Mailwake-Token" in headers or user == WRITER
 
@@ -96,9 +97,11 @@ def holds_token(headers: Mapping[str, str], token: str) -> bool:
     if scheme.lower() == "basic":
         try:
             found.append(base64.b64decode(credentials, validate=True).decode().partition(":")[2])
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return False
-    matches = [hmac.compare_digest(candidate.encode(), token.encode()) for candidate in found]
+    matches = [
+        hmac.compare_digest(candidate.encode(errors="surrogateescape"), token.encode()) for candidate in found
+    ]
     return any(matches)
 
 
@@ -112,3 +115,20 @@ def insert_with_data(text: bytes) -> tuple[str, str, int] | None:
     if found is None or found[2].lower() == b"values":
         return None
     return found[1].decode(errors="replace"), found[2].decode(), found.end()
+
+
+def headers_are_local(headers: Mapping[str, str], names: frozenset[str]) -> bool:
+    """Whether the request was meant for this machine, and not sent by a web page of another one.
+
+    A page elsewhere can have its own name point to 127.0.0.1 (DNS rebinding); the Host header tells. Or it can
+    send a query without being able to read the answer; Origin and, in newer browsers, Sec-Fetch-Site tell.
+    """
+    host = headers.get("Host", "").strip().lower()
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    if name.strip("[]") not in names or headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+        return False
+    origin = headers.get("Origin")
+    try:
+        return origin is None or urlsplit(origin).hostname in names
+    except ValueError:
+        return False

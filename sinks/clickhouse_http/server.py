@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from sinks.clickhouse_http.handler import Interface, answer, headers_are_local
+from sinks.clickhouse_http.handler import Interface, answer
+from sinks.clickhouse_http.listening import ConnectionLimits, listen
+from sinks.clickhouse_http.request import headers_are_local
 from sinks.clickhouse_http.settings import QueryLimits
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """Where to listen, and what a query may use.
+    """Where to listen, what a query may use, and what a connection.
 
     `port` 0 takes any that is free. Requests are answered if their Host is a loopback name, `host`, or one of
     `allowed_hosts`.
@@ -38,6 +40,7 @@ class HttpSettings:
     allowed_hosts: tuple[str, ...] = ()
     display_name: str = "mailwake"
     limits: QueryLimits = field(default_factory=QueryLimits)
+    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
 
     def names(self) -> frozenset[str]:
         """What a Host header may say, in lower case and without the port."""
@@ -79,6 +82,7 @@ def build_app(engine: "Engine", options: HttpSettings, token: str) -> web.Applic
                 timezone=_timezone(engine),
                 threads=threads,
                 turns=asyncio.Semaphore(limits.concurrent),
+                checking=asyncio.Lock(),
             )
         )
         yield
@@ -170,17 +174,21 @@ class HttpServer:
             handler_cancellation=True,
             access_log=None,
             shutdown_timeout=1.0,
+            keepalive_timeout=self._options.connections.idle_seconds,
             auto_decompress=False,
         )
+        listening: asyncio.Server | None = None
         try:
             await runner.setup()
-            site = web.TCPSite(runner, self._options.host, self._options.port)
-            await site.start()
-            self._port = runner.addresses[0][1]
+            options = self._options
+            listening = await listen(runner, options.host, options.port, options.connections)
+            self._port = listening.sockets[0].getsockname()[1]
             started.set()
             await self._ending.wait()
         except OSError as failure:
             self._failure = failure
         finally:
+            if listening is not None:
+                listening.close()
             await runner.cleanup()
             started.set()

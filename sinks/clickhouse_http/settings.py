@@ -11,13 +11,18 @@ from sinks.clickhouse_http.errors import BAD_ARGUMENTS, SETTING_CONSTRAINT_VIOLA
 
 _MIB = 1024 * 1024
 
+# ClickHouse's default. The engine looks for the time limit, and for KILL, between blocks.
+_BLOCK_ROWS = 65_409
+_LONGEST_NUMBER = 18
+
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
     """What one query may use. A client may ask for less, never for more.
 
     Times in seconds, sizes in bytes. `concurrent` queries run at once; another waits up to `queue_seconds` for its
-    turn, then fails with TOO_MANY_SIMULTANEOUS_QUERIES. A query has half of the machine's processors, so that the
+    turn, then fails with TOO_MANY_SIMULTANEOUS_QUERIES. A statement has `body_seconds` to arrive, and a client that
+    takes nothing of its result for `stalled_seconds` loses it. A query has half of the machine's processors, so that the
     pipeline goes on beside it.
     """
 
@@ -28,6 +33,8 @@ class QueryLimits:
     query_bytes: int = _MIB
     concurrent: int = 4
     queue_seconds: float = 10.0
+    body_seconds: float = 30.0
+    stalled_seconds: float = 60.0
 
     def ceilings(self) -> dict[str, int]:
         """The settings that hold the limits, with the most that a client may set them to."""
@@ -36,6 +43,7 @@ class QueryLimits:
             "max_memory_usage": self.memory,
             "max_result_rows": self.result_rows,
             "max_threads": self.threads,
+            "max_block_size": _BLOCK_ROWS,
         }
 
 
@@ -48,7 +56,7 @@ _CHANGEABLE = frozenset(
     do_not_merge_across_partitions_select_final enable_analyzer empty_result_for_aggregation_by_empty_set
     except_default_mode extremes final format_csv_delimiter format_csv_null_representation
     format_tsv_null_representation group_by_overflow_mode group_by_use_nulls intersect_default_mode
-    interval_output_format join_default_strictness join_use_nulls limit max_block_size max_bytes_to_read
+    interval_output_format join_default_strictness join_use_nulls limit max_bytes_to_read
     max_columns_to_read max_result_bytes max_rows_to_group_by max_rows_to_read offset
     optimize_move_to_prewhere optimize_read_in_order optimize_skip_unused_shards prefer_column_name_to_alias
     prefer_global_in_and_join read_overflow_mode result_overflow_mode session_timezone
@@ -109,6 +117,9 @@ def reading(asked: Mapping[str, str], limits: QueryLimits, comment: str) -> Sess
         "max_bytes_before_external_sort": "0",
         "max_bytes_ratio_before_external_group_by": "0",
         "max_bytes_ratio_before_external_sort": "0",
+        "max_bytes_ratio_before_external_distinct": "0",
+        "max_bytes_ratio_before_external_join": "0",
+        "max_temporary_data_on_disk_size_for_query": "1",
         "allow_introspection_functions": "0",
         "implicit_select": "0",
         "log_comment": comment,
@@ -122,7 +133,7 @@ def reading(asked: Mapping[str, str], limits: QueryLimits, comment: str) -> Sess
 def _allowed(name: str, value: str, limits: QueryLimits) -> str:
     most = limits.ceilings().get(name)
     if most is not None:
-        if not value.isdecimal():
+        if not value.isdecimal() or len(value) > _LONGEST_NUMBER:
             raise ClickHouseError.of(BAD_ARGUMENTS, f"Setting {name} must be a whole number, not {value!r}")
         if int(value) == 0 or int(value) > most:
             raise ClickHouseError.of(

@@ -40,8 +40,6 @@ SHOW COLUMNS FROM mail_events
 ;;
 SHOW FUNCTIONS
 ;;
-SHOW PROCESSLIST
-;;
 SHOW SETTINGS LIKE 'max%'
 ;;
 DESCRIBE TABLE mail.events
@@ -179,3 +177,15 @@ SELECT a, count() FROM t GROUP BY a ORDER BY a LIMIT 2 BY a LIMIT 3, 10
 SELECT version(), timezone() FORMAT Native
 ;;
 SELECT name, type FROM system.columns WHERE database = {database:String} FORMAT JSON
+;;
+SELECT CAST(a AS Nullable(String)), a::Decimal(10, 2), CAST((1, 2), 'Tuple(a UInt8, b UInt8)'), accurateCastOrNull(b, 'UInt8'), CAST(if(a = 1, 'x', 'y'), 'Enum8(\'x\' = 1, \'y\' = 2)') FROM t
+;;
+SELECT * FROM format(JSONEachRow, 'a UInt8, b String', '{"a": 1, "b": "x"}')
+;;
+SELECT name FROM system.columns WHERE type LIKE 'AggregateFunction%' OR type = 'AggregateFunction(uniq, String)'
+;;
+SELECT uniqMerge(s) FROM (SELECT uniqState(number) AS s FROM numbers(10))
+;;
+SELECT domain, provider, count() FROM mail_events GROUP BY GROUPING SETS ((domain), (domain, provider), ())
+;;
+SELECT domain, provider, count() FROM mail_events GROUP BY CUBE(domain, provider)

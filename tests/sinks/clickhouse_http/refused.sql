@@ -350,3 +350,39 @@ SELECT {a:Enum8($$'$$ = 1)}, file('x'), {b:Enum8($$'$$ = 1)}
 SELECT {a:Tuple(x UInt8, `'` String)}, file('x'), {b:Tuple(x UInt8, `'` String)}
 ;;
 SELECT 1 SETTINGS max_threads = {'x':'y'}
+;;
+SHOW PROCESSLIST
+;;
+SHOW FULL PROCESSLIST
+;;
+SELECT query FROM system.processes
+;;
+SELECT last_error_message FROM system.errors
+;;
+SELECT finalizeAggregation(CAST(unhex('00'), 'AggregateFunction(rankCorr, UInt64, UInt64)'))
+;;
+SELECT finalizeAggregation(unhex('00')::AggregateFunction(sum, UInt8))
+;;
+SELECT finalizeAggregation(accurateCast(unhex('00'), 'AggregateFunction/**/(sum, UInt8)'))
+;;
+SELECT finalizeAggregation(CAST(unhex('00'), '`Aggregat\\x65Function`(sum, UInt8)'))
+;;
+SELECT finalizeAggregation(CAST(unhex('00'), concat('Aggregate', 'Function(sum, UInt8)')))
+;;
+WITH 'AggregateFunction(sum, UInt8)' AS t SELECT finalizeAggregation(CAST('aaaaaaaa', t))
+;;
+SELECT CAST('aaaaaaaa', {b:String})
+;;
+SELECT finalizeAggregation({a:AggregateFunction(sum, UInt8)})
+;;
+SELECT arrayMap(x -> CAST(x, 'Array(AggregateFunction(sum, UInt8))'), ['a'])
+;;
+SELECT finalizeAggregation(a) FROM format(TSV, concat('a Aggregate', 'Function(sum, UInt8)'), 'aaaaaaaa')
+;;
+SELECT finalizeAggregation(a) FROM format(TSV, 'a AggregateFunction(sum, UInt8)', 'aaaaaaaa')
+;;
+SELECT * FROM format(Native, unhex('00'))
+;;
+SELECT * FROM format(Parquet, 'PAR1')
+;;
+DESCRIBE TABLE format(RowBinaryWithNamesAndTypes, 'x')

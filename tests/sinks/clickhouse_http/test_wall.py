@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sinks.clickhouse_http.errors import ClickHouseError
 from sinks.clickhouse_http.execution import canonical
-from sinks.clickhouse_http.wall import TABLE_FUNCTIONS, Refused, check
+from sinks.clickhouse_http.wall import Refused, check
+from sinks.clickhouse_http.wall.lists import TABLE_FUNCTIONS
 from sinks.engine import Engine
 
 IDENTIFIERS = {"t": "one", "d": "system", "u": "users", "p": "/etc/passwd"}
@@ -88,7 +89,7 @@ def test_text_that_parsers_may_read_differently_is_refused(statement: str) -> No
 
 def test_every_function_of_the_engine_was_looked_at(engine: Engine) -> None:
     """A new version of chDB may bring functions that read or reach out: somebody must decide."""
-    lists = json.loads(files("sinks.clickhouse_http").joinpath("functions.json").read_text())
+    lists = json.loads(files("sinks.clickhouse_http.wall").joinpath("functions.json").read_text())
     connection = engine.connect()
     names = bytes(
         connection.query("SELECT name FROM system.functions WHERE origin = 'System'", "TSV").bytes()

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from conftest import Undisturbed  # type: ignore[attr-defined]
@@ -11,6 +12,9 @@ from worlds import World, assert_same, assert_same_views, outcome
 
 from mailwake.simulating import days_before_today
 from sources.simulator import Scenario, into_log
+from streams.log import Retention, Topic
+from streams.sqlite_log import SqliteLog
+from streams.topics import DAY_MS
 
 REFUSED = 3
 LARGE_STEPS = {"MAILWAKE_STEP_RECORDS": "50000"}
@@ -88,7 +92,7 @@ def test_a_log_that_does_not_continue_what_was_loaded_is_refused_and_the_named_c
 
 
 def test_a_warehouse_that_is_lost_after_retention_removed_what_it_would_need_is_rebuilt(empty: World) -> None:
-    """Counts are kept in the log for 45 days, since the facts they are made of are kept for ever."""
+    """Where somebody keeps counts for days only: the facts they are made of are still there."""
     scenario = Scenario(start_ms=days_before_today(90), days=1, domains=3, messages_per_day=300)
     world = World(empty.folder, LARGE_STEPS)
     with world.log() as log:
@@ -96,6 +100,9 @@ def test_a_warehouse_that_is_lost_after_retention_removed_what_it_would_need_is_
     world.run("run", "--until-idle")
     before = world.views()
     with world.log() as log:
+        path = log.path
+    short = Topic("reputation.buckets", retention=Retention(max_age_ms=45 * DAY_MS))
+    with closing(SqliteLog.open(path, [short])) as log:
         assert log.retain(time.time_ns() // 1_000_000).records
     shutil.rmtree(world.warehouse)
     said = world.run("run", "--until-idle", expect=REFUSED)

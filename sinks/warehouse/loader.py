@@ -15,7 +15,7 @@ from sinks.warehouse.tables import TOPICS
 from streams.log import Mark, TopicPartition
 from streams.topics import plain
 
-PIECE = 12_500
+PIECE = 25_000
 """The most records decoded while the piece before is being inserted."""
 
 PIECE_BYTES = 4 * 2**20

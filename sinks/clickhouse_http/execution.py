@@ -134,6 +134,7 @@ class RunningQuery:
         self._output, self._input = os.pipe()
         self._reading = threading.Lock()
         self._done = threading.Event()
+        self._left = threading.Event()
         target = f"INTO OUTFILE '/dev/fd/{self._input}' TRUNCATE"
         self._thread = threading.Thread(
             target=self._run,
@@ -144,14 +145,16 @@ class RunningQuery:
         self._thread.start()
 
     def chunks(self) -> Iterator[bytes]:
-        """The result, as it comes.
+        """The result, as it comes; it ends early when `cancel` is called.
 
         Raises:
             ClickHouseError: the query failed; what was yielded before is a part of its result.
         """
         while chunk := self._read():
             yield chunk
-        self._done.wait()
+        while not self._done.wait(_KILL_INTERVAL):
+            if self._left.is_set():
+                return
         if self._error is not None:
             raise self._error
 
@@ -162,6 +165,7 @@ class RunningQuery:
             Whether it is over. The engine notices a KILL between two blocks, and some functions take minutes for
             one (`editDistance` of long strings): after some seconds of waiting it is False; then call again.
         """
+        self._left.set()
         until = time.monotonic() + _PATIENCE
         while not self._done.is_set():
             if time.monotonic() > until:
@@ -193,7 +197,10 @@ class RunningQuery:
 
     def _read(self) -> bytes:
         with self._reading:
-            return os.read(self._output, _CHUNK) if self._output >= 0 else b""
+            while self._output >= 0 and not self._left.is_set():
+                if _readable(self._output):
+                    return os.read(self._output, _CHUNK)
+        return b""
 
     def _kill(self) -> None:
         """KILL QUERY, which finds nothing as long as the query has not quite begun: so it is repeated."""
@@ -214,12 +221,19 @@ class RunningQuery:
         """Throw away what the query still writes: it does not notice a KILL while it waits for a full pipe."""
         if self._reading.acquire(timeout=_KILL_INTERVAL):
             try:
-                while time.monotonic() < until and select.select([self._output], [], [], _KILL_INTERVAL)[0]:
+                while time.monotonic() < until and _readable(self._output):
                     if not os.read(self._output, _CHUNK):
                         self._done.wait(_KILL_INTERVAL)
                         return
             finally:
                 self._reading.release()
+
+
+def _readable(pipe: int) -> bool:
+    """Whether there is something to read, or the end, within a moment."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(_KILL_INTERVAL * 1000))
 
 
 def write(

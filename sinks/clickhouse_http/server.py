@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from sinks.clickhouse_http.handler import Interface, answer
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from sinks.engine import Engine
 
 logger = logging.getLogger(__name__)
+
+_protocol_logger = logging.getLogger(f"{__name__}.protocol")
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Whether this is more than bytes that are no HTTP: whoever sends those may fill a disk with their traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_protocol_logger.addFilter(_is_our_fault)
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -173,6 +184,7 @@ class HttpServer:
             build_app(self._engine, self._options, self.token),
             handler_cancellation=True,
             access_log=None,
+            logger=_protocol_logger,
             shutdown_timeout=1.0,
             keepalive_timeout=self._options.connections.idle_seconds,
             auto_decompress=False,

@@ -169,3 +169,28 @@ def test_garbage_is_refused_or_still_harmless(engine: Engine, text: str, stateme
     plain = re.sub(r"'(?:[^'\\]|\\.)*'", "''", approved.text)
     assert not re.search(r"\b(file|url|s3|remote|mysql|python|executable|sqlite|merge)\b`?\(", plain, re.I)
     assert not re.search(r"\bOUTFILE\b", plain)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1 FROM numbers(1) AS a" + " CROSS JOIN numbers(1)" * 300,
+        "SELECT 1 FROM (SELECT 1 FROM a, b" + ", c" * 300 + ")",
+        "EXPLAIN SELECT 1 FROM a" + " INNER JOIN b ON 1" * 300,
+        "SELECT 1" + " UNION ALL SELECT 1" * 600,
+        "SELECT " + ", ".join(f"sum(a) OVER (ORDER BY b + {n})" for n in range(150)) + " FROM t",
+        "SELECT 1 FROM t GROUP BY GROUPING SETS (" + ", ".join(f"(a + {n})" for n in range(300)) + ")",
+        "SELECT 1 FROM t GROUP BY CUBE(" + ", ".join(f"a{n}" for n in range(20)) + ")",
+        "SELECT 1 FROM t GROUP BY " + ", ".join(f"a{n}" for n in range(20)) + " WITH CUBE",
+        "SELECT 1 IN (" + ", ".join(map(str, range(30_000))) + ")",
+    ],
+)
+def test_what_is_too_large_for_the_engine_to_plan_is_refused(engine: Engine, statement: str) -> None:
+    """Some thousand joined tables overflow a thread's stack, which is the end of the engine."""
+    with pytest.raises(Refused, match="are the most"):
+        check(canonical(engine, statement))
+
+
+def test_an_identifier_s_type_is_nothing_but_that() -> None:
+    with pytest.raises(Refused):
+        check("SELECT {a:Identifier (x)}", identifiers={"a": "file"})

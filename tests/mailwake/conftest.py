@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("worlds")
 
-from worlds import Outcome, World, make_input, outcome  # noqa: E402
+from worlds import Outcome, World, make_input  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
     fresh = make_input(folder / "input")
     world = fresh.copy(folder / "run")
-    world.run("run", "--until-idle")
-    return Undisturbed(fresh, world, outcome(world))
+    return Undisturbed(fresh, world, world.finish())
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
     die PLACE NTH      run the pipeline until idle; the process kills itself at the NTH time that PLACE is reached
     stop PLACE NTH     the same, with SIGSTOP: it goes on when it gets SIGCONT
     views              print every view's rows as JSON
+    finish             run the pipeline until idle, then the same
     emit NAME BATCHES  emit batches of events, saying each batch's number once it was acknowledged
 
 A place is a worker and a boundary (`reputation flushed`), or one of those that they make inside a step:
@@ -16,7 +17,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sinks.warehouse.warehouse import Warehouse
 
 EVENTS_OF_A_BATCH = 50
 FATES = {"die": signal.SIGKILL, "stop": signal.SIGSTOP}
@@ -84,17 +88,32 @@ def _inside_the_warehouse(fate: Fate) -> None:
     Client.command = dying_command  # type: ignore[method-assign]
 
 
+def finish() -> None:
+    from mailwake.pipeline import opened
+    from mailwake.settings import load_settings
+
+    with opened(load_settings()) as pipeline:
+        pipeline.drain()
+        _print_views(pipeline.warehouse)
+
+
 def views() -> None:
+    from mailwake.opening import open_warehouse
+    from mailwake.settings import load_settings
+
+    with open_warehouse(load_settings()) as warehouse:
+        _print_views(warehouse)
+
+
+def _print_views(warehouse: "Warehouse") -> None:
+    from mailwake.opening import usable_warehouse
     from mailwake.settings import load_settings
     from sinks.engine import Engine
-    from sinks.warehouse.views import all_views
-    from sinks.warehouse.warehouse import Warehouse
 
-    folder = load_settings().warehouse_path.absolute()
-    with Engine(folder) as engine, Warehouse.open(f"chdb://{folder}") as warehouse:
+    found = {}
+    with Engine(usable_warehouse(load_settings())) as engine:
         connection = engine.connect()
-        found = {}
-        for view in all_views():
+        for view in warehouse.views():
             sql = warehouse.view_sql(view.name, warehouse.current_generation())
             if view.name == "freshness":
                 sql = f"SELECT * EXCEPT (loaded_at) FROM ({sql})"
@@ -134,6 +153,8 @@ def main() -> None:
         run(Fate(FATES[name], arguments[0], int(arguments[1])))
     elif name == "views":
         views()
+    elif name == "finish":
+        finish()
     elif name == "emit":
         emit(arguments[0], int(arguments[1]))
     else:

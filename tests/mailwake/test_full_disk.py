@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Undisturbed  # type: ignore[attr-defined]
 from running import running, until, until_it_says
-from worlds import World, assert_same, finished, outcome
+from worlds import World, assert_same, finished
 
 NO_ROOM = 4
 DISK = 64 * 2**20
@@ -59,8 +59,7 @@ def test_run_says_so_and_goes_on_when_there_is_room(disk: Disk, undisturbed: Und
         assert "Traceback" not in said.err
         assert "room" in said.err.splitlines()[-1]
     disk.make_room()
-    world.run("run", "--until-idle")
-    assert_same(outcome(world), undisturbed.outcome)
+    assert_same(world.finish(), undisturbed.outcome)
 
 
 def test_up_waits_and_goes_on_by_itself(disk: Disk, undisturbed: Undisturbed) -> None:
@@ -73,7 +72,7 @@ def test_up_waits_and_goes_on_by_itself(disk: Disk, undisturbed: Undisturbed) ->
         up.send_signal(signal.SIGTERM)
         said = finished(up, expect=0)
     assert "Traceback" not in said.err
-    assert_same(outcome(world), undisturbed.outcome)
+    assert_same(world.finish(), undisturbed.outcome)
 
 
 def lines(count: int) -> bytes:

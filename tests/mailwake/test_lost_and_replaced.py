@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 from conftest import Undisturbed  # type: ignore[attr-defined]
-from worlds import World, assert_same, assert_same_views, outcome
+from worlds import World, assert_same, assert_same_views
 
 from mailwake.simulating import days_before_today
 from sources.simulator import Scenario, into_log
@@ -30,8 +30,7 @@ def more(count: int, domain: str = "more.example") -> bytes:
 
 def test_a_deleted_warehouse_is_filled_again(done: World, undisturbed: Undisturbed) -> None:
     shutil.rmtree(done.warehouse)
-    done.run("run", "--until-idle")
-    assert_same(outcome(done), undisturbed.outcome)
+    assert_same(done.finish(), undisturbed.outcome)
 
 
 def test_a_warehouse_from_an_older_copy_catches_up(world: World, undisturbed: Undisturbed) -> None:
@@ -40,8 +39,7 @@ def test_a_warehouse_from_an_older_copy_catches_up(world: World, undisturbed: Un
     world.run("run", "--until-idle")
     shutil.rmtree(world.warehouse)
     (world.folder / "older").rename(world.warehouse)
-    world.run("run", "--until-idle")
-    assert_same(outcome(world), undisturbed.outcome)
+    assert_same(world.finish(), undisturbed.outcome)
 
 
 def another(done: World, fresh: Callable[..., World]) -> World:
@@ -64,7 +62,7 @@ def regrown(done: World, fresh: Callable[..., World]) -> World:
     done.run("run", "--until-idle")
     older = World(done.folder.parent / "regrown", LARGE_STEPS)
     older.folder.mkdir()
-    older.run("restore", done.folder / "backup")
+    shutil.copyfile(done.folder / "backup" / "mailwake.db", older.log_path)
     older.run("emit", stdin=more(50, "other.example"))
     return older
 
@@ -75,20 +73,19 @@ def test_a_log_that_does_not_continue_what_was_loaded_is_refused_and_the_named_c
 ) -> None:
     done = World(done.folder, LARGE_STEPS)
     other = replacement(done, fresh)
-    expected = other.copy(done.folder.parent / "expected")
-    expected.run("run", "--until-idle")
+    expected = other.copy(done.folder.parent / "expected").finish()
     before = done.views()
     for file in done.folder.glob("mailwake.db*"):
         file.unlink()
     shutil.copyfile(other.log_path, done.log_path)
-    for command in (("run", "--until-idle"), ("up",)):
-        said = done.run(*command, expect=REFUSED)
-        assert "mailwake replay rebuild && mailwake replay swap" in said.err
+    said = done.run("up", expect=REFUSED)
+    assert "mailwake replay rebuild && mailwake replay swap" in said.err
     assert done.views() == before
     done.run("replay", "rebuild")
     done.run("replay", "swap")
-    done.run("run", "--until-idle")
-    assert_same_views(done.views(), expected.views(), except_for=("freshness", "reputation_late_additions"))
+    assert_same_views(
+        done.finish().views, expected.views, except_for=("freshness", "reputation_late_additions")
+    )
 
 
 def test_a_warehouse_that_is_lost_after_retention_removed_what_it_would_need_is_rebuilt(empty: World) -> None:
@@ -97,8 +94,7 @@ def test_a_warehouse_that_is_lost_after_retention_removed_what_it_would_need_is_
     world = World(empty.folder, LARGE_STEPS)
     with world.log() as log:
         into_log(log, scenario)
-    world.run("run", "--until-idle")
-    before = world.views()
+    before = world.finish().views
     with world.log() as log:
         path = log.path
     short = Topic("reputation.buckets", retention=Retention(max_age_ms=45 * DAY_MS))

@@ -11,7 +11,7 @@ from pathlib import Path
 from conftest import Undisturbed  # type: ignore[attr-defined]
 from pipeline_programs import EVENTS_OF_A_BATCH
 from running import running, until, until_it_says
-from worlds import World, assert_same, finished, outcome
+from worlds import World, assert_same, finished
 
 REPORT = b"""<?xml version="1.0"?>
 <feedback>
@@ -49,7 +49,7 @@ def test_it_is_asked_over_http_while_it_runs_and_ends_with_0(world: World, undis
         assert over_http["events"] == len(undisturbed.outcome.views["mail_events"])
         ended(up)
     assert not (world.folder / "mailwake.db.serving").exists()
-    assert_same(outcome(world), undisturbed.outcome)
+    assert_same(world.finish(), undisturbed.outcome)
 
 
 def test_it_is_ended_in_the_midst_of_its_work_and_goes_on(world: World, undisturbed: Undisturbed) -> None:
@@ -58,8 +58,7 @@ def test_it_is_ended_in_the_midst_of_its_work_and_goes_on(world: World, undistur
             before = world.lag()
             until(lambda before=before: world.lag() < before, up)  # type: ignore[misc]
             ended(up, by)
-    world.run("run", "--until-idle")
-    assert_same(outcome(world), undisturbed.outcome)
+    assert_same(world.finish(), undisturbed.outcome)
 
 
 def test_a_stage_is_paused_and_resumed_while_it_runs(world: World, undisturbed: Undisturbed) -> None:
@@ -75,7 +74,7 @@ def test_a_stage_is_paused_and_resumed_while_it_runs(world: World, undisturbed: 
         world.run("resume", "documents")
         until(lambda: world.lag() == 0, up)
         ended(up)
-    assert_same(outcome(world), undisturbed.outcome)
+    assert_same(world.finish(), undisturbed.outcome)
 
 
 def test_documents_are_taken_from_a_watched_folder(empty: World) -> None:

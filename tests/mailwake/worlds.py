@@ -36,7 +36,7 @@ SCENARIO = Scenario(
 Of these last weeks, so that retention, which `mailwake up` keeps, has nothing to remove.
 """
 
-STEP_RECORDS = 200
+STEP_RECORDS = 300
 """So small that there are many steps to die in."""
 
 GARBAGE = (
@@ -126,8 +126,12 @@ class World:
 
     def views(self) -> dict[str, list[str]]:
         """Every view's rows as JSON in a fixed order, without the times of loading; read by a process of its own."""
-        said = self.run_program("views")
-        return dict(json.loads(said.out))
+        return dict(json.loads(self.run_program("views").out))
+
+    def finish(self) -> "Outcome":
+        """Run until nothing is left to do, as `mailwake run --until-idle` does; gives what the world came to."""
+        views = dict(json.loads(self.run_program("finish").out))
+        return Outcome({topic: self.records(topic) for topic in INPUTS + DERIVED}, views)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The answer of `mailwake query`."""
@@ -201,11 +205,6 @@ class Outcome:
 
     topics: dict[str, list[tuple[int, bytes | None, bytes | None, int]]]
     views: dict[str, list[str]]
-
-
-def outcome(world: World) -> Outcome:
-    """What a world has come to."""
-    return Outcome({topic: world.records(topic) for topic in INPUTS + DERIVED}, world.views())
 
 
 def assert_same(found: Outcome, undisturbed: Outcome) -> None:

@@ -21,7 +21,8 @@ from schemas.codec import encode_rows
 from schemas.columns import decode_frames
 from schemas.mail import MAIL_EVENTS, MailEvent
 from sinks.loading import Loader, LoadPlan
-from sinks.warehouse.frames import arrow_stream, read_slice
+from sinks.warehouse.arrow import arrow_file, with_values
+from sinks.warehouse.frames import read_slice
 from sinks.warehouse.warehouse import Warehouse
 from streams.log import Record, TopicPartition
 from streams.runner import as_slice
@@ -130,13 +131,12 @@ def measure(count: int, folder: Path, queries: bool) -> dict[str, float]:
     source = TopicPartition("mail.events")
     piece = as_slice(log.read(source, 0, 25_000))
     size = len(piece)
-    told = read_slice("mail.events", piece, 1).tables["mail_events"]
-    block = arrow_stream(told)
+    told = with_values(read_slice("mail.events", piece, 1).tables["mail_events"])
     figures["read /s"] = rate(size, lambda: log.read(source, 0, 25_000))
     figures["decode /s"] = rate(size, lambda: decode_frames(piece.values))
     figures["decode and shape /s"] = rate(size, lambda: read_slice("mail.events", piece, 1))
-    figures["to Arrow /s"] = rate(size, lambda: arrow_stream(told))
-    figures["Arrow bytes per event"] = len(block) / size
+    figures["to Arrow /s"] = rate(size, lambda: arrow_file(told).close())
+    figures["Arrow bytes per event"] = arrow_file(told).seek(0, 2) / size
     before_engine = peak_mb()
     with Warehouse.open(f"chdb://{folder / 'warehouse'}") as warehouse, log.hold():
         warehouse.migrate()

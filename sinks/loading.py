@@ -77,14 +77,20 @@ class Loader:
         return len(batch)
 
     def _read(self, source: TopicPartition) -> Batch:
-        """The next batch; after a large one, the one behind it is read while the caller deals with this one."""
+        """The next batch; after a large one, the one behind it is read and prepared while this one is loaded."""
         position, limit = self._positions[source], self._plan.batch_records
         ahead = self._ahead.pop(source, None)
         batch = ahead.result() if ahead is not None else None
         if batch is None or batch.first != position or batch.next == batch.first:
             batch = self._log.read(source, position, limit)
         if 2 * len(batch) > limit:
-            self._ahead[source] = self._reader.submit(self._log.read, source, batch.next, limit)
+            self._ahead[source] = self._reader.submit(self._read_ahead, source, batch.next)
+        return batch
+
+    def _read_ahead(self, source: TopicPartition, offset: int) -> Batch:
+        batch = self._log.read(source, offset, self._plan.batch_records)
+        if batch.next > batch.first:
+            self._sink.prepare(as_slice(batch))
         return batch
 
     def _resume(self) -> Iterator[tuple[TopicPartition, int]]:

@@ -50,6 +50,12 @@ class Sink(Protocol):
     def position(self, source: TopicPartition) -> Mark | None:
         """The position the sink itself holds, durably; None before the first load. Raises SinkBusy."""
 
+    def prepare(self, records: Slice) -> None:
+        """These records will be loaded next: begin with what can be done beforehand, or do nothing.
+
+        May be called by another thread, while one loads. What is prepared and then not loaded is let go of.
+        """
+
     def load(self, records: Slice, mark: Mark) -> Loaded:
         """Write a slice, then `mark`, the log's mark of `records.next`; durable when it returns.
 

@@ -48,21 +48,26 @@ def read(
         )
     base = number << OFFSET_BITS
     cursor = connection.execute(
-        "SELECT position, key, value, timestamp FROM records WHERE position >= ? AND position < ? "
-        "ORDER BY position LIMIT ?",
-        (base + offset, base + end, limit),
+        "SELECT position - ?1, key, value, timestamp FROM records WHERE position >= ?1 + ?2 AND position < ?1 + ?3 "
+        "ORDER BY position LIMIT ?4",
+        (base, offset, end, limit),
     )
-    rows: list[tuple[int, bytes | None, bytes | None, int]] = []
+    offsets: list[int] = []
+    keys: list[bytes | None] = []
+    values: list[bytes | None] = []
+    timestamps: list[int] = []
     size = 0
     while size < READ_BYTES and (some := cursor.fetchmany(_FETCH)):
-        rows += some
-        size += sum(len(row[2]) for row in some if row[2])
+        more_offsets, more_keys, more_values, more_timestamps = zip(*some, strict=True)
+        offsets += more_offsets
+        keys += more_keys
+        values += more_values
+        timestamps += more_timestamps
+        size += sum(map(len, filter(None, more_values)))
     cursor.close()
-    if not rows:
+    if not offsets:
         return Batch(source, offset, offset if limit <= 0 else end, (), (), (), ())
-    positions, keys, values, timestamps = zip(*rows, strict=True)
-    offsets = [position - base for position in positions]
-    reached_end = len(rows) < limit and size < READ_BYTES
+    reached_end = len(offsets) < limit and size < READ_BYTES
     return Batch(source, offset, end if reached_end else offsets[-1] + 1, offsets, keys, values, timestamps)
 
 

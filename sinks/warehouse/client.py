@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
@@ -66,17 +66,17 @@ class Client:
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing. Raises SinkBusy."""
-        with _explained(self.where):
+        with explained(self.where):
             self._driver.command(sql, parameters=dict(parameters or {}))
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """The result of a query. Raises SinkBusy."""
-        with _explained(self.where):
+        with explained(self.where):
             return self._driver.query(sql, parameters=dict(parameters or {})).result_rows
 
-    def insert(self, table: str, columns: Sequence[str], block: bytes, form: str = "ArrowStream") -> None:
+    def insert(self, table: str, columns: Sequence[str], block: bytes | BinaryIO, form: str = "ArrowStream") -> None:
         """Append rows; durable when it returns, but not atomic: cut short, it leaves some of them. Raises SinkBusy."""
-        with _explained(self.where):
+        with explained(self.where):
             self._driver.raw_insert(
                 table, list(columns), insert_block=block, settings=dict(INSERT_SETTINGS), fmt=form
             )
@@ -104,7 +104,7 @@ def over_http(url: str, database: str) -> Client:
     """Connect to a server: `clickhouse://user:password@host:8123`. Raises SinkBusy when it is not there."""
     where = re.sub(r"//[^@/]*@", "//", url)
     dsn = url.replace("clickhouse://", "http://", 1)
-    with _explained(where):
+    with explained(where):
         driver = clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)
         driver.command(f"CREATE DATABASE IF NOT EXISTS {database}")
         driver.database = database
@@ -112,7 +112,8 @@ def over_http(url: str, database: str) -> Client:
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def explained(where: str) -> Iterator[None]:
+    """Raise SinkBusy for what passes, and says so of the warehouse at `where`; everything else as it came."""
     try:
         yield
     except (ClickHouseError, OSError, RuntimeError) as error:

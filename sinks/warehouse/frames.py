@@ -1,6 +1,5 @@
 """From a slice of the log to the rows of each table, in columns: nothing here decodes a record in Python."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -52,19 +51,13 @@ def read_slice(topic: str, records: Slice, generation: int) -> Told:
     return _read_facts([table for table in FACTS if table.topic == topic], records, generation)
 
 
-def arrow_stream(frame: pl.DataFrame) -> bytes:
-    """A frame as ClickHouse's ArrowStream takes it."""
-    buffer = io.BytesIO()
-    frame.write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
-    return buffer.getvalue()
-
-
 def _read_facts(tables: Sequence[FactTable], records: Slice, generation: int) -> Told:
     decoded = decode_frames(records.values)
     here = {record: table for table in tables for record in table.kinds}
     bad = list(decoded.bad)
     parts: dict[str, list[pl.DataFrame]] = {}
     seen: list[pl.DataFrame] = []
+    offsets = pl.Series("offset", records.offsets, pl.UInt64)
     for record, frame in decoded.frames.items():
         table = here.get(record)
         if table is None:
@@ -73,8 +66,10 @@ def _read_facts(tables: Sequence[FactTable], records: Slice, generation: int) ->
                 for index in frame.get_column(INDEX)
             ]
             continue
-        seen.append(_seen(records, frame))
-        parts.setdefault(table.name, []).append(_rows(table, record, frame, records, generation))
+        here_at = offsets.gather(frame.get_column(INDEX))
+        seen.append(_seen(here_at, frame))
+        version = _version(table, here_at, records.partition)
+        parts.setdefault(table.name, []).append(_rows(table, record, frame, version, generation))
     rows = {
         table.name: pl.concat([_empty(table), *parts[table.name]], how="diagonal")
         for table in tables
@@ -84,7 +79,7 @@ def _read_facts(tables: Sequence[FactTable], records: Slice, generation: int) ->
 
 
 def _rows(
-    table: FactTable, record: type[Event], frame: pl.DataFrame, records: Slice, generation: int
+    table: FactTable, record: type[Event], frame: pl.DataFrame, version: pl.Series, generation: int
 ) -> pl.DataFrame:
     mine = [column for name, column in columns(record).items() if name not in table.without]
     kind = [pl.lit(table.kinds[record]).alias("kind")] if table.kinds[record] else []
@@ -92,18 +87,14 @@ def _rows(
         pl.lit(generation, pl.UInt32).alias("generation"),
         *kind,
         *(pl.col(column.name).cast(_TIME) if column.is_time else pl.col(column.name) for column in mine),
-        _version(table, records, frame.get_column(INDEX)).alias(table.stays),
+        version.alias(table.stays),
     )
 
 
-def _version(table: FactTable, records: Slice, indices: pl.Series) -> pl.Series:
+def _version(table: FactTable, offsets: pl.Series, partition: int) -> pl.Series:
     """Orders the copies of a fact by their place in the log: by offset, then by partition."""
-    place = _offsets(records, indices) * _PARTITIONS + records.partition
+    place = offsets * _PARTITIONS + partition
     return _HIGHEST - place if table.stays == "first_told" else place
-
-
-def _offsets(records: Slice, indices: pl.Series) -> pl.Series:
-    return pl.Series("offset", records.offsets, pl.UInt64).gather(indices)
 
 
 @cache
@@ -124,9 +115,9 @@ NONE_SEEN = pl.DataFrame(schema={"offset": pl.UInt64(), "occurred": pl.Int64(), 
 """What `Told.records` looks like."""
 
 
-def _seen(records: Slice, frame: pl.DataFrame) -> pl.DataFrame:
+def _seen(offsets: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
-        _offsets(records, frame.get_column(INDEX)),
+        offsets,
         pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS).alias("occurred"),
         pl.col("recorded_at").alias("recorded"),
     )
@@ -150,7 +141,7 @@ def _read_packed(tables: Sequence[BucketTable], records: Slice, generation: int)
     told = {table.name: _buckets(table, rows, generation) for table in tables}
     return Told(
         {name: frame for name, frame in told.items() if frame.height},
-        _seen(records, seen),
+        _seen(pl.Series("offset", records.offsets, pl.UInt64).gather(seen.get_column(INDEX)), seen),
         sorted([*opened.bad, *refused]),
     )
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from sinks.sink import SinkError
 from sinks.warehouse.client import Client
-from sinks.warehouse.frames import arrow_stream
+from sinks.warehouse.arrow import arrow_stream
 from sinks.warehouse.tables import BUCKETS, FACTS
 
 _DATA = tuple(

@@ -8,8 +8,9 @@ import polars as pl
 
 from processors.stage import Slice
 from sinks.sink import SinkRefused
+from sinks.warehouse.arrow import arrow_stream
 from sinks.warehouse.client import Client
-from sinks.warehouse.frames import NONE_SEEN, arrow_stream
+from sinks.warehouse.frames import NONE_SEEN
 from streams.log import Mark, TopicPartition
 
 _TIME = pl.Datetime("ms", "UTC")

@@ -111,6 +111,20 @@ class SinkConformance(ABC):
         assert self.contents(sink) == overlapped
         assert self.at(sink) == 20
 
+    def test_loads_what_was_prepared_and_what_was_not(self, sink: Sink) -> None:
+        values = self.values(30)
+        self.load(sink, values, 0, 30)
+        whole = self.contents(sink)
+        fresh = self.topic + "@7"
+        for prepared, loaded in (((0, 9), (0, 9)), ((9, 20), (9, 15)), ((9, 20), (15, 20)), ((20, 30), (20, 30))):
+            sink.prepare(cut(values, *prepared, fresh))
+            sink.load(cut(values, *loaded, fresh), mark(values, loaded[1], fresh))
+        sink.prepare(cut(values, 29, 30, fresh))
+        held = sink.position(TopicPartition(fresh))
+        assert held is not None
+        assert held.offset == 30
+        assert self.contents(sink) == whole
+
     def test_may_begin_anywhere(self, sink: Sink) -> None:
         values = self.values(20)
         self.load(sink, values, 15, 20)

@@ -28,6 +28,9 @@ class Remembering:
     def position(self, source: TopicPartition) -> Mark | None:
         return self.held
 
+    def prepare(self, records: Slice) -> None:
+        pass
+
     def load(self, records: Slice, mark: Mark) -> Loaded:
         good = [value is not None and value.isdigit() for value in records.values]
         self.rows |= {o: v for o, v, ok in zip(records.offsets, records.values, good, strict=True) if ok}

@@ -60,7 +60,7 @@ PARTITION BY generation
 ORDER BY (generation, tenant, event_id)
 SETTINGS
     fsync_after_insert = 1, fsync_part_directory = 1,
-    min_parts_to_merge_at_once = 20,
+    min_parts_to_merge_at_once = 20, min_bytes_for_wide_part = 268435456,
     min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1,
     enable_max_bytes_limit_for_min_age_to_force_merge = 1;
 

@@ -33,7 +33,7 @@ def test_half_an_insert_then_the_whole_slice(
     world = samples.world()
     wanted = undisturbed(warehouse, world)
     rng = random.Random(seed)
-    whole = loader.arrow_stream
+    whole = loader.arrow_file
 
     def some(frame):  # type: ignore[no-untyped-def]
         return whole(frame.sample(fraction=rng.random(), shuffle=True, seed=seed))
@@ -41,7 +41,7 @@ def test_half_an_insert_then_the_whole_slice(
     for topic, values in world.items():
         position = sink.position(mark(values, 0, topic).source)
         with monkeypatch.context() as patch:
-            patch.setattr(loader, "arrow_stream", some)
+            patch.setattr(loader, "arrow_file", some)
             patch.setattr(loader.positions, "write", lambda *_: None)
             sink.load(cut(values, 0, len(values), topic), mark(values, len(values), topic))
         assert sink.position(mark(values, 0, topic).source) == position

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from schemas.record import Event, EventId, FlatRecord, Millis
+from schemas.record import Event, EventId, FlatRecord, MailMillis, Millis
 
 Schema = dict[str, Any]
 
@@ -72,7 +72,7 @@ def _owner(record: type[FlatRecord], name: str) -> type:
 
 
 def _type(annotation: Any) -> Any:
-    if annotation is Millis:
+    if annotation in (Millis, MailMillis):
         return {"type": "long", "logicalType": "timestamp-millis"}
     if annotation is EventId:
         return {"type": "string", "logicalType": "uuid"}

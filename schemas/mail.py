@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from schemas.record import Count, Domain, Event, Word
+from schemas.record import Count, Domain, Event, MailMillis, Word, now_ms
 
 Stream = Literal["transactional", "marketing", "cold", "other"]
 """What kind of mail: receivers judge each by its own standards, and so do we."""
@@ -40,6 +40,8 @@ Text = Annotated[str, StringConstraints(max_length=1024)]
 class MailEvent(Event):
     """What every event of a message's life can say about the message, its recipient and its route."""
 
+    occurred_at: MailMillis = Field(default_factory=now_ms)
+    """When it happened, by the source's clock; now, unless given."""
     message_id: Text | None = None
     """RFC 5322 Message-ID, with its angle brackets; null where the source redacts it."""
     provider_message_id: Text | None = None

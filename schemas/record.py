@@ -34,6 +34,9 @@ EARLIEST_MS = -2_208_988_800_000
 LATEST_MS = 10_413_791_999_999
 """2299-12-31T23:59:59.999Z: the latest one."""
 
+SECONDS_FROM, SECONDS_TO = 946_684_800, 4_102_444_800
+"""The years 2000 to 2099 in seconds since the epoch. As milliseconds: five weeks of 1970, before there was mail."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 """A UUID in its canonical form."""
@@ -79,6 +82,15 @@ def _to_millis(value: object) -> object:
     return value
 
 
+def _to_millis_not_seconds(value: object) -> object:
+    # Asked of every event that is made: what is a number already goes through no other test.
+    if type(value) is int or type(value) is float:
+        if SECONDS_FROM <= value < SECONDS_TO:
+            raise ValueError("milliseconds since the epoch: this looks like seconds")
+        return value
+    return _to_millis(value)
+
+
 def is_canonical_uuid(value: str) -> bool:
     """Whether a text is a UUID in its canonical, lower-case form."""
     return _CANONICAL_UUID(value) is not None
@@ -93,12 +105,16 @@ def _canonical_uuid(value: str) -> str:
         raise ValueError("a UUID, as in 0f8fad5b-d9cb-469f-a165-70867728950e") from None
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Milliseconds since the epoch, by this machine's clock."""
     return time.time_ns() // 1_000_000
 
 
 Millis = Annotated[int, BeforeValidator(_to_millis), Field(ge=EARLIEST_MS, le=LATEST_MS)]
 """A moment in milliseconds since the epoch, UTC. Also takes a datetime (naive = UTC) or an ISO 8601 string."""
+
+MailMillis = Annotated[int, BeforeValidator(_to_millis_not_seconds), Field(ge=EARLIEST_MS, le=LATEST_MS)]
+"""The same, refusing what looks like seconds: for what programs say, not for what is read in others' documents."""
 
 EventId = Annotated[str, AfterValidator(_canonical_uuid), Field(json_schema_extra={"logicalType": "uuid"})]
 """A UUID in its canonical 36-character form."""
@@ -175,7 +191,7 @@ class Event(FlatRecord):
     """The same for the same fact, whatever channel tells it; made from `source_event_id` unless given."""
     tenant: Tenant = "default"
     """Whose event this is."""
-    occurred_at: Millis = Field(default_factory=_now_ms)
+    occurred_at: Millis = Field(default_factory=now_ms)
     """When it happened, by the source's clock; now, unless given."""
     recorded_at: Millis = 0
     """When it was appended; the Emitter sets it. A derived event takes its inputs' latest."""

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from schemas.catalog import RECORDS
 from schemas.mail import EnhancedCode, Provider
-from schemas.record import Event, EventId, FlatRecord, Tenant
+from schemas.record import SECONDS_FROM, SECONDS_TO, Event, EventId, FlatRecord, MailMillis, Millis, Tenant
 
 LONG = 2**63
 SHA256 = r"^[0-9a-f]{64}$"
@@ -47,6 +47,8 @@ def _hints(record: type[FlatRecord]) -> dict[str, Any]:
 def _values(hint: Any, limits: tuple[Any, ...] = ()) -> st.SearchStrategy[Any]:
     if hint is EventId:
         return st.uuids().map(str)
+    if hint is MailMillis:
+        return _values(Millis).filter(lambda value: not SECONDS_FROM <= value < SECONDS_TO)
     if hint is Tenant:
         return st.text(
             st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/"),

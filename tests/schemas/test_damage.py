@@ -10,7 +10,7 @@ from schemas.columns import INDEX, Decoded, decode_frames
 from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.documents import DocumentProcessed, DocumentReceived
 from schemas.mail import MessageBounced, MessageDelivered, MessageOpened, MessageSent
-from schemas.record import Event
+from schemas.record import SECONDS_TO, Event
 
 SHA = "0123456789abcdef" * 4
 REPORT: dict[str, Any] = {
@@ -21,7 +21,7 @@ REPORT: dict[str, Any] = {
 def an_event(rng: random.Random, number: int) -> Event:
     some: dict[str, Any] = {
         "source_event_id": str(number),
-        "occurred_at": rng.randrange(1 << 40),
+        "occurred_at": rng.randrange(SECONDS_TO, 1 << 40),
         "recorded_at": number,
     }
     text = rng.choice(["", "250 2.0.0 OK", "ünïcödé", "漢字" * 40, "x" * 300])

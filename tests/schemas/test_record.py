@@ -28,6 +28,8 @@ DKIM = {"domain": "example.com", "result": "pass"}
         (MessageSent, {"event_id": "nope"}, "MessageSent.event_id: got 'nope', wants a UUID, as in"),
         (MessageSent, {"occurred_at": "noon"}, "MessageSent.occurred_at: got 'noon', wants milliseconds since the epoch"),
         (MessageSent, {"occurred_at": 2**60}, "MessageSent.occurred_at: got 1152921504606846976, wants less than"),
+        (MessageSent, {"occurred_at": 1_780_272_000}, "MessageSent.occurred_at: got 1780272000, wants milliseconds since the epoch: this looks like seconds"),
+        (MessageSent, {"occurred_at": 1_780_272_000.0}, "MessageSent.occurred_at: got 1780272000.0, wants milliseconds since"),
         (MessageSent, {"tenant": ""}, "MessageSent.tenant: got '', wants text to have at least 1 character"),
         (MessageSent, {"tenant": "a/b"}, "MessageSent.tenant: got 'a/b', wants text to match"),
         (MessageSent, {"tenant": None}, "MessageSent.tenant: got None, wants a valid string"),
@@ -112,6 +114,19 @@ def test_a_given_id_is_kept_in_its_canonical_form() -> None:
 )
 def test_times_in_every_form(moment: object) -> None:
     assert MessageSent(occurred_at=moment).occurred_at == 1_790_000_000_123
+
+
+@pytest.mark.parametrize("moment", [-1, 0, 1_000, 946_684_799, 4_102_444_800, 1_780_272_000_000])
+def test_times_that_are_no_likely_seconds_are_milliseconds(moment: int) -> None:
+    assert MessageSent(occurred_at=moment).occurred_at == moment
+
+
+def test_a_time_that_others_wrote_may_look_like_seconds() -> None:
+    """A report about 1970 is odd, and no reason to fail: its times are read in a document, not given by a program."""
+    report = DmarcRecordReported(**{**RECORD, "occurred_at": 1_780_272_000, "begin": 1_780_272_000})
+    assert report.occurred_at == report.begin == 1_780_272_000
+    early = datetime(1970, 1, 21, 14, 31, 12, tzinfo=UTC)
+    assert MessageSent(occurred_at=early).occurred_at == 1_780_272_000
 
 
 def test_the_time_is_now_unless_given() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from schemas.record import Count, Domain, Event, MailMillis, Word, now_ms
+from schemas.record import Count, Event, MailDomain, MailMillis, Word, now_ms
 
 Stream = Literal["transactional", "marketing", "cold", "other"]
 """What kind of mail: receivers judge each by its own standards, and so do we."""
@@ -48,17 +48,17 @@ class MailEvent(Event):
     """The ESP's or MTA's own id for the message."""
     recipient_hash: Hash | None = None
     """Keyed hash of the normalised address (first 32 hex digits of HMAC-SHA256); null where redacted."""
-    recipient_domain: Domain | None = None
+    recipient_domain: MailDomain | None = None
     """The domain of the recipient's address."""
-    mx_host: Domain | None = None
+    mx_host: MailDomain | None = None
     """The host that received, or refused, the message."""
     provider: Provider = "other"
     """The mailbox provider behind the MX."""
-    from_domain: Domain | None = None
+    from_domain: MailDomain | None = None
     """The domain of the From header (RFC5322.From)."""
-    mail_from_domain: Domain | None = None
+    mail_from_domain: MailDomain | None = None
     """The domain of the envelope-from (RFC5321.MailFrom)."""
-    dkim_domain: Domain | None = None
+    dkim_domain: MailDomain | None = None
     """d= of the signature that counts."""
     dkim_selector: Word | None = None
     """s= of that signature."""

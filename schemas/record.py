@@ -134,6 +134,17 @@ Tenant = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=
 Domain = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1, max_length=253)]
 """A domain name, lower-case, as A-labels (RFC 5890) where it has been internationalised."""
 
+DOMAIN_PATTERN = r"^[^@\s]+$"
+"""What tells a domain from an address or a phrase; what else a label may hold is not judged here."""
+
+MailDomain = Annotated[
+    str,
+    StringConstraints(
+        to_lower=True, strip_whitespace=True, min_length=1, max_length=253, pattern=DOMAIN_PATTERN
+    ),
+]
+"""A domain that is no address: events of mail hold none in clear. What is read in others' documents is a `Domain`."""
+
 
 class FlatRecord(BaseModel):
     """A record without identity: the rows inside an event. Raises InvalidEvent on fields that can't be."""
@@ -159,6 +170,7 @@ def _invalid(record: type[FlatRecord], error: ErrorDetails) -> InvalidEvent:
     wants = error["msg"]
     for beginning in ("Input should be ", "Value error, "):
         wants = wants.removeprefix(beginning)
+    wants = wants.replace(f"match pattern '{DOMAIN_PATTERN}'", "be a domain, without @ and white space")
     wants = re.sub("^String should ", "text to ", wants)
     return InvalidEvent(record.__name__, field or "(whole record)", error["input"], wants)
 

@@ -201,6 +201,7 @@ def test_a_folder_that_must_not_be_written_to_is_named(tmp_path: Path) -> None:
         (b'{"type": "MessageSent", "from_domain": 5}', "from_domain"),
         (b'{"type": "MessageSent", "from_domain": "example.com", "surprise": 1}', "surprise"),
         (b'{"type": "MessageSent", "from_domain": "example.com", "occurred_at": 1e99}', "occurred_at"),
+        (b'{"type": "MessageSent", "from_domain": "someone@example.com"}', "line 2: MessageSent.from_domain"),
         (b'{"type": "MessageSent", "occurred_at": 1780272000}', "line 2: MessageSent.occurred_at"),
         (b'{"type": "MessageSent", "from_domain": "\\ud800.example"}', "line 2"),
     ],

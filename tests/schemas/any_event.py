@@ -11,9 +11,20 @@ from pydantic.fields import FieldInfo
 
 from schemas.catalog import RECORDS
 from schemas.mail import EnhancedCode, Provider
-from schemas.record import SECONDS_FROM, SECONDS_TO, Event, EventId, FlatRecord, MailMillis, Millis, Tenant
+from schemas.record import (
+    SECONDS_FROM,
+    SECONDS_TO,
+    Event,
+    EventId,
+    FlatRecord,
+    MailDomain,
+    MailMillis,
+    Millis,
+    Tenant,
+)
 
 LONG = 2**63
+BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace()]
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -49,6 +60,8 @@ def _values(hint: Any, limits: tuple[Any, ...] = ()) -> st.SearchStrategy[Any]:
         return st.uuids().map(str)
     if hint is MailMillis:
         return _values(Millis).filter(lambda value: not SECONDS_FROM <= value < SECONDS_TO)
+    if hint is MailDomain:
+        return _domains()
     if hint is Tenant:
         return st.text(
             st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/"),
@@ -109,3 +122,11 @@ def _texts(limits: tuple[Any, ...]) -> st.SearchStrategy[str]:
     long = st.sampled_from("aé✉𐍈").map(lambda letter: letter * longest)
     texts = st.one_of(texts, texts, texts, long)
     return texts.filter(lambda text: len(text.strip()) >= shortest) if said.strip_whitespace else texts
+
+
+def _domains() -> st.SearchStrategy[str]:
+    """Text that is no address, of any letters, as long as it may be."""
+    letters = st.characters(codec="utf-8", exclude_characters=["@", *BLANKS])
+    return st.text(letters, min_size=1, max_size=60) | st.sampled_from("aé✉𐍈").map(
+        lambda letter: letter * 253
+    )

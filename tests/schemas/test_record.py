@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from schemas.codec import decode, encode
+from schemas.columns import decode_frames
 from schemas.dmarc import DkimResult, DmarcRecordReported
 from schemas.mail import MessageBounced, MessageOpened, MessageSent
 from schemas.record import Event, InvalidEvent
@@ -34,6 +36,9 @@ DKIM = {"domain": "example.com", "result": "pass"}
         (MessageSent, {"tenant": "a/b"}, "MessageSent.tenant: got 'a/b', wants text to match"),
         (MessageSent, {"tenant": None}, "MessageSent.tenant: got None, wants a valid string"),
         (MessageSent, {"stream": "bulk"}, "MessageSent.stream: got 'bulk', wants 'transactional', 'marketing', 'cold' or 'other'"),
+        (MessageSent, {"from_domain": "a@b.example"}, "MessageSent.from_domain: got 'a@b.example', wants text to be a domain, without @"),
+        (MessageSent, {"recipient_domain": "b.example c"}, "MessageSent.recipient_domain: got 'b.example c', wants text to be a domain"),
+        (MessageSent, {"from_domain": " "}, "MessageSent.from_domain: got ' ', wants text to have at least 1 character"),
         (MessageSent, {"from_domain": "\ud800"}, "MessageSent.from_domain: got '\\ud800', wants a valid string"),
         (DmarcRecordReported, {}, "DmarcRecordReported.report_id: got nothing, wants a value: it is required"),
         (DkimResult, {"domain": "a"}, "DkimResult.result: got nothing, wants a value"),
@@ -146,6 +151,15 @@ def test_events_are_frozen_and_compare_by_value() -> None:
 def test_domains_and_providers_are_lower_case() -> None:
     event = MessageSent(from_domain=" Example.COM ", provider="GMail")
     assert (event.from_domain, event.provider) == ("example.com", "gmail")
+
+
+def test_a_domain_that_others_wrote_may_be_anything() -> None:
+    """A report that names an address for a domain is kept as it is; and so is what was written to the log before."""
+    assert DmarcRecordReported(**{**RECORD, "header_from": "a@b.example c"}).header_from == "a@b.example c"
+    earlier = MessageSent.trusted({**MessageSent().__dict__, "from_domain": "a@b.example"})
+    framed = encode(earlier)
+    assert decode(framed) == earlier
+    assert decode_frames([framed]).frames[MessageSent].get_column("from_domain").to_list() == ["a@b.example"]
 
 
 def test_the_kind_of_fact_may_be_shared() -> None:

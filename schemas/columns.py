@@ -26,6 +26,7 @@ from schemas.record import EARLIEST_MS, LATEST_MS, UUID_PATTERN, Event
 from schemas.wire import canonical, write_long
 
 _GUARDS = "_guard_before", "_guard_after"
+_LEAST_GUARD = 8192
 _FEW = 32
 """So many bodies are judged one by one, in Python, when something is wrong among them."""
 
@@ -178,8 +179,12 @@ def _guards(count: int) -> list[bytes]:
 
 
 def _first_guard(bodies: list[bytes]) -> int:
-    """Guards begin where the batch's content says: no record can know beforehand what its own will be."""
-    return zlib.crc32(bodies[-1], zlib.crc32(bodies[0])) % 8192
+    """Guards begin where the batch's content says: no record can know beforehand what its own will be.
+
+    Each is three bytes long, none of the first two 0. Behind the last body stands no other guard to give it away: one
+    byte alone could be the length that a second body in it begins with, or the zeros that a cut one is read on into.
+    """
+    return _LEAST_GUARD + zlib.crc32(bodies[-1], zlib.crc32(bodies[0])) % 8192
 
 
 def _valid(known: Version, indices: Sequence[int], frame: pl.DataFrame) -> tuple[list[pl.DataFrame], Bad]:

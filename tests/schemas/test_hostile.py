@@ -2,14 +2,14 @@
 
 import resource
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from schemas.codec import Undecodable, decode_fields, encode, frame_of, plain
-from schemas.columns import decode_frames
+from schemas.columns import _first_guard, decode_frames
 from schemas.documents import DocumentProcessed, DocumentReceived
-from schemas.mail import MessageBounced, MessageSent
+from schemas.mail import MessageBounced, MessageDelivered, MessageSent
 from schemas.wire import canonical, read_long, write_long
 
 SHA = "0" * 64
@@ -98,6 +98,21 @@ def test_guards_can_not_be_forged_to_change_a_neighbour() -> None:
         assert decoded.frames[MessageBounced].get_column("from_domain")[-1] == "victim.example"
         kept += 1
     assert kept == 64
+
+
+@pytest.mark.parametrize(
+    ("damage", "coincidence"),
+    [(lambda value: value[:-2], 0), (lambda value: value + GOOD[5:], 36)],
+    ids=["zeros behind it", "the length of a second one's id"],
+)
+def test_the_last_body_finds_its_guard_by_no_coincidence(
+    damage: Callable[[bytes], bytes], coincidence: int
+) -> None:
+    """Two nulls at its end are missing, or a second body follows: of many, the one whose guard comes nearest."""
+    sent = (MessageDelivered(source_event_id=str(number), occurred_at=0) for number in range(20_000))
+    damaged = (damage(encode(event)) for event in sent)
+    worst = min(damaged, key=lambda value: abs(_first_guard([value[5:]]) - coincidence))
+    assert [index for index, _ in decode_frames([worst]).bad] == [0]
 
 
 def test_a_boolean_of_two_is_refused_and_a_branch_that_is_none_is_its_value() -> None:

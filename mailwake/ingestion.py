@@ -1,7 +1,7 @@
 """Ingesting files: append each, then wait for what the document stage makes of it, here or in a running pipeline."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from mailwake.opening import open_log
 from mailwake.pipeline import opened
 from mailwake.settings import Settings
 from schemas.codec import Undecodable, decode_fields
+from schemas.documents import DocumentReceived
 from sources.files import Intake, read_document
 from streams.blobs import Blobs
-from streams.log import LogError, LogInUse, TopicPartition
+from streams.log import LogError, LogInUse, Record, TopicPartition
 from streams.sqlite_log import SqliteLog
 
 OUTCOMES = TopicPartition("documents.outcomes")
@@ -32,28 +33,42 @@ class NotProcessed(LogError):
     """The documents are in the log, and the running pipeline has not processed them in time."""
 
 
-def ingest_files(settings: Settings, files: Sequence[Path]) -> Iterator[Processed]:
+Advance = Callable[[str, int], None]
+"""Told that so many more files are read, records taken by each stage, or outcomes known."""
+
+
+def ingest_files(
+    settings: Settings, files: Sequence[Path], advance: Advance = lambda name, records: None
+) -> Iterator[Processed]:
     """Append files, in groups, and yield what became of each as it is known. Raises LogError, UnreadablePath."""
     log = open_log(settings)
     try:
         intake = Intake(log, Blobs(settings.blobs), settings.tenant)
         for group in _groups(files):
             before = log.end(OUTCOMES)
-            prepared = [intake.prepare(read_document(path), path.name) for path in group]
+            prepared = [_prepared(intake, path, advance) for path in group]
             log.append("documents", [record for _, record in prepared])
             receipts = {
                 document.receipt_id: path for path, (document, _) in zip(group, prepared, strict=True)
             }
-            _process(settings)
-            yield from _outcomes(log, before, receipts)
+            _process(settings, advance)
+            for processed in _outcomes(log, before, receipts):
+                advance("outcomes", 1)
+                yield processed
     finally:
         log.close()
 
 
-def _process(settings: Settings) -> None:
+def _prepared(intake: Intake, path: Path, advance: Advance) -> tuple[DocumentReceived, Record]:
+    prepared = intake.prepare(read_document(path), path.name)
+    advance("files", 1)
+    return prepared
+
+
+def _process(settings: Settings, advance: Advance) -> None:
     try:
         with opened(settings) as pipeline:
-            pipeline.drain()
+            pipeline.drain(advance)
     except LogInUse:
         return
 

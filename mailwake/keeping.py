@@ -2,8 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from mailwake.opening import existing_log
@@ -12,13 +13,22 @@ from streams.log import LogError
 from streams.sqlite_log import SqliteLog
 
 LOG_NAME, BLOBS_NAME = "mailwake.db", "blobs"
+CHUNK = 16 * 2**20
 
 
 class NoBackup(LogError):
     """The folder is no backup, or can't become one."""
 
 
-def make_backup(settings: Settings, folder: Path) -> int:
+Progress = Callable[[str, int, int | None], None]
+"""Told how many more bytes of the log, or blobs, are copied, and how many are left, where that is known."""
+
+
+def _unwatched(name: str, done: int, left: int | None) -> None:
+    """Nobody watches."""
+
+
+def make_backup(settings: Settings, folder: Path, progress: Progress = _unwatched) -> int:
     """Copy log and blobs into a new folder; returns its bytes. A folder that is there is complete.
 
     Raises NoBackup, LogError, OSError.
@@ -30,10 +40,10 @@ def make_backup(settings: Settings, folder: Path) -> int:
     shutil.rmtree(half, ignore_errors=True)
     try:
         half.mkdir(parents=True)
-        log.backup(half / LOG_NAME)
+        log.backup(half / LOG_NAME, partial(progress, "bytes of the log"))
         # Blobs come second: they are written before the records that name them, and never change.
         if settings.blobs.is_dir():
-            shutil.copytree(settings.blobs, half / BLOBS_NAME, ignore=shutil.ignore_patterns(".half-*"))
+            _copy_blobs(settings.blobs, half / BLOBS_NAME, progress)
         half.rename(folder)
     finally:
         log.close()
@@ -41,8 +51,18 @@ def make_backup(settings: Settings, folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def put_back(settings: Settings, folder: Path) -> Iterator[str]:
-    """Restore a backup, moving what is there aside; says what it did. Raises NoBackup, LogInUse."""
+def _copy_blobs(source: Path, target: Path, progress: Progress) -> None:
+    def copied(one: str, other: str) -> None:
+        shutil.copy2(one, other)
+        progress("blobs", 1, None)
+
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".half-*"), copy_function=copied)
+
+
+def put_back(
+    settings: Settings, folder: Path, progress: Progress = _unwatched
+) -> Iterator[tuple[Path, Path]]:
+    """Restore a backup; yields what is moved aside for it, from and to. Raises NoBackup, LogInUse."""
     source = folder / LOG_NAME
     if not source.is_file():
         raise NoBackup(f"{folder} holds no {LOG_NAME}: it is no backup")
@@ -53,13 +73,15 @@ def put_back(settings: Settings, folder: Path) -> Iterator[str]:
             log = existing_log(settings)
             stack.callback(log.close)
             stack.enter_context(log.hold())
-        yield from _exchange(settings, folder, aside)
+        yield from _exchange(settings, folder, aside, progress)
 
 
-def _exchange(settings: Settings, folder: Path, aside: str) -> Iterator[str]:
+def _exchange(
+    settings: Settings, folder: Path, aside: str, progress: Progress
+) -> Iterator[tuple[Path, Path]]:
     settings.log_path.parent.mkdir(parents=True, exist_ok=True)
     half = settings.log_path.with_name(settings.log_path.name + ".half")
-    shutil.copyfile(folder / LOG_NAME, half)
+    _copy_log(folder / LOG_NAME, half, progress)
     places = [
         *(settings.log_path.with_name(settings.log_path.name + end) for end in ("", "-wal", "-shm")),
         settings.blobs,
@@ -67,9 +89,16 @@ def _exchange(settings: Settings, folder: Path, aside: str) -> Iterator[str]:
     ]
     for place in places:
         if place.exists():
-            place.rename(place.with_name(place.name + aside))
-            yield f"{place} is now {place.name + aside}"
+            yield place, place.rename(place.with_name(place.name + aside))
     if (folder / BLOBS_NAME).is_dir():
-        shutil.copytree(folder / BLOBS_NAME, settings.blobs)
+        _copy_blobs(folder / BLOBS_NAME, settings.blobs, progress)
     half.rename(settings.log_path)
-    yield f"{folder} is in place"
+
+
+def _copy_log(source: Path, target: Path, progress: Progress) -> None:
+    with source.open("rb") as whole, target.open("wb") as copy:
+        left = source.stat().st_size
+        while chunk := whole.read(CHUNK):
+            copy.write(chunk)
+            left -= len(chunk)
+            progress("bytes of the log", len(chunk), left)

@@ -75,6 +75,8 @@ def _loaded(replay: Replay, live: Lineage) -> Ends:
 
 
 def _compared(replay: Replay, live: Lineage, known: Lineage, rows: int) -> Iterator[Comparison]:
-    for view in replay.warehouse.views():
-        if view.compared:
-            yield compare_view(replay.warehouse, view.name, live.number, known.number, known.span, rows)
+    names = [view.name for view in replay.warehouse.views() if view.compared]
+    replay.progress("views", 0, len(names))
+    for left, name in zip(reversed(range(len(names))), names, strict=True):
+        yield compare_view(replay.warehouse, name, live.number, known.number, known.span, rows)
+        replay.progress("views", 1, left)

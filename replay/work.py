@@ -47,6 +47,7 @@ class Replay:
     """Every stage, without state."""
     pace: Pace = field(default_factory=Pace)
     progress: Callable[[str, int, int], None] = _silent
-    """Told that a stage, or the loader, has dealt with so many more records, and how many are left for it."""
+    """Told that a stage, or the loader, has dealt with so many more records, or so many `views` are compared, and how
+    many are left."""
     at: Callable[[str], None] = _nowhere
     """Told of each boundary at which a crash must lose nothing; tests die there."""

@@ -2,14 +2,20 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from streams.log import LogError
 from streams.sqlite_connections import beside, failures_named
 
+PAGES = 8192
+"""So many are copied between two words about progress."""
 
-def copy_database(source: sqlite3.Connection, target: Path) -> None:
+
+def copy_database(source: sqlite3.Connection, target: Path, progress: Callable[[int, int], None]) -> None:
     """Copy what `source` sees to `target`, which must not exist; it appears there whole or not at all.
+
+    `progress` is told how many more bytes are copied, and how many are left.
 
     `source` is within a read transaction: with its snapshot, writes that happen meanwhile don't make SQLite
     start the copy again. Raises LogError, LogFull.
@@ -24,7 +30,7 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
         with failures_named(target):
             copy = sqlite3.connect(partial, isolation_level=None)
             try:
-                source.backup(copy)
+                source.backup(copy, pages=PAGES, progress=_increments(source, progress))
             finally:
                 copy.close()
         _make_durable(partial)
@@ -34,6 +40,21 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
         raise LogError(f"the backup to {target} failed: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _increments(
+    source: sqlite3.Connection, progress: Callable[[int, int], None]
+) -> Callable[[int, int, int], None]:
+    (page_bytes,) = source.execute("PRAGMA page_size").fetchone()
+    before: int | None = None
+
+    def told(_: int, left: int, total: int) -> None:
+        nonlocal before
+        copied = (total if before is None else before) - left
+        before = left
+        progress(copied * page_bytes, left * page_bytes)
+
+    return told
 
 
 def _make_durable(path: Path) -> None:

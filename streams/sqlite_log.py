@@ -7,7 +7,7 @@ paused and has lost the lock meanwhile writes nothing when it wakes.
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -260,10 +260,13 @@ class SqliteLog:
             ).fetchall()
         return [PartitionStats(TopicPartition(topic, partition), *rest) for topic, partition, *rest in rows]
 
-    def backup(self, target: Path) -> None:
-        """Copy the log as of now to a new file, while others go on writing. Raises LogError."""
+    def backup(self, target: Path, progress: Callable[[int, int], None] = lambda copied, left: None) -> None:
+        """Copy the log as of now to a new file, while others go on writing. Raises LogError.
+
+        `progress` is told how many more bytes are copied, and how many are left.
+        """
         with self._connections.reading() as connection:
-            copy_database(connection, target)
+            copy_database(connection, target, progress)
 
     def close(self) -> None:
         """See `Log.close`."""

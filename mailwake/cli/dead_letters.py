@@ -23,8 +23,9 @@ def list_letters(
 ) -> None:
     """The newest dead letters: where each was read, by which stage, and why it was not understood."""
     from mailwake.cli.output import print_json, print_table
+    from mailwake.cli.progress import waiting
 
-    with _log() as log:
+    with waiting("reading", as_json=as_json), _log() as log:
         newest = list(_letters(log, limit))
     if as_json:
         for offset, letter in newest:

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +36,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
 ) -> None:
     """Simulate 30 days of 50 domains with a few incidents, run the pipeline, and show what came of it."""
-    from mailwake.cli.output import Increments, print_line, progress
+    from mailwake.cli.output import note, print_line
+    from mailwake.cli.progress import Increments, progress, waiting
     from mailwake.pipeline import opened
     from mailwake.settings import Settings
     from mailwake.simulating import days_before_today
@@ -49,19 +51,19 @@ def demo(
     )
     scenario = Scenario(seed, days_before_today(30), messages_per_day=MESSAGES_PER_DAY, incidents="all")
     started = time.monotonic()
-    print_line(
-        "Simulating 30 days of 50 sending domains, their incidents, and the DMARC reports about them ..."
-    )
-    with opened(settings) as pipeline:
-        with progress("simulating") as advance:
+    note("Simulating 30 days of 50 sending domains, their incidents, and the DMARC reports about them ...")
+    with ExitStack() as stack:
+        with waiting("opening"):
+            pipeline = stack.enter_context(opened(settings))
+        with progress("simulating", at_first="simulating") as advance:
             report = into_log(pipeline.log, scenario, Increments(advance))
         simulated = time.monotonic()
         print_line(
             f"  {report.events:,} events and {report.documents:,} gzipped reports in the log "
             f"({simulated - started:.1f} s)"
         )
-        print_line("Running the pipeline: parsing, admitting, counting, loading ...")
-        with progress("") as advance:
+        note("Running the pipeline: parsing, admitting, counting, loading ...")
+        with progress(at_first="running") as advance:
             pipeline.drain(advance)
         tallies = {runner.stage.name: runner.stage.tally() for runner in pipeline.runners}
         print_line(
@@ -103,21 +105,26 @@ def _refuse_if_running(log: Path) -> None:
 
 def _show(pipeline: "Pipeline", incidents: "Sequence[Incident]") -> None:
     from mailwake.cli.output import print_line, print_table
+    from mailwake.cli.progress import waiting
     from mailwake.demo import DMARC_BY_DOMAIN, WORST_DOMAINS, effects
     from sources.simulator import IDENTITY_KINDS
+
+    with waiting("asking the warehouse"):
+        worst = pipeline.warehouse.rows(WORST_DOMAINS)
+        failing = pipeline.warehouse.rows(DMARC_BY_DOMAIN)
+        found = effects(pipeline.warehouse, incidents, IDENTITY_KINDS)
 
     volumes = ("domain", "sent", "delivered %", "bounced %", "deferrals / 100 sent", "complained %")
     print_table(
         "Domains, the worst first (by complaints over 0.1 %, bounces over 2 %)",
         volumes,
-        pipeline.warehouse.rows(WORST_DOMAINS),
+        worst,
     )
     print_line()
     reported = ("domain", "policy", "messages", "DMARC pass %", "failing", "sources", "failing most from")
-    print_table("DMARC, as receivers reported it", reported, pipeline.warehouse.rows(DMARC_BY_DOMAIN))
+    print_table("DMARC, as receivers reported it", reported, failing)
     print_line()
     told = ("incident", "who", "at", "when (UTC)", "shows in", "before", "during")
-    found = effects(pipeline.warehouse, incidents, IDENTITY_KINDS)
     print_table("What the incidents did (the simulation knows the truth)", told, map(_row, found))
 
 

@@ -21,13 +21,14 @@ def emit(
 
     Example: echo '{"type": "MessageSent", "from_domain": "example.com"}' | mailwake emit
     """
-    from mailwake.cli.output import note, print_json, print_line, progress
+    from mailwake.cli.output import note, print_json, print_line
+    from mailwake.cli.progress import progress
     from mailwake.emitter import Emitter
     from mailwake.settings import load_settings
 
     tenant = load_settings().tenant
     emitted = 0
-    with Emitter() as emitter, progress("emitting") as advance:
+    with Emitter() as emitter, progress("emitted", at_first="emitting", as_json=as_json) as advance:
         for first, batch in _batches(tenant):
             _emit(emitter, first, batch)
             emitted += len(batch)

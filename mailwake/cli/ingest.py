@@ -21,17 +21,20 @@ def ingest(
     """
     from mailwake.cli.failures import NOT_SO
     from mailwake.cli.output import print_json, print_table
+    from mailwake.cli.progress import progress, waiting
     from mailwake.ingestion import Processed, ingest_files
     from mailwake.settings import load_settings
     from sources.files import files_under
 
     settings = load_settings()
-    files = list(files_under(paths))
+    with waiting("looking for files", as_json=as_json):
+        files = list(files_under(paths))
     results: list[Processed] = []
-    for result in ingest_files(settings, files):
-        results.append(result)
-        if as_json:
-            print_json(_line(result.path, result.outcome))
+    with progress("ingesting:", {"files": len(files)}, as_json=as_json) as advance:
+        for result in ingest_files(settings, files, advance):
+            results.append(result)
+            if as_json:
+                print_json(_line(result.path, result.outcome))
     if not as_json:
         print_table(
             None, ("path", "member", "kind", "outcome", "records", "reason or warnings"), _rows(results)
@@ -48,11 +51,14 @@ def inspect(
 ) -> None:
     """What files would become: their events, warnings, reasons. Appends nothing."""
     from mailwake.cli.output import print_json, print_line, print_table
+    from mailwake.cli.progress import waiting
     from processors.documents.inspect import inspect as inspect_document
     from sources.files import files_under, read_document
 
     for path in files_under(paths):
-        for found in _inspected(inspect_document(read_document(path), path.name)):
+        with waiting(f"inspecting {path.name}", as_json=as_json):
+            inspection = inspect_document(read_document(path), path.name)
+        for found in _inspected(inspection):
             if as_json:
                 print_json(_line(path, found) | {"events": found["events"]})
                 continue

@@ -5,32 +5,52 @@ from typing import Annotated
 
 import typer
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
 
 def backup(
     folder: Annotated[Path, typer.Argument(help="A new folder for the backup.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Copy the log, as of now, and the blobs into a new folder, while others go on writing.
 
     The warehouse is not copied: it is filled again from the log.
     """
     from mailwake.cli.output import print_json, print_line
+    from mailwake.cli.progress import progress
     from mailwake.keeping import make_backup
     from mailwake.settings import load_settings
 
-    size = make_backup(load_settings(), folder)
+    with progress("copied", at_first="copying", as_json=as_json) as advance:
+        size = make_backup(load_settings(), folder, advance)
     if as_json:
         print_json({"backup": str(folder), "bytes": size})
     else:
         print_line(f"{size:,} bytes in {folder}. To go back to it: mailwake restore {folder}")
 
 
-def restore(folder: Annotated[Path, typer.Argument(help="A folder that mailwake backup made.")]) -> None:
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A folder that mailwake backup made.")],
+    as_json: AsJson = False,
+) -> None:
     """Put a backup in the place of the log, its blobs and the warehouse; what was there is moved aside."""
-    from mailwake.cli.output import print_line
+    from mailwake.cli.output import note, print_json, print_line
+    from mailwake.cli.progress import progress
     from mailwake.keeping import put_back
     from mailwake.settings import load_settings
 
-    for line in put_back(load_settings(), folder):
-        print_line(line)
-    print_line("The warehouse is empty now. To fill it from the log: mailwake run --until-idle")
+    moved: list[tuple[Path, Path]] = []
+    try:
+        with progress("copied", at_first="copying", as_json=as_json) as advance:
+            for pair in put_back(load_settings(), folder, advance):
+                moved.append(pair)
+    finally:
+        # Said whatever happens: a restore that fails half-way has moved some of it.
+        if not as_json:
+            for place, now in moved:
+                print_line(f"{place} is now {now.name}")
+    if as_json:
+        print_json({"restored": str(folder), "moved": {str(place): str(now) for place, now in moved}})
+    else:
+        print_line(f"{folder} is in place, and the warehouse is empty")
+        note("to fill it from the log: mailwake run --until-idle")

@@ -1,17 +1,9 @@
-"""Printing: results on stdout; progress on stderr, and only on a terminal."""
+"""Printing: results on stdout, notes on stderr."""
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
-
-
-class Progress(Protocol):
-    """Told how much more was done."""
-
-    def __call__(self, name: str, records: int) -> None:
-        """So many more records of this kind are done."""
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 def print_json(value: Any) -> None:
@@ -60,47 +52,3 @@ def _shown(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-class Increments:
-    """Turns "so many events so far" into how many more."""
-
-    def __init__(self, advance: Progress) -> None:
-        self._advance, self._before = advance, 0
-
-    def __call__(self, so_far: int) -> None:
-        """So many events are done in all."""
-        self._advance("events", so_far - self._before)
-        self._before = so_far
-
-
-@contextmanager
-def progress(label: str, total: int | None = None) -> Iterator[Progress]:
-    """A bar with count, rate and remaining time on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda name, records: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bars
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Bars(
-        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bars:
-        tasks: Mapping[str, Any] = {}
-
-        def advance(name: str, records: int) -> None:
-            nonlocal tasks
-            if name not in tasks:
-                tasks = {**tasks, name: bars.add_task(f"{label} {name}".strip(), total=total)}
-            bars.advance(tasks[name], records)
-
-        yield advance

@@ -1,6 +1,7 @@
 """`mailwake replay …`: rebuild derived data from the log, compare it with the live one, swap it in."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from replay.differences import Comparison
-    from replay.rebuild import Wanted
+    from replay.estimate import Estimate
+    from replay.rebuild import Rebuilt
     from replay.work import Replay
 
 app = typer.Typer(
@@ -49,6 +51,8 @@ def rebuild(
 ) -> None:
     """Fill the next generation from the log; goes on with a rebuild that was interrupted."""
     from mailwake.cli.failures import USAGE, CommandFailed
+    from replay import rebuild as rebuilding
+    from replay.estimate import estimated
     from replay.rebuild import Wanted
     from replay.span import InvalidSpan, span_between
 
@@ -56,11 +60,16 @@ def rebuild(
         wanted = Wanted(reparse, span_between(begin, end), accept_loss)
     except InvalidSpan as error:
         raise CommandFailed(str(error), USAGE) from None
-    with _replay(throttle, "rebuilding") as replay:
-        if dry_run:
-            _say_estimate(replay, wanted, as_json)
-        else:
-            _rebuild(replay, wanted, as_json)
+    if dry_run:
+        with _replay(throttle, "", as_json) as replay:
+            estimate = estimated(replay, wanted)
+        _say_estimate(estimate, as_json)
+        return
+    with _replay(throttle, "rebuilding:", as_json) as replay:
+        began = time.monotonic()
+        rebuilt = rebuilding.rebuild(replay, wanted)
+        seconds = round(time.monotonic() - began, 1)
+    _say_rebuilt(rebuilt, seconds, as_json)
 
 
 @app.command()
@@ -74,7 +83,7 @@ def verify(
     from mailwake.cli.output import print_json, print_line, print_table
     from replay import verify as comparing
 
-    with _replay(throttle, "catching up") as replay:
+    with _replay(throttle, "verifying:", as_json) as replay:
         verified = comparing.verify(replay, rows)
     if as_json:
         from dataclasses import asdict
@@ -111,7 +120,7 @@ def swap(throttle: Throttle = None, as_json: Json = False) -> None:
     from mailwake.cli.output import note, print_json, print_line
     from replay import swap as swapping
 
-    with _replay(throttle, "catching up") as replay:
+    with _replay(throttle, "catching up:", as_json) as replay:
         before = replay.warehouse.current_generation()
         live = swapping.swap(replay)
     if as_json:
@@ -130,7 +139,7 @@ def list_generations(as_json: Json = False) -> None:
     from replay import generations as kept
     from replay.span import shown
 
-    with _replay(None, "") as replay:
+    with _replay(None, "", as_json) as replay:
         there = kept.listed(replay)
     if as_json:
         print_json({"generations": [asdict(one) for one in there]})
@@ -157,7 +166,7 @@ def drop_generation(
     from mailwake.cli.output import print_json, print_line
     from replay import generations as kept
 
-    with _replay(None, "") as replay:
+    with _replay(None, "", as_json) as replay:
         kept.drop(replay, number)
     if as_json:
         print_json({"dropped": number})
@@ -166,8 +175,9 @@ def drop_generation(
 
 
 @contextmanager
-def _replay(throttle: float | None, label: str) -> "Iterator[Replay]":
+def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Replay]":
     """Log and warehouse, held: so `mailwake up` must not be running."""
+    from mailwake.cli.progress import progress
     from mailwake.opening import existing_log, open_warehouse
     from mailwake.pipeline import fresh_stages
     from mailwake.settings import load_settings
@@ -176,6 +186,7 @@ def _replay(throttle: float | None, label: str) -> "Iterator[Replay]":
 
     settings = load_settings()
     with ExitStack() as stack:
+        advance = stack.enter_context(progress(label, as_json=as_json))
         log = existing_log(settings)
         stack.callback(log.close)
         try:
@@ -193,56 +204,16 @@ def _replay(throttle: float | None, label: str) -> "Iterator[Replay]":
             warehouse,
             lambda: fresh_stages(settings),
             Pace(settings.step_records, throttle),
-            stack.enter_context(_progress(label)),
+            advance,
         )
 
 
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each stage with its rate and remaining time, on a terminal; nothing elsewhere."""
-    import sys
-    import time
-
-    if not (label and sys.stderr.isatty()):
-        yield lambda name, records, left: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    rate = TextColumn("{task.fields[rate]}")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        rate,
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-        began = time.monotonic()
-
-        def advance(name: str, records: int, left: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(f"{label}: {name}", total=None, rate="")
-            bars.advance(tasks[name], records)
-            task = bars.tasks[tasks[name]]
-            per_s = task.completed / max(time.monotonic() - began, 0.001)
-            bars.update(tasks[name], total=task.completed + left, rate=f"{per_s:,.0f}/s")
-
-        yield advance
-
-
-def _rebuild(replay: "Replay", wanted: "Wanted", as_json: bool) -> None:
-    import time
-
+def _say_rebuilt(rebuilt: "Rebuilt", seconds: float, as_json: bool) -> None:
     from mailwake.cli.output import note, print_json, print_line
-    from replay import rebuild as rebuilding
+    from replay.rebuild import origin_of
 
-    began = time.monotonic()
-    rebuilt = rebuilding.rebuild(replay, wanted)
-    seconds = round(time.monotonic() - began, 1)
     known = rebuilt.lineage
-    made_from = rebuilding.origin_of(known)
+    made_from = origin_of(known)
     if as_json:
         found = {"generation": known.number, "made_from": made_from, "span": known.span}
         print_json({**found, "records": dict(rebuilt.records), "seconds": seconds})
@@ -253,13 +224,11 @@ def _rebuild(replay: "Replay", wanted: "Wanted", as_json: bool) -> None:
     note(f"to compare it with the live one: mailwake replay verify{then}")
 
 
-def _say_estimate(replay: "Replay", wanted: "Wanted", as_json: bool) -> None:
+def _say_estimate(estimate: "Estimate", as_json: bool) -> None:
     from dataclasses import asdict
 
     from mailwake.cli.output import print_json, print_line, print_table
-    from replay.estimate import estimated
 
-    estimate = estimated(replay, wanted)
     if as_json:
         print_json({"dry_run": True, **asdict(estimate)})
         return

@@ -20,6 +20,7 @@ def up() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
     usable_folders(settings)
+    logging.getLogger("mailwake").info("opening log %s, warehouse %s", settings.log, settings.warehouse)
     with (
         opened(settings) as pipeline,
         Engine(settings.warehouse_path) as engine,
@@ -28,9 +29,7 @@ def up() -> None:
         workers = pipeline.workers()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: workers.stopping.set())
-        logging.getLogger("mailwake").info(
-            "up: log %s, warehouse %s, queries at %s", settings.log, settings.warehouse, url
-        )
+        logging.getLogger("mailwake").info("up: queries at %s", url)
         note(
             f"query it: curl '{url}/?query=SELECT+1', or mailwake query \"SELECT * FROM freshness\". Ctrl-C stops."
         )
@@ -45,7 +44,8 @@ def run(
 ) -> None:
     """Drive stages and warehouse without serving queries; with --until-idle, as far as the log reaches."""
     from mailwake.cli.failures import USAGE, CommandFailed
-    from mailwake.cli.output import print_json, print_line, progress
+    from mailwake.cli.output import print_json, print_line
+    from mailwake.cli.progress import progress
     from mailwake.pipeline import LOADER, opened
     from mailwake.settings import load_settings
     from streams.log import TopicPartition
@@ -53,7 +53,7 @@ def run(
     letters_topic = TopicPartition("dead.letters")
     if not until_idle:
         raise CommandFailed("say --until-idle, or use mailwake up to run until stopped", USAGE)
-    with opened(load_settings()) as pipeline, progress("") as advance:
+    with progress(as_json=as_json) as advance, opened(load_settings()) as pipeline:
         done = dict.fromkeys((*(runner.stage.name for runner in pipeline.runners), LOADER), 0)
 
         def count(name: str, records: int) -> None:

@@ -30,7 +30,8 @@ def simulate(
     Running it again with the same options appends the same events, which are then recognised and counted once.
     """
     from mailwake.cli.failures import USAGE, CommandFailed
-    from mailwake.cli.output import Increments, note, print_json, print_line, progress
+    from mailwake.cli.output import note, print_json, print_line
+    from mailwake.cli.progress import Increments, progress
     from mailwake.opening import open_log
     from mailwake.settings import load_settings
     from mailwake.simulating import days_before_today, to_ms
@@ -52,7 +53,7 @@ def simulate(
         raise CommandFailed(str(error), USAGE) from None
     log = open_log(settings)
     try:
-        with progress("simulating") as advance:
+        with progress("simulated", at_first="simulating", as_json=as_json) as advance:
             report = into_log(log, scenario, Increments(advance))
     finally:
         log.close()

@@ -54,12 +54,12 @@ def show(offset: Offset, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def retry(offset: Offset) -> None:
+def retry(offset: Offset, as_json: AsJson = False) -> None:
     """Append the origin's bytes again to the topic they were read from, for today's code to try."""
     import time
 
     from mailwake.cli.failures import CommandFailed
-    from mailwake.cli.output import print_line
+    from mailwake.cli.output import print_json, print_line
     from streams.log import Record, TopicPartition
 
     with _log() as log:
@@ -72,7 +72,11 @@ def retry(offset: Offset) -> None:
             )
         record = Record(batch.keys[0], batch.values[0], time.time_ns() // 1_000_000)
         (again,) = log.append(origin.topic, [record], origin.partition)
-    print_line(f"appended again to {origin.topic}/{origin.partition} at {again}")
+    if as_json:
+        where = {"origin_topic": origin.topic, "origin_partition": origin.partition}
+        print_json({"offset": offset, **where, "appended_offset": again})
+    else:
+        print_line(f"appended again to {origin.topic}/{origin.partition} at {again}")
 
 
 @contextmanager

@@ -6,9 +6,11 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="The Avro schemas: list, show, check, generate.")
 
+AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
+
 
 @app.command("list")
-def list_schemas(as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False) -> None:
+def list_schemas(as_json: AsJson = False) -> None:
     """Every record type with its topic, version and wire id."""
     from mailwake.cli.output import print_json, print_table
     from schemas.catalog import TOPIC_OF, versions
@@ -36,14 +38,20 @@ def show(record: Annotated[str, typer.Argument(help="A record's name, e.g. Messa
 
 
 @app.command()
-def check() -> None:
+def check(as_json: AsJson = False) -> None:
     """Whether the committed schemas are what the models say, and every version is compatible with all others."""
-    from mailwake.cli.failures import CommandFailed
-    from mailwake.cli.output import print_line
+    from mailwake.cli.failures import NOT_SO, CommandFailed
+    from mailwake.cli.output import print_json, print_line
+    from mailwake.cli.progress import waiting
     from schemas.catalog import versions
     from schemas.generate import differences
 
-    if found := differences():
+    with waiting("comparing", as_json=as_json):
+        found = differences()
+    if as_json:
+        print_json({"versions": len(versions()), "differences": found})
+        raise typer.Exit(NOT_SO if found else 0)
+    if found:
         raise CommandFailed("\n".join((*found, "to write them: .venv/bin/python -m schemas.generate")))
     print_line(f"{len(versions())} schema versions: as the models say, FULL_TRANSITIVE compatible")
 

@@ -9,7 +9,10 @@ import typer
 STAGES = ("documents", "reputation", "warehouse")
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def status(as_json: AsJson = False) -> None:
     """Topics with their offsets and last event, stages with their lag, dead letters, paused stages."""
     from mailwake.cli.output import print_json, print_line, print_table
     from mailwake.opening import existing_log
@@ -76,20 +79,30 @@ def _iso(ms: int | None) -> str | None:
     return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
-def pause(stage: Annotated[str, typer.Argument(help="documents, reputation or warehouse.")]) -> None:
+def pause(
+    stage: Annotated[str, typer.Argument(help="documents, reputation or warehouse.")], as_json: AsJson = False
+) -> None:
     """Hold one stage back, in the running pipeline and after restarts, until `mailwake resume`."""
-    from mailwake.cli.output import print_line
+    from mailwake.cli.output import print_json, print_line
 
-    _pauses(stage).pause(stage)
-    print_line(f"{stage} is paused; its input waits in the log. To go on: mailwake resume {stage}")
+    pauses = _pauses(stage)
+    was = pauses.paused(stage)
+    pauses.pause(stage)
+    if as_json:
+        print_json({"stage": stage, "paused": True, "was_paused": was})
+    else:
+        print_line(f"{stage} is paused; its input waits in the log. To go on: mailwake resume {stage}")
 
 
-def resume(stage: Annotated[str, typer.Argument(help="A paused stage.")]) -> None:
+def resume(stage: Annotated[str, typer.Argument(help="A paused stage.")], as_json: AsJson = False) -> None:
     """Let a paused stage go on."""
-    from mailwake.cli.output import print_line
+    from mailwake.cli.output import print_json, print_line
 
     was = _pauses(stage).resume(stage)
-    print_line(f"{stage} goes on" if was else f"{stage} was not paused")
+    if as_json:
+        print_json({"stage": stage, "paused": False, "was_paused": was})
+    else:
+        print_line(f"{stage} goes on" if was else f"{stage} was not paused")
 
 
 def _pauses(stage: str) -> Any:

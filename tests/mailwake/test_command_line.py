@@ -63,6 +63,7 @@ def test_ingest_prints_one_object_with_its_keys_for_each_document(empty: World, 
         ("dead-letters", "list", "--json"),
         ("dead-letters", "show", "0", "--json"),
         ("schemas", "list", "--json"),
+        ("schemas", "check", "--json"),
         ("simulate", "--json", "--days", "0.1", "--domains", "2", "--messages-per-day", "100"),
         ("backup", "backup", "--json"),
         ("replay", "generations", "list", "--json"),
@@ -75,6 +76,26 @@ def test_with_json_there_is_nothing_but_json(done: World, command: Sequence[str]
     lines = said.out.splitlines()
     assert lines and all(isinstance(json.loads(line), dict) for line in lines)
     assert not said.err
+
+
+def test_what_is_done_is_told_as_json(done: World) -> None:
+    def told(*command: str) -> object:
+        return json.loads(done.run(*command, "--json").out)
+
+    assert told("pause", "reputation") == {"stage": "reputation", "paused": True, "was_paused": False}
+    assert told("pause", "reputation") == {"stage": "reputation", "paused": True, "was_paused": True}
+    assert told("resume", "reputation") == {"stage": "reputation", "paused": False, "was_paused": True}
+    assert told("resume", "reputation") == {"stage": "reputation", "paused": False, "was_paused": False}
+    letter = done.run("dead-letters", "show", "0", "--json").out
+    origin = {name: json.loads(letter)[name] for name in ("origin_topic", "origin_partition")}
+    end = len(done.records(str(origin["origin_topic"])))
+    assert told("dead-letters", "retry", "0") == {"offset": 0, **origin, "appended_offset": end}
+    assert told("query", "SELECT 1 AS one") == {"one": 1}
+    done.run("backup", "backup")
+    restored = told("restore", "backup")
+    assert isinstance(restored, dict) and restored["restored"] == "backup"
+    assert {Path(place).name for place in restored["moved"]} >= {"mailwake.db", "warehouse"}
+    assert all((done.folder / now).exists() for now in restored["moved"].values())
 
 
 def test_a_pipe_gets_results_and_no_progress(undisturbed: Undisturbed) -> None:

@@ -83,6 +83,7 @@ def assert_told(said: Said, code: int, says: str) -> None:
         (["dead-letters", "show", "7"], USAGE, "no dead letter at offset 7"),
         (["dead-letters", "list", "--limit", "-1"], USAGE, "--limit"),
         (["schemas", "show", "Nothing"], USAGE, "there are DocumentReceived,"),
+        (["query", "SELECT 1", "--json", "--format", "CSV"], USAGE, "not both"),
         (["restore", "missing"], USAGE, "it is no backup"),
         (["restore", "file"], USAGE, "it is no backup"),
         (["backup", "folder"], USAGE, "exists already"),

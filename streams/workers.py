@@ -4,10 +4,12 @@ A neighbour that is busy or absent is waited for, with backoff, and the work kep
 and is raised where they are waited for.
 """
 
+import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,19 @@ class Patience:
     """A step that did at least so much takes no rest: more is waiting."""
 
 
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Let Python look for cycles seldom: a step makes a hundred thousand objects, and not a cycle among them."""
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+
+
 @dataclass(slots=True)
 class Workers:
     """Runs workers, a thread each."""
@@ -58,16 +73,17 @@ class Workers:
             threading.Thread(target=self._guard, args=(worker, until_idle), name=worker.name, daemon=True)
             for worker in self.workers
         ]
-        for thread in threads:
-            thread.start()
-        try:
+        with _seldom_collecting():
             for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.2)
-        finally:
-            self.stopping.set()
-            for thread in threads:
-                thread.join()
+                thread.start()
+            try:
+                for thread in threads:
+                    while thread.is_alive():
+                        thread.join(0.2)
+            finally:
+                self.stopping.set()
+                for thread in threads:
+                    thread.join()
         if self._failure is not None:
             raise self._failure
 

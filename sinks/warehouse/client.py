@@ -74,7 +74,9 @@ class Client:
         with explained(self.where):
             return self._driver.query(sql, parameters=dict(parameters or {})).result_rows
 
-    def insert(self, table: str, columns: Sequence[str], block: bytes | BinaryIO, form: str = "ArrowStream") -> None:
+    def insert(
+        self, table: str, columns: Sequence[str], block: bytes | BinaryIO, form: str = "ArrowStream"
+    ) -> None:
         """Append rows; durable when it returns, but not atomic: cut short, it leaves some of them. Raises SinkBusy."""
         with explained(self.where):
             self._driver.raw_insert(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from sinks.sink import SinkError
-from sinks.warehouse.client import Client
 from sinks.warehouse.arrow import arrow_stream
+from sinks.warehouse.client import Client
 from sinks.warehouse.tables import BUCKETS, FACTS
 
 _DATA = tuple(

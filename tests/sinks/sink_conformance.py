@@ -116,7 +116,12 @@ class SinkConformance(ABC):
         self.load(sink, values, 0, 30)
         whole = self.contents(sink)
         fresh = self.topic + "@7"
-        for prepared, loaded in (((0, 9), (0, 9)), ((9, 20), (9, 15)), ((9, 20), (15, 20)), ((20, 30), (20, 30))):
+        for prepared, loaded in (
+            ((0, 9), (0, 9)),
+            ((9, 20), (9, 15)),
+            ((9, 20), (15, 20)),
+            ((20, 30), (20, 30)),
+        ):
             sink.prepare(cut(values, *prepared, fresh))
             sink.load(cut(values, *loaded, fresh), mark(values, loaded[1], fresh))
         sink.prepare(cut(values, 29, 30, fresh))

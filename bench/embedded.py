@@ -9,6 +9,7 @@ minutes; events are some 300 bytes encoded. Rates count events; the naive fold's
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mailwake.allocators import ENVIRONMENT
 from mailwake.pipeline import Pipeline, open_log, opened
 from mailwake.settings import Settings
 from schemas.codec import decode, decode_fields
@@ -254,7 +256,8 @@ def main() -> None:
                 "--events",
                 str(given.events),
             ]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            environment = {**ENVIRONMENT, **os.environ}
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
             rows.append(Row(**json.loads(done.stdout)))
             if given.json:
                 print(done.stdout.strip(), flush=True)

@@ -3,6 +3,10 @@
 
 def main() -> None:
     """Run the command line and exit. See docs/cli.md for the exit codes."""
+    from mailwake.allocators import keep_little
+
+    keep_little()
+
     from mailwake.cli.app import app
     from mailwake.cli.failures import explained
 

@@ -33,18 +33,21 @@ class EngineLimits:
     """How much memory the engine may use, in bytes, over all connections; fixed when it starts.
 
     ClickHouse's own defaults are for a server: gigabytes of caches. `memory` bounds what all queries, inserts
-    and merges hold at once; a statement that would exceed it fails with MEMORY_LIMIT_EXCEEDED.
+    and merges hold at once; a statement that would exceed it fails with MEMORY_LIMIT_EXCEEDED. `merges` is how many run
+    at once for each of the engine's two threads for them: one of mail events takes a hundred megabytes.
     """
 
     memory: int = 640 * _MIB
     mark_cache: int = 32 * _MIB
     index_cache: int = 32 * _MIB
     condition_cache: int = 8 * _MIB
+    merges: int = 1
 
     def as_server_settings(self) -> dict[str, int]:
         """The settings that chDB takes as start-up arguments."""
         return {
             "max_server_memory_usage": self.memory,
+            "background_merges_mutations_concurrency_ratio": self.merges,
             "mark_cache_size": self.mark_cache,
             "index_mark_cache_size": self.mark_cache,
             "primary_index_cache_size": self.index_cache,

@@ -17,10 +17,11 @@ from sinks.warehouse.tables import BUCKETS, TOPICS
 from streams.log import Mark, TopicPartition
 from streams.topics import plain
 
-PIECE = 50_000
+PIECE = 25_000
 """The most records in one insert, decoded while the one before is under way.
 
-Every insert is a part, and a row is merged each time that the parts grow twentyfold: few large ones cost less.
+Every insert is a part, and a row is merged each time that parts grow twentyfold. Larger ones would load somewhat
+faster, and take more memory.
 """
 
 PIECE_BYTES, PACKED_BYTES = 16 * 2**20, 4 * 2**20

@@ -24,6 +24,8 @@ _HOUR_MS = 3_600_000
 _UNKNOWN = -(2**31)
 _FULL = 65_536
 _MANY = 32
+_LARGEST = 2**21
+"""Runs are merged up to so many ids: a larger merge would take more memory than it saves time."""
 
 
 _DIGITS = ((0, 8), (9, 4), (14, 4), (19, 4), (24, 4), (28, 8))
@@ -75,13 +77,25 @@ def _run(ids: pl.Series, hours: pl.Series) -> _Run:
     return _Run(ids.rechunk(), (hours - base).cast(narrow).rechunk(), base, last)
 
 
+def _sorted_run(parts: Iterable[pl.DataFrame]) -> _Run:
+    whole = pl.concat(parts).sort("id")
+    return _run(whole.get_column("id"), whole.get_column("hour"))
+
+
+def _worth_merging(runs: Sequence[_Run]) -> bool:
+    if len(runs) < 2:
+        return False
+    before, last = (len(run.ids) for run in runs)
+    return before <= 2 * last and before + last <= _LARGEST
+
+
 @dataclass(slots=True)
 class _Hour:
     """The ids that arrived in one hour, as they are kept in chunks."""
 
     next: int = 0
     durable: dict[int, pl.Series | None] = field(default_factory=dict)
-    """Segments by number; their ids are let go of when the hour has closed."""
+    """Segments by number; the ids of small ones are held until the hour has closed, to be merged."""
     fresh: list[pl.Series] = field(default_factory=list)
     """Not yet flushed."""
 
@@ -129,19 +143,21 @@ class Admission:
     def restore(self, chunks: Iterable[tuple[bytes, bytes]], arrival: int | None) -> None:
         """Remember what is in these segments; `arrival` is the partition's clock at that flush."""
         self._now = _UNKNOWN if arrival is None else arrival // _HOUR_MS
-        parts = []
+        parts: list[pl.DataFrame] = []
         for key, chunk in sorted(chunks):
             hour, number = (int(part) for part in key.removeprefix(PREFIX).split(b"/"))
             frame = read_chunk(chunk)
             ids = frame.get_column("id")
             held = self._hours.setdefault(hour, _Hour())
             held.next = max(held.next, number + 1)
-            held.durable[number] = ids if hour == self._now else None
+            held.durable[number] = ids if hour == self._now and _is_small(ids) else None
             if not self._expired(hour):
                 parts.append(frame.with_columns(hour=pl.lit(hour, pl.Int64)))
+            if sum(part.height for part in parts) > _LARGEST - _FULL:
+                self._runs.append(_sorted_run(parts))
+                parts = []
         if parts:
-            whole = pl.concat(parts).sort("id")
-            self._runs = [_run(whole.get_column("id"), whole.get_column("hour"))]
+            self._runs.append(_sorted_run(parts))
 
     def _hours_of(self, arrivals: pl.Series) -> pl.Series:
         hours = arrivals // _HOUR_MS
@@ -186,24 +202,22 @@ class Admission:
         latest = int(new.get_column("hour").max())  # type: ignore[arg-type]
         self._runs = [run for run in self._runs if run.last >= latest - self._window]
         self._runs.append(_run(new.get_column("id"), new.get_column("hour")))
-        while len(self._runs) > 1 and len(self._runs[-2].ids) <= 2 * len(self._runs[-1].ids):
+        while _worth_merging(self._runs[-2:]):
             self._runs[-2:] = [self._merged(self._runs[-2:], latest)]
 
     def _merged(self, runs: Sequence[_Run], latest: int) -> _Run:
-        whole = pl.concat(
-            pl.DataFrame({"id": run.ids, "hour": run.hours.cast(pl.Int64) + run.base}) for run in runs
+        since = pl.col("hour") >= latest - self._window
+        return _sorted_run(
+            pl.DataFrame({"id": run.ids, "hour": run.hours.cast(pl.Int64) + run.base}).filter(since)
+            for run in runs
         )
-        kept = whole.filter(pl.col("hour") >= latest - self._window).sort("id")
-        return _run(kept.get_column("id"), kept.get_column("hour"))
 
     def _expired(self, hour: int) -> bool:
         return self._now != _UNKNOWN and hour < self._now - self._window
 
     def _flush_hour(self, hour: int, held: _Hour) -> dict[bytes, bytes | None]:
         chunks: dict[bytes, bytes | None] = {}
-        small = {
-            number: ids for number, ids in held.durable.items() if ids is not None and len(ids) < _FULL // 2
-        }
+        small = {number: ids for number, ids in held.durable.items() if ids is not None and _is_small(ids)}
         closed = hour < self._now
         fresh = held.fresh
         if (closed and len(small) + bool(fresh) > 1) or len(small) >= _MANY:
@@ -215,13 +229,17 @@ class Admission:
             ids = pl.concat(fresh)
             for at in range(0, len(ids), _FULL):
                 segment = ids.slice(at, _FULL)
-                held.durable[held.next] = segment
+                held.durable[held.next] = segment if _is_small(segment) or hour == _UNKNOWN else None
                 chunks[_key(hour, held.next)] = write_chunk(segment.alias("id").to_frame(), "uncompressed")
                 held.next += 1
         held.fresh = []
         if closed:
             held.durable = dict.fromkeys(held.durable)
         return chunks
+
+
+def _is_small(segment: pl.Series) -> bool:
+    return len(segment) < _FULL // 2
 
 
 def _key(hour: int, number: int) -> bytes:

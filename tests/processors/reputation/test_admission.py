@@ -1,12 +1,14 @@
 """Each fact once, within a window of hours by arrival."""
 
 import random
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.reputation import admission as admission_module
 from processors.reputation.admission import Admission, id_bits
 
 HOUR = 3_600_000
@@ -52,9 +54,18 @@ def restored(chunks: dict[bytes, bytes], hour: int, window: int = 48) -> Admissi
     arrivals=st.lists(
         st.tuples(st.integers(0, 25), st.sampled_from((0, 0, 0, 0, 1, 1, 2, 5, 11))), max_size=80
     ),
+    sizes=st.sampled_from(((65_536, 2**21), (8, 16), (4, 6))),
     seed=st.integers(0, 10**6),
 )
-def test_a_repeat_is_what_was_admitted_within_the_window(arrivals: list[tuple[int, int]], seed: int) -> None:
+def test_a_repeat_is_what_was_admitted_within_the_window(
+    arrivals: list[tuple[int, int]], sizes: tuple[int, int], seed: int
+) -> None:
+    """Whatever the sizes of segments and runs are."""
+    with patch.multiple(admission_module, _FULL=sizes[0], _LARGEST=sizes[1]):
+        _compare_with_the_rule(arrivals, seed)
+
+
+def _compare_with_the_rule(arrivals: list[tuple[int, int]], seed: int) -> None:
     chance = random.Random(seed)
     naive, admission, chunks = Naive(6), Admission(6), dict[bytes, bytes]()
     hours, hour = [], 0

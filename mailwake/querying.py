@@ -33,11 +33,31 @@ def _answer(url: str, sql: str, output_format: str) -> Iterator[bytes]:
     connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port)
     try:
         arguments = urlencode({"database": "mailwake", "default_format": output_format})
-        connection.request("POST", f"/?{arguments}", body=sql.encode())
+        connection.request("POST", f"/?{arguments}", body=sql.encode(errors="surrogateescape"))
         response = connection.getresponse()
         if response.status != 200:
             raise QueryFailed(response.read().decode(errors="replace").strip())
-        while chunk := response.read(CHUNK):
-            yield chunk
+        yield from _without_late_error(response)
+    except http.client.HTTPException as error:
+        raise QueryFailed(
+            f"the answer broke off: {type(error).__name__}; is mailwake up still running?"
+        ) from None
     finally:
         connection.close()
+
+
+def _without_late_error(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """What was answered; then raise the error that came when the answer had begun: it stands at its end, marked."""
+    tag = response.getheader("X-ClickHouse-Exception-Tag", "")
+    mark = b"\r\n__exception__\r\n%b\r\n" % tag.encode()
+    held = b""
+    while chunk := response.read(CHUNK):
+        answer, found, late = (held + chunk).partition(mark)
+        if found:
+            yield answer
+            message = (late + response.read()).rsplit(b"\n", 3)[0]
+            raise QueryFailed(message.decode(errors="replace"))
+        kept = max(0, len(answer) - len(mark) + 1)
+        yield answer[:kept]
+        held = answer[kept:]
+    yield held

@@ -28,7 +28,7 @@ def query(
 
     if as_json and output_format:
         raise CommandFailed("say --json or --format, not both", USAGE)
-    text = sys.stdin.read() if sql == "-" else sql
+    text = sys.stdin.buffer.read().decode(errors="surrogateescape") if sql == "-" else sql
     standard = "PrettyCompact" if sys.stdout.isatty() else "TabSeparatedWithNames"
     answer = ask(load_settings(), text, "JSONEachRow" if as_json else output_format or standard)
     with waiting("asking the warehouse", as_json=as_json):

@@ -9,6 +9,9 @@ import typer
 
 BATCH = 10_000
 
+Line = tuple[int, dict[str, Any]]
+"""Its number, and the fields of its event."""
+
 
 def emit(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -40,15 +43,16 @@ def emit(
         note("to count and load them: mailwake run --until-idle (or leave mailwake up running)")
 
 
-def _batches(tenant: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _batches(tenant: str) -> Iterator[tuple[int, list[Line]]]:
     from mailwake.cli.failures import CommandFailed
 
-    first, batch = 1, []
+    first: int = 1
+    batch: list[Line] = []
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = json.loads(line.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise CommandFailed(
                 f"line {number}: not JSON ({error}); nothing from line {first} on was emitted"
@@ -57,7 +61,7 @@ def _batches(tenant: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
             raise CommandFailed(
                 f"line {number}: an object is wanted; nothing from line {first} on was emitted"
             )
-        batch.append({"tenant": tenant, **fields, "_line": number})
+        batch.append((number, {"tenant": tenant, **fields}))
         if len(batch) == BATCH:
             yield first, batch
             first, batch = number + 1, []
@@ -65,16 +69,15 @@ def _batches(tenant: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         yield first, batch
 
 
-def _emit(emitter: Any, first: int, batch: list[dict[str, Any]]) -> None:
+def _emit(emitter: Any, first: int, batch: list[Line]) -> None:
     from mailwake.cli.failures import REFUSED, CommandFailed, code_of
     from schemas.record import InvalidEvent
     from streams.log import LogError
 
-    lines = [fields.pop("_line") for fields in batch]
     try:
-        emitter.emit_many(batch)
+        emitter.emit_many([fields for _, fields in batch])
     except InvalidEvent as error:
-        line = lines[error.index or 0]
+        line, _ = batch[error.index or 0]
         what = str(error).partition(": ")[2]
         raise CommandFailed(f"line {line}: {what}; nothing from line {first} on was emitted") from None
     except LogError as error:

@@ -193,6 +193,7 @@ def test_a_folder_that_must_not_be_written_to_is_named(tmp_path: Path) -> None:
     ("second_line", "says"),
     [
         (bytes(range(128, 256)), "line 2: not JSON"),
+        (b"\xff\xfe{\x00}\x00", "line 2: not JSON ('utf-8' codec"),
         (b"{", "line 2: not JSON"),
         (b"[" * 100_000, "line 2: not JSON"),
         (b"17", "line 2: an object is wanted"),
@@ -201,6 +202,7 @@ def test_a_folder_that_must_not_be_written_to_is_named(tmp_path: Path) -> None:
         (b'{"type": ["MessageSent"], "from_domain": "example.com"}', "line 2"),
         (b'{"type": "MessageSent", "from_domain": 5}', "from_domain"),
         (b'{"type": "MessageSent", "from_domain": "example.com", "surprise": 1}', "surprise"),
+        (b'{"type": "MessageSent", "from_domain": "example.com", "_line": 1}', "_line"),
         (b'{"type": "MessageSent", "from_domain": "example.com", "occurred_at": 1e99}', "occurred_at"),
         (b'{"type": "MessageSent", "from_domain": "someone@example.com"}', "line 2: MessageSent.from_domain"),
         (b'{"type": "MessageSent", "occurred_at": 1780272000}', "line 2: MessageSent.occurred_at"),

@@ -3,17 +3,20 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mailwake.opening import open_log
 from mailwake.pipeline import opened
 from mailwake.settings import Settings
+from processors.documents.stage import DocumentStage
 from schemas.codec import Undecodable, decode_fields
 from schemas.documents import DocumentReceived
-from sources.files import Intake, read_document
+from sources.files import Intake, name_of, read_document
 from streams.blobs import Blobs
 from streams.log import LogError, LogInUse, Record, TopicPartition
+from streams.pauses import Pauses
 from streams.sqlite_log import SqliteLog
 
 OUTCOMES = TopicPartition("documents.outcomes")
@@ -52,7 +55,8 @@ def ingest_files(
                 document.receipt_id: path for path, (document, _) in zip(group, prepared, strict=True)
             }
             _process(settings, advance)
-            for processed in _outcomes(log, before, receipts):
+            paused = partial(Pauses.beside(settings.log_path).paused, DocumentStage.name)
+            for processed in _outcomes(log, before, receipts, paused):
                 advance("outcomes", 1)
                 yield processed
     finally:
@@ -60,7 +64,7 @@ def ingest_files(
 
 
 def _prepared(intake: Intake, path: Path, advance: Advance) -> tuple[DocumentReceived, Record]:
-    prepared = intake.prepare(read_document(path), path.name)
+    prepared = intake.prepare(read_document(path), name_of(path))
     advance("files", 1)
     return prepared
 
@@ -73,7 +77,9 @@ def _process(settings: Settings, advance: Advance) -> None:
         return
 
 
-def _outcomes(log: SqliteLog, offset: int, receipts: dict[str, Path]) -> Iterator[Processed]:
+def _outcomes(
+    log: SqliteLog, offset: int, receipts: dict[str, Path], paused: Callable[[], bool]
+) -> Iterator[Processed]:
     """Read outcomes until each receipt has one, then to the end: all those of a receipt are there at once."""
     waiting, deadline = set(receipts), time.monotonic() + WAIT_S
     while True:
@@ -87,10 +93,15 @@ def _outcomes(log: SqliteLog, offset: int, receipts: dict[str, Path]) -> Iterato
         if not len(batch):
             if not waiting:
                 return
+            if paused():
+                raise NotProcessed(
+                    f"documents in the log that wait for the stage {DocumentStage.name}: {len(waiting)}; it is paused: "
+                    f"mailwake resume {DocumentStage.name}, then mailwake run --until-idle, unless mailwake up runs"
+                )
             if time.monotonic() > deadline:
                 raise NotProcessed(
-                    f"{len(waiting)} documents are in the log and not processed after {WAIT_S:.0f} s: is the stage "
-                    "paused, or the pipeline behind? mailwake status tells; their outcome will be in the view documents"
+                    f"{len(waiting)} documents are in the log and not processed after {WAIT_S:.0f} s: is the pipeline "
+                    "behind? mailwake status tells; their outcome will be in the view documents"
                 )
             time.sleep(0.1)
 

@@ -55,7 +55,7 @@ class Intake:
             sha256=digest,
             size=len(content),
             content=content if inline else None,
-            name=os.fsencode(name).decode("utf-8", "replace"),
+            name=name,
         )
         return document, Record(key_of(document), encode(document), now)
 
@@ -67,14 +67,21 @@ def files_under(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            hidden = (file for file in path.rglob("*") if file.is_file())
+            files = (file for file in path.rglob("*") if file.is_file())
             yield from sorted(
-                f for f in hidden if not any(p.startswith(".") for p in f.relative_to(path).parts)
+                f for f in files if not any(p.startswith(".") for p in f.relative_to(path).parts)
             )
         elif path.is_file():
             yield path
+        elif path.exists():
+            raise UnreadablePath(f"{path}: neither a file nor a folder (of a pipe, make a file first)")
         else:
             raise UnreadablePath(f"{path}: no such file or folder")
+
+
+def name_of(path: Path) -> str:
+    """A file's name as an event can hold it: bytes that are no UTF-8 are replaced."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def read_document(path: Path) -> bytes:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sources.files import Intake, UnreadablePath, read_document
+from sources.files import Intake, UnreadablePath, name_of, read_document
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class WatchedFolder:
             logger.warning("refused %s", error)
             self._move(file, REFUSED)
             return 0
-        self.intake.receive(content, file.name)
+        self.intake.receive(content, name_of(file))
         self._move(file, TAKEN)
         return 1
 

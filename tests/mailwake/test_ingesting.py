@@ -1,0 +1,23 @@
+"""Ingesting what is no file, and while nobody processes it."""
+
+import os
+from pathlib import Path
+
+from worlds import World
+
+
+def test_a_pipe_is_neither_a_file_nor_a_folder(empty: World, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    said = empty.run("inspect", tmp_path / "pipe", expect=2)
+    assert "neither a file nor a folder" in said.err
+
+
+def test_ingest_says_at_once_that_the_stage_is_paused(empty: World) -> None:
+    (empty.folder / "one.xml").write_bytes(b"no report")
+    empty.run("run", "--until-idle")
+    empty.run("pause", "documents")
+    said = empty.run("ingest", "one.xml", expect=3)
+    assert "mailwake resume documents" in said.err
+    assert not said.out
+    empty.run("resume", "documents")
+    assert empty.run("run", "--until-idle").out.startswith("documents 1 records")

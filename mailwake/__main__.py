@@ -1,5 +1,9 @@
 """`mailwake`, the command: runs the command line, and turns known errors into one line and an exit code."""
 
+import io
+import os
+import sys
+
 
 def main() -> None:
     """Run the command line and exit. See docs/cli.md for the exit codes."""
@@ -10,8 +14,26 @@ def main() -> None:
     from mailwake.cli.app import app
     from mailwake.cli.failures import explained
 
+    _make_streams_fit()
     with explained():
         app(prog_name="mailwake")
+
+
+def _make_streams_fit() -> None:
+    """A closed stream (`>&-`) is as good as /dev/null, and whatever is no text in stdout's encoding is escaped.
+
+    Opened at once, /dev/null takes the closed stream's number, so that no file of ours does.
+    """
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_WRONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def list_letters(
 @app.command()
 def show(offset: Offset, as_json: AsJson = False) -> None:
     """One dead letter, with its bytes (base64, at most the first 64 KiB)."""
-    from mailwake.cli.output import print_json, print_line
+    from mailwake.cli.output import plain, print_json, print_line
 
     with _log() as log:
         letter = _letter(log, offset)
@@ -50,7 +50,7 @@ def show(offset: Offset, as_json: AsJson = False) -> None:
         print_json(fields)
     else:
         for name, value in fields.items():
-            print_line(f"{name:>17}  {value}")
+            print_line(plain(f"{name:>17}  {value}"))
 
 
 @app.command()

@@ -50,14 +50,14 @@ def inspect(
     ] = False,
 ) -> None:
     """What files would become: their events, warnings, reasons. Appends nothing."""
-    from mailwake.cli.output import print_json, print_line, print_table
+    from mailwake.cli.output import plain, print_json, print_line, print_table
     from mailwake.cli.progress import waiting
     from processors.documents.inspect import inspect as inspect_document
-    from sources.files import files_under, read_document
+    from sources.files import files_under, name_of, read_document
 
     for path in files_under(paths):
         with waiting(f"inspecting {path.name}", as_json=as_json):
-            inspection = inspect_document(read_document(path), path.name)
+            inspection = inspect_document(read_document(path), name_of(path))
         for found in _inspected(inspection):
             if as_json:
                 print_json(_line(path, found) | {"events": found["events"]})
@@ -71,7 +71,7 @@ def inspect(
                 f"{found['records']} records",
                 reason,
             ]
-            print_line("  ".join(str(part) for part in head if part))
+            print_line(plain("  ".join(str(part) for part in head if part)))
             rows = [e["fields"] for e in found["events"] if e["type"] == "DmarcRecordReported"]
             if rows:
                 names = ("source_ip", "count", "disposition", "dkim", "spf", "header_from", "envelope_from")

@@ -1,19 +1,31 @@
 """Printing: results on stdout, notes on stderr."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    """One line of JSON on stdout, in ASCII where stdout can't say more; what is no text (a path's bytes) is escaped."""
+    only_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=only_ascii, default=str)
+    sys.stdout.write(_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def print_line(text: str = "") -> None:
     """One line on stdout."""
     sys.stdout.write(text + "\n")
+
+
+def plain(text: str) -> str:
+    """Text with its control characters escaped: names in mail must not command the terminal or forge a line."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 def note(text: str) -> None:
@@ -28,9 +40,10 @@ def complain(text: str) -> None:
 
 
 def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table as wide as the terminal; numbers to the right."""
+    """A table as wide as the terminal; numbers to the right. Cells are shown as they are, brackets included."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     body = [[_shown(value) for value in row] for row in rows]
     numeric = [
@@ -44,7 +57,7 @@ def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequen
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left", header_style="dim", overflow="fold")
     for row in body:
-        table.add_row(*row)
+        table.add_row(*(Text(plain(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

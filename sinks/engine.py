@@ -4,7 +4,7 @@ A process hosts at most one engine, and a folder is open in at most one process.
 of connections share the engine and run in parallel, each with its own session (settings, current database).
 One connection must not be used by two threads at once, nor for a second statement while a stream on it is open.
 
-Everything else that wants the engine, `clickhouse_connect.get_client(dsn="chdb:///folder")` included, shares
+Everything else that wants the engine, `clickhouse_connect.get_client(interface="chdb", path=...)` included, shares
 what `Engine` opened as long as it is open, and with it the limits that `EngineLimits` sets at the start.
 """
 
@@ -82,11 +82,6 @@ class Engine:
             )
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._keeper = self._open(self.limits.as_server_settings())
-
-    @property
-    def dsn(self) -> str:
-        """What `clickhouse_connect.get_client(dsn=...)` wants in order to share this engine."""
-        return f"chdb:///{self.folder}"
 
     def connect(self) -> "Connection":
         """Open another connection (0.2 ms): a session of its own, for one thread at a time.

@@ -93,7 +93,7 @@ def embedded(folder: Path, database: str, limits: EngineLimits | None = None) ->
     """Open the engine over a folder. Raises WarehouseInUse, WarehouseUnavailable."""
     engine = Engine(folder, limits or EngineLimits())
     try:
-        driver = clickhouse_connect.get_client(dsn=engine.dsn)
+        driver = clickhouse_connect.get_client(interface="chdb", path=str(engine.folder))
         driver.command(f"CREATE DATABASE IF NOT EXISTS {database}")
         driver.database = database
     except BaseException:

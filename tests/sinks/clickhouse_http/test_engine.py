@@ -23,7 +23,7 @@ def test_connections_share_the_engine_but_no_session(engine: Engine) -> None:
 
 
 def test_clickhouse_connect_shares_it(engine: Engine) -> None:
-    client = clickhouse_connect.get_client(dsn=engine.dsn)
+    client = clickhouse_connect.get_client(interface="chdb", path=str(engine.folder))
     limit = client.command("SELECT value FROM system.server_settings WHERE name = 'mark_cache_size'")
     client.close()
     assert int(str(limit)) == engine.limits.mark_cache

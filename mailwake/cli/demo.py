@@ -1,5 +1,7 @@
 """`mailwake demo`: thirty days of fifty domains, from nothing to answers."""
 
+import json
+import shlex
 import shutil
 import time
 from contextlib import ExitStack
@@ -23,9 +25,9 @@ MARKER = ".made-by-mailwake-demo"
 """What tells a demo's folder from one that holds something of value."""
 
 CONFIGURATION = """# Made by mailwake demo, which makes this folder anew each time.
-log = "sqlite:///{folder}/mailwake.db"
-warehouse = "chdb:///{folder}/warehouse"
-blobs = "{folder}/blobs"
+log = {log}
+warehouse = {warehouse}
+blobs = {blobs}
 """
 
 
@@ -44,11 +46,7 @@ def demo(
     from sources.simulator import Scenario, into_log
 
     configuration = _prepare(folder)
-    settings = Settings(
-        log=f"sqlite:///{quote(str(folder / 'mailwake.db'))}",
-        warehouse=f"chdb:///{quote(str(folder / 'warehouse'))}",
-        blobs=folder / "blobs",
-    )
+    settings = Settings.model_validate(_places(folder))
     scenario = Scenario(seed, days_before_today(30), messages_per_day=MESSAGES_PER_DAY, incidents="all")
     started = time.monotonic()
     note("Simulating 30 days of 50 sending domains, their incidents, and the DMARC reports about them ...")
@@ -86,8 +84,18 @@ def _prepare(folder: Path) -> Path:
     _refuse_if_running(folder / "mailwake.db")
     for made in (*folder.glob("mailwake.db*"), folder / "warehouse", folder / "blobs"):
         shutil.rmtree(made) if made.is_dir() else made.unlink(missing_ok=True)
-    configuration.write_text(CONFIGURATION.format(folder=quote(str(folder))))
+    places = {name: json.dumps(place, ensure_ascii=False) for name, place in _places(folder).items()}
+    configuration.write_text(CONFIGURATION.format(**places), "utf-8")
     return configuration
+
+
+def _places(folder: Path) -> dict[str, str]:
+    """The settings of a demo in this folder; the first two are URLs."""
+    return {
+        "log": f"sqlite:///{quote(str(folder / 'mailwake.db'))}",
+        "warehouse": f"chdb:///{quote(str(folder / 'warehouse'))}",
+        "blobs": str(folder / "blobs"),
+    }
 
 
 def _refuse_if_running(log: Path) -> None:
@@ -148,13 +156,17 @@ def _row(effect: "Effect") -> tuple[object, ...]:
 def _show_commands(configuration: Path) -> None:
     from mailwake.cli.output import print_line
 
-    prefix = f"MAILWAKE_CONFIG={configuration} .venv/bin/mailwake"
+    prefix = f"MAILWAKE_CONFIG={shlex.quote(str(configuration))} .venv/bin/mailwake"
     print_line(
         f"""
 Three commands worth trying:
 
   {prefix} query "SELECT provider, enhanced_code, count() AS times, any(response) AS example FROM mail_events WHERE kind = 'deferred' GROUP BY ALL ORDER BY times DESC LIMIT 10"
   {prefix} status
-  {prefix} up        # then, from another terminal: curl 'http://127.0.0.1:8123/?database=mailwake&query=SELECT+*+FROM+freshness+FORMAT+PrettyCompact'
+  {prefix} up
+
+The last one runs until it is stopped (Ctrl-C), and answers meanwhile. From another terminal:
+
+  curl 'http://127.0.0.1:8123/?database=mailwake&query=SELECT+*+FROM+freshness+FORMAT+PrettyCompact'
 """
     )

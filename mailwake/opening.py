@@ -81,6 +81,10 @@ def existing_warehouse(settings: Settings) -> Path:
 def usable_warehouse(settings: Settings) -> Path:
     """The folder that the settings name, which need not exist. Raises SettingsError where it can't be a warehouse."""
     folder = settings.warehouse_path.absolute()
+    if "?" in str(folder):
+        raise SettingsError(
+            f"the warehouse {folder}: chDB opens no path with a ? in it; let MAILWAKE_WAREHOUSE name another"
+        )
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"the warehouse {folder} is a file: let MAILWAKE_WAREHOUSE name a folder")
     if folder.is_dir() and not os.access(folder, os.W_OK):

@@ -143,6 +143,7 @@ def test_arguments_of_commands_that_open_the_warehouse(
             "let MAILWAKE_WAREHOUSE name a folder",
         ),
         ({"WAREHOUSE": "chdb:///file"}, ["query", "SELECT 1"], USAGE, "is a file"),
+        ({"WAREHOUSE": "chdb:///what%3F"}, ["run", "--until-idle"], USAGE, "no path with a ? in it"),
         ({"WAREHOUSE": "chdb:///none"}, ["query", "SELECT 1"], USAGE, "mailwake run --until-idle fills it"),
         ({"WAREHOUSE": "chdb:///file/x"}, ["up"], USAGE, "let MAILWAKE_WAREHOUSE name another place"),
         ({"BLOBS": "file"}, ["ingest", "large"], USAGE, "file"),

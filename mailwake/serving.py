@@ -3,14 +3,18 @@
 import contextlib
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mailwake.settings import Settings
 from sinks.clickhouse_http.server import HttpServer, HttpSettings
 from sinks.clickhouse_http.settings import QueryLimits
 from sinks.engine import Engine
+
+CONNECT_S = 5.0
 
 
 @contextmanager
@@ -40,10 +44,15 @@ def serving(engine: Engine, settings: Settings, port: int) -> Iterator[str]:
 
 
 def running_url(settings: Settings) -> str | None:
-    """Where the pipeline that runs on this log serves queries; None when none does."""
+    """Where the pipeline that runs on this log serves queries; None when none does.
+
+    What a killed one left may name a process that is another one by now, so the port must answer as well.
+    """
     with contextlib.suppress(OSError, ValueError):
         said = json.loads(_note(settings).read_text())
         os.kill(said["pid"], 0)
+        parts = urlsplit(str(said["url"]))
+        socket.create_connection((parts.hostname or "", parts.port or 0), CONNECT_S).close()
         return str(said["url"])
     return None
 

@@ -1,6 +1,8 @@
 """Queries that fail when the answer has begun, or that are no text."""
 
+import json
 import os
+import socket
 
 import pytest
 from worlds import World
@@ -28,3 +30,13 @@ def test_a_query_that_is_no_text_is_refused_like_any_other(empty: World) -> None
         empty.run("query", "-", stdin=sql, expect=1, PYTHONIOENCODING="utf-8:strict"),
     ):
         assert said.err.startswith("mailwake: Code: 62. DB::Exception: the statement is not UTF-8")
+
+
+def test_what_a_killed_pipeline_left_is_not_asked(empty: World) -> None:
+    """Its process id may be another process's by now: in a container it often is."""
+    empty.run("run", "--until-idle")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    note = {"url": f"http://127.0.0.1:{port}", "pid": os.getpid()}
+    (empty.folder / "mailwake.db.serving").write_text(json.dumps(note))
+    assert empty.run("query", "SELECT 1 AS one").out == "one\n1\n"

@@ -8,12 +8,10 @@ import sys
 def main() -> None:
     """Run the command line and exit. See docs/cli.md for the exit codes."""
     from mailwake.allocators import keep_little
-
-    keep_little()
-
     from mailwake.cli.app import app
     from mailwake.cli.failures import explained
 
+    keep_little()
     _make_streams_fit()
     with explained():
         app(prog_name="mailwake")

@@ -110,6 +110,6 @@ def opened(settings: Settings, at: Callable[[str], None] = lambda _: None) -> It
         runners = tuple(StageRunner(log, stage, live.live, settings.step_records, at) for stage in stages)
         sink = warehouse.sink(live.number)
         stack.callback(sink.close)
-        loader = Loader(log, sink, live.load_plan(stages, 2 * settings.step_records), at)
+        loader = Loader(log, sink, live.load_plan(stages, settings.step_records), at)
         stack.callback(loader.close)
         yield Pipeline(log, warehouse, live, runners, loader, settings)

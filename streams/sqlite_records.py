@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from streams.log import Batch, LogError, OffsetGone, Record, TopicPartition
 from streams.sqlite_schema import OFFSET_BITS
 
-READ_BYTES = 16 * 2**20
+READ_BYTES = 8 * 2**20
 """About how much one read returns at most, so that large records do not fill the memory."""
 
 _FETCH = 64

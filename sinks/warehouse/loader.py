@@ -24,7 +24,7 @@ Every insert is a part, and a row is merged each time that parts grow twentyfold
 faster, and take more memory.
 """
 
-PIECE_BYTES, PACKED_BYTES = 16 * 2**20, 4 * 2**20
+PIECE_BYTES, PACKED_BYTES = 12 * 2**20, 4 * 2**20
 """The most bytes of them, one record's excepted; a byte of packed records is more of a row."""
 
 PACKED_TOPICS = frozenset(table.topic for table in BUCKETS)

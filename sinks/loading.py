@@ -77,13 +77,13 @@ class Loader:
         return len(batch)
 
     def _read(self, source: TopicPartition) -> Batch:
-        """The next batch; after a large one, the one behind it is read and prepared while this one is loaded."""
-        position, limit = self._positions[source], self._plan.batch_records
+        """The next batch; where as much again is waiting, that is read and prepared while this one is loaded."""
+        position = self._positions[source]
         ahead = self._ahead.pop(source, None)
         batch = ahead.result() if ahead is not None else None
         if batch is None or batch.first != position or batch.next == batch.first:
-            batch = self._log.read(source, position, limit)
-        if 2 * len(batch) > limit:
+            batch = self._log.read(source, position, self._plan.batch_records)
+        if len(batch) and self._log.end(source) - batch.next >= len(batch):
             self._ahead[source] = self._reader.submit(self._read_ahead, source, batch.next)
         return batch
 

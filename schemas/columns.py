@@ -5,6 +5,7 @@ numbers that are known, as extra fields of the file's schema: a body that is too
 shifts them, and the batch is then searched, half by half, for the culprits.
 """
 
+import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -169,12 +170,14 @@ def _as_int(kind: Any) -> Any:
 
 
 _guard_list: list[bytes] = []
+_guards_grow = threading.Lock()
 
 
 def _guards(count: int) -> list[bytes]:
     """The numbers 0, 1, 2, ... as Avro ints; made once, as far as the largest batch so far."""
-    for number in range(len(_guard_list), count):
-        _guard_list.append(write_long(number))
+    if len(_guard_list) < count:
+        with _guards_grow:
+            _guard_list.extend(write_long(number) for number in range(len(_guard_list), count))
     return _guard_list
 
 

@@ -110,12 +110,12 @@ def _make_folder(folder: Path, what: str) -> None:
 
 
 def _need_room(folder: Path) -> None:
-    """Raise SinkBusy where the engine would find no room for its files: it leaves empty ones and never opens again."""
-    from sinks.sink import SinkBusy
+    """Raise SinkFull where the engine would find no room for its files: it leaves empty ones and never opens again."""
+    from sinks.sink import SinkFull
 
     left = shutil.disk_usage(folder).free
     if left < ROOM_TO_OPEN:
-        raise SinkBusy(
+        raise SinkFull(
             f"the warehouse in {folder} has no room left ({left // 2**20} MiB; opening it takes "
             f"{ROOM_TO_OPEN // 2**20}): free some space; nothing is lost, run it again"
         )

@@ -1,11 +1,14 @@
 """Loads the log into a sink: from the position that the sink itself holds, batch by batch."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from processors.dead_letters import dead_letter
 from sinks.sink import Sink
+from streams import metrics
+from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, LogError, Mark, Record, TopicPartition
 from streams.runner import as_slice
 from streams.topics import plain
@@ -43,6 +46,7 @@ class Loader:
         self._let_retention_wait()
         self._reader = ThreadPoolExecutor(1, "read-ahead")
         self._ahead: dict[TopicPartition, Future[Batch]] = {}
+        metrics.DEAD_LETTERS.begin(sink.name)
 
     def close(self) -> None:
         """Stop reading ahead; log and sink stay open."""
@@ -56,25 +60,42 @@ class Loader:
         """How many records are waiting."""
         return sum(self._log.end(source) - position for source, position in self._positions.items())
 
+    def lag_seconds(self) -> float:
+        """How much event time is waiting, in seconds, in the topic that is furthest behind."""
+        behind = (seconds_behind(self._log, source, position) for source, position in self._positions.items())
+        return max(behind, default=0.0)
+
     def _load(self, source: TopicPartition) -> int:
+        name, took = self._sink.name, metrics.PHASE_SECONDS
+        begun = time.perf_counter()
         batch = self._read(source)
         if batch.next == batch.first:
             return 0
+        took.observe(time.perf_counter() - begun, name, "read")
         self._at("read")
         records = as_slice(batch)
-        loaded = self._sink.load(records, self._log.mark(source, batch.next))
+        with took.timing(name, "load"):
+            loaded = self._sink.load(records, self._log.mark(source, batch.next))
         self._at("loaded")
         checked = plain(source.topic) in self._plan.checked_by_stages
         letters = [
             dead_letter(records, index, self._sink.name, reason, batch.timestamps[index])
             for index, reason in (() if checked else loaded.bad)
         ]
-        with self._log.transaction() as transaction:
+        with took.timing(name, "write"), self._log.transaction() as transaction:
             transaction.append("dead.letters", [Record(e.key, e.value, e.recorded_at) for e in letters])
             transaction.commit(self._plan.group, source, batch.next)
         self._positions[source] = batch.next
         self._at("committed")
+        self._tell(plain(source.topic), len(batch), loaded.rows, len(letters))
         return len(batch)
+
+    def _tell(self, topic: str, taken: int, rows: int, letters: int) -> None:
+        name = self._sink.name
+        metrics.RECORDS_IN.add(taken, name, topic)
+        metrics.BATCH_RECORDS.observe(taken, name)
+        metrics.ROWS_LOADED.add(rows, topic)
+        metrics.DEAD_LETTERS.add(letters, name)
 
     def _read(self, source: TopicPartition) -> Batch:
         """The next batch; where as much again is waiting, that is read and prepared while this one is loaded."""

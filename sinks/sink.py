@@ -22,6 +22,10 @@ class SinkBusy(SinkError):
     """The sink is absent, full or too busy. The position has not moved: load the same slice again later."""
 
 
+class SinkFull(SinkBusy):
+    """The sink has no room left."""
+
+
 class SinkRefused(SinkError):
     """The sink does not take this slice, now or later: it does not continue what the sink holds."""
 

@@ -22,8 +22,9 @@ from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.documents import DocumentReceived
 from schemas.mail import MAIL_EVENTS
 from schemas.record import Event, InvalidEvent
+from streams import metrics
 from streams.keys import key_of
-from streams.log import Log, LogError, Record
+from streams.log import Log, LogError, LogFull, Record
 
 EventLike = Event | Mapping[str, Any]
 """An event, or its fields with the record's name under `type`."""
@@ -125,18 +126,25 @@ class Emitter:
         return together, False
 
     def _append(self, together: Sequence[_Append]) -> None:
+        records = _merged(together)
         try:
-            self._log.append_all(_merged(together))
+            with metrics.EMITTER_SECONDS.timing():
+                self._log.append_all(records)
         except LogError as error:
             if len(together) == 1:
+                metrics.EMITTER_APPENDS.add(1, "full" if isinstance(error, LogFull) else "failed")
                 together[0].done.set_exception(error)
                 return
             for append in together:
                 self._append([append])
         except Exception as error:  # noqa: BLE001 - raised where each of them is waited for
+            metrics.EMITTER_APPENDS.add(1, "failed")
             for append in together:
                 append.done.set_exception(error)
         else:
+            metrics.EMITTER_APPENDS.add(1, "durable")
+            for topic, appended in records.items():
+                metrics.EMITTER_RECORDS.add(len(appended), topic)
             for append in together:
                 append.done.set_result(None)
 

@@ -1,12 +1,15 @@
 """Drives one stage over the log: read, take, flush, and one transaction that holds all that came of it."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from processors.stage import Emission, Flush, Slice, Stage
+from streams import metrics
+from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, Record
-from streams.topics import shadow
+from streams.topics import plain, shadow
 
 Boundary = Literal["read", "taken", "flushed", "written", "committed"]
 """The places within a step at which a crash must lose nothing; tests die at each of them."""
@@ -66,6 +69,9 @@ class StageRunner:
         self._position = log.committed(self.group).get(self.source, 0)
         self._prepared: _Prepared | None = None
         stage.restore(log.state(self._state))
+        self._told = stage.tally()
+        for counter in (metrics.DEAD_LETTERS, metrics.REPEATS, metrics.LATE_ADDITIONS):
+            counter.begin(stage.name)
 
     def step(self) -> int:
         """Deal with some records; returns how many, 0 when there are none. Raises LogError."""
@@ -80,27 +86,49 @@ class StageRunner:
         """How many records are waiting."""
         return self._log.end(self.source) - self._position
 
+    def lag_seconds(self) -> float:
+        """How much event time is waiting, in seconds."""
+        return seconds_behind(self._log, self.source, self._position)
+
     def _prepare(self) -> _Prepared | None:
+        name, took = self.stage.name, metrics.PHASE_SECONDS
+        begun = time.perf_counter()
         batch = self._log.read(self.source, self._position, self._step_records)
         if batch.next == batch.first:
             return None
+        took.observe(time.perf_counter() - begun, name, "read")
         self._at("read")
-        self.stage.take(as_slice(batch))
+        with took.timing(name, "take"):
+            self.stage.take(as_slice(batch))
         self._at("taken")
-        flush = self.stage.flush()
+        with took.timing(name, "flush"):
+            flush = self.stage.flush()
         self._at("flushed")
         return _Prepared(batch.next, len(batch), flush)
 
     def _write(self, step: _Prepared) -> int:
-        with self._log.transaction() as transaction:
-            for topic, records in _by_topic(step.flush.emissions).items():
+        emitted = _by_topic(step.flush.emissions)
+        with metrics.PHASE_SECONDS.timing(self.stage.name, "write"), self._log.transaction() as transaction:
+            for topic, records in emitted.items():
                 transaction.append(self._generation.topic(topic), records)
             transaction.put_state(self._state, step.flush.chunks)
             transaction.commit(self.group, self.source, step.next)
             self._at("written")
         self._position = step.next
         self._at("committed")
+        self._tell(step.records, emitted)
         return step.records
+
+    def _tell(self, taken: int, emitted: Mapping[str, Sequence[Record]]) -> None:
+        name, tally = self.stage.name, self.stage.tally()
+        metrics.RECORDS_IN.add(taken, name, plain(self.source.topic))
+        metrics.BATCH_RECORDS.observe(taken, name)
+        for topic, records in emitted.items():
+            metrics.RECORDS_OUT.add(len(records), name, topic)
+        metrics.DEAD_LETTERS.add(len(emitted.get("dead.letters", ())), name)
+        metrics.REPEATS.add(tally.repeats - self._told.repeats, name)
+        metrics.LATE_ADDITIONS.add(tally.late - self._told.late, name)
+        self._told = tally
 
 
 def as_slice(batch: Batch) -> Slice:

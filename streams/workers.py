@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from streams import metrics
+
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
@@ -62,13 +64,19 @@ class Workers:
     workers: Sequence[Worker]
     patience: Patience
     progress: Callable[[str, int], None] = lambda name, records: None
+    """Told of every step that ended well, and of every rest of a paused worker."""
     stopping: threading.Event = field(default_factory=threading.Event)
+    waits: Callable[[str, Exception], None] = lambda name, error: None
+    """Told of every step that found a neighbour busy and will be tried again."""
     _failure: BaseException | None = None
     _idle: dict[str, threading.Event] = field(default_factory=dict)
 
     def run(self, until_idle: bool) -> None:
         """Step until all are idle, or until `stopping` is set. Raises the first failure of any of them."""
         self._idle = {worker.name: threading.Event() for worker in self.workers}
+        for worker in self.workers:
+            for kind in self.patience.busy:
+                metrics.WAITS.begin(metrics.stage_of(worker.name), metrics.reason_of(kind))
         threads = [
             threading.Thread(target=self._guard, args=(worker, until_idle), name=worker.name, daemon=True)
             for worker in self.workers
@@ -115,6 +123,8 @@ class Workers:
                 limit = self.patience.give_up_after_s
                 if limit is not None and time.monotonic() - since > limit:
                     raise
+                self.waits(worker.name, error)
+                metrics.WAITS.add(1, metrics.stage_of(worker.name), metrics.reason_of(error))
                 logger.warning("%s waits %.1f s: %s", worker.name, wait, error)
                 if self.stopping.wait(wait):
                     return 0

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +17,16 @@ from sinks.clickhouse_http import body, compression, native, request, settings, 
 from sinks.clickhouse_http.errors import (
     AUTHENTICATION_FAILED,
     READONLY,
+    SETTING_CONSTRAINT_VIOLATION,
     SYNTAX_ERROR,
+    TIMEOUT_EXCEEDED,
     TOO_MANY_SIMULTANEOUS_QUERIES,
     UNKNOWN_EXCEPTION,
     ClickHouseError,
 )
 from sinks.clickhouse_http.execution import RunningQuery, Session, Summary, canonical, insert, write
 from sinks.clickhouse_http.formats import check_output_format, content_type
+from streams import metrics
 
 if TYPE_CHECKING:
     from sinks.engine import Engine
@@ -33,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 _KIB = 1024
 _HELD_BACK = 256 * _KIB
+_GREETING = "greeting"
+_REFUSALS = frozenset({READONLY, AUTHENTICATION_FAILED, SETTING_CONSTRAINT_VIOLATION})
 _READS = ("SELECT", "WITH", "(", "SHOW", "DESC", "EXISTS", "EXPLAIN", "FROM")
 
 
@@ -97,26 +103,49 @@ class Written:
 
 async def answer(interface: Interface, incoming: web.Request) -> web.StreamResponse:
     """Answer a query, or a greeting without one; errors as ClickHouse words them."""
+    begun, outcome = time.perf_counter(), "left"
+    try:
+        response, outcome = await _answered(interface, incoming)
+        if not response.prepared:
+            await _taken(interface, incoming, response.prepare(incoming))
+            await _taken(interface, incoming, response.write_eof())
+    except BaseException:
+        outcome = "left"
+        raise
+    finally:
+        if outcome != _GREETING:
+            metrics.QUERIES.add(1, outcome)
+            metrics.QUERY_SECONDS.observe(time.perf_counter() - begun, outcome)
+    return response
+
+
+async def _answered(interface: Interface, incoming: web.Request) -> tuple[web.StreamResponse, str]:
+    """The answer, whether already sent or not, and the outcome that metrics know it by."""
     query_id = str(uuid.uuid4())
     try:
         arguments = await body.arguments(incoming, interface.limits)
         query = request.parsed(arguments, incoming.headers, query_id)
         query_id = query.query_id
         if incoming.method in {"GET", "HEAD"} and not query.text:
-            return web.Response(text="Ok.\n")
-        response = await _run(interface, incoming, query)
+            return web.Response(text="Ok.\n"), _GREETING
+        return await _run(interface, incoming, query), "answered"
     except ClickHouseError as error:
-        response = _refusal(interface, query_id, error)
+        return _refusal(interface, query_id, error), _outcome(error)
     except ConnectionError:
         raise
     except Exception:
         logger.exception("a request to ClickHouse's HTTP interface failed for a reason that is not foreseen")
         unforeseen = ClickHouseError.of(UNKNOWN_EXCEPTION, "the request could not be answered; see the log")
-        response = _refusal(interface, query_id, unforeseen)
-    if not response.prepared:
-        await _taken(interface, incoming, response.prepare(incoming))
-        await _taken(interface, incoming, response.write_eof())
-    return response
+        return _refusal(interface, query_id, unforeseen), "failed"
+
+
+def _outcome(error: ClickHouseError) -> str:
+    """What metrics call this error."""
+    if error.code in _REFUSALS:
+        return "refused"
+    if error.code == TOO_MANY_SIMULTANEOUS_QUERIES:
+        return "busy"
+    return "wrong" if 400 <= error.status < 500 and error.code != TIMEOUT_EXCEEDED else "failed"
 
 
 def _refusal(interface: Interface, query_id: str, error: ClickHouseError) -> web.Response:
@@ -278,6 +307,7 @@ def _with_late_error(chunks: Iterator[bytes], tag: str) -> Iterator[bytes]:
     try:
         yield from chunks
     except ClickHouseError as error:
+        metrics.QUERY_LATE_ERRORS.add(1)
         message = error.text.encode()
         mark = tag.encode()
         yield b"\r\n__exception__\r\n%b\r\n%b\n%d %b\r\n__exception__\r\n" % (

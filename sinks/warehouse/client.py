@@ -1,6 +1,6 @@
 """The seam to ClickHouse: three verbs over clickhouse-connect, the same for the embedded engine and a server.
 
-What it raises is what the rest of the sink knows: SinkBusy for what passes, everything else as it came.
+What it raises is what the rest of the sink knows: SinkBusy, or SinkFull, for what passes, everything else as it came.
 """
 
 import errno
@@ -16,7 +16,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from sinks.engine import Engine, EngineLimits
-from sinks.sink import SinkBusy
+from sinks.sink import SinkBusy, SinkFull
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as Driver
@@ -115,12 +115,12 @@ def over_http(url: str, database: str) -> Client:
 
 @contextmanager
 def explained(where: str) -> Iterator[None]:
-    """Raise SinkBusy for what passes, and says so of the warehouse at `where`; everything else as it came."""
+    """Raise SinkBusy, or SinkFull, for what passes, and say so of the warehouse at `where`; everything else as it came."""
     try:
         yield
     except (ClickHouseError, OSError, RuntimeError) as error:
         if _is_full(error):
-            raise SinkBusy(
+            raise SinkFull(
                 f"the warehouse {where} has no room left: free some space; nothing is lost, loading goes on by itself "
                 f"({_short(error)})"
             ) from error

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from mailwake.opening import open_log, open_warehouse
 from mailwake.settings import Settings
@@ -12,7 +13,7 @@ from processors.reputation.stage import ReputationStage
 from processors.stage import Stage
 from replay.lineage import Lineage, live_lineage
 from sinks.loading import Loader
-from sinks.sink import SinkBusy
+from sinks.sink import SinkBusy, SinkFull
 from sinks.warehouse.warehouse import Warehouse
 from sources.files import Intake
 from sources.watch import FolderBusy, WatchedFolder
@@ -21,9 +22,10 @@ from streams.log import LogFull
 from streams.pauses import Pauses
 from streams.runner import StageRunner
 from streams.sqlite_log import SqliteLog
+from streams.vitals import Watched
 from streams.workers import Patience, Worker, Workers
 
-BUSY = (LogFull, SinkBusy)
+BUSY = (LogFull, SinkBusy, SinkFull)
 """What passes: the disk is full, the warehouse is busy."""
 
 RETENTION_EVERY_S = 300.0
@@ -66,6 +68,18 @@ class Pipeline:
     def lag(self) -> int:
         """How many records are waiting for a stage or the warehouse."""
         return sum(runner.lag() for runner in self.runners) + self.loader.lag()
+
+    def watched(self) -> list[Watched]:
+        """The stages and the loader, each as who watches it sees it."""
+        pauses = Pauses.beside(self.settings.log_path)
+        parts: dict[str, StageRunner | Loader] = {
+            **{runner.stage.name: runner for runner in self.runners},
+            LOADER: self.loader,
+        }
+        return [
+            Watched(name, part.lag, part.lag_seconds, partial(pauses.paused, name))
+            for name, part in parts.items()
+        ]
 
     def _workers(self) -> list[Worker]:
         pauses = Pauses.beside(self.settings.log_path)

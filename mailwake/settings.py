@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     """Where `mailwake up` serves ClickHouse's HTTP interface."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8123
     """Its port; 0 takes any that is free."""
+    metrics_host: str = "127.0.0.1"
+    """Where `mailwake up` serves /metrics, /healthz and /readyz; empty: nowhere."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9464
+    """Its port; 0: nowhere."""
+    stall_seconds: Annotated[int, Field(ge=1)] = 120
+    """How long a stage may have input and make no progress before /healthz is red."""
     watch: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders from which `mailwake up` takes documents, separated by commas in the environment."""
     step_records: Annotated[int, Field(ge=1, le=1_000_000)] = 25_000

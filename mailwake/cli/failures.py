@@ -49,6 +49,7 @@ def _said(error: OSError) -> str:
 def code_of(error: Exception) -> int | None:
     """The exit code of an error that a user can cause or meet; None for a bug."""
     from mailwake.keeping import NoBackup
+    from mailwake.monitor_server import MonitorCannotListen
     from mailwake.opening import NoLog, NoWarehouse
     from mailwake.querying import QueryFailed
     from mailwake.settings import SettingsError
@@ -68,6 +69,7 @@ def code_of(error: Exception) -> int | None:
         (QueryFailed, NOT_SO),
         (InvalidEvent, NOT_SO),
         (CannotListen, REFUSED),
+        (MonitorCannotListen, REFUSED),
         (LogFull, NO_ROOM),
         (SinkBusy, NO_ROOM),
         (LogError, REFUSED),

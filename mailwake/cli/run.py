@@ -7,10 +7,12 @@ import typer
 
 
 def up() -> None:
-    """Run until stopped: watched folders, stages, the warehouse, and ClickHouse's HTTP interface."""
+    """Run until stopped: watched folders, stages, the warehouse, ClickHouse's HTTP interface, metrics and health."""
     import logging
 
     from mailwake.cli.output import note
+    from mailwake.monitor_server import monitored
+    from mailwake.monitoring import PARTS, watching
     from mailwake.opening import usable_folders
     from mailwake.pipeline import opened
     from mailwake.serving import served
@@ -22,6 +24,7 @@ def up() -> None:
     usable_folders(settings)
     logging.getLogger("mailwake").info("opening log %s, warehouse %s", settings.log, settings.warehouse)
     with (
+        monitored(settings, PARTS) as monitor,
         opened(settings) as pipeline,
         Engine(settings.warehouse_path) as engine,
         served(engine, settings) as url,
@@ -29,11 +32,12 @@ def up() -> None:
         workers = pipeline.workers()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: workers.stopping.set())
-        logging.getLogger("mailwake").info("up: queries at %s", url)
-        note(
-            f"query it: curl '{url}/?query=SELECT+1', or mailwake query \"SELECT * FROM freshness\". Ctrl-C stops."
-        )
-        workers.run(until_idle=False)
+        with watching(monitor, pipeline, engine, workers):
+            logging.getLogger("mailwake").info("up: queries at %s", url)
+            note(
+                f"query it: curl '{url}/?query=SELECT+1', or mailwake query \"SELECT * FROM freshness\". Ctrl-C stops."
+            )
+            workers.run(until_idle=False)
 
 
 def run(

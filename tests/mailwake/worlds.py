@@ -70,6 +70,7 @@ class World:
         defaults = {
             "MAILWAKE_STEP_RECORDS": str(STEP_RECORDS),
             "MAILWAKE_HTTP_PORT": "0",
+            "MAILWAKE_METRICS_PORT": "0",
             "MAILWAKE_LINGER_MS": "5",
         }
         return kept | defaults | self.environment | more

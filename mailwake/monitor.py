@@ -1,0 +1,149 @@
+"""What a process says of itself: `/metrics`, `/healthz` and `/readyz`, for any runtime whose stages have vitals.
+
+`/healthz` asks whether to restart the process: red when a stage has input and makes no progress. `/readyz` asks
+whether to rely on it: red when the log or the warehouse are not open yet, or not usable.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from streams import metrics
+from streams.vitals import Condition, Moment, Vitals
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+OK, NOT_FOUND, UNAVAILABLE = 200, 404, 503
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that the process stands on."""
+
+    name: str
+    check: Callable[[], object]
+    """Raises when it is not usable."""
+    busy: tuple[type[Exception], ...] = ()
+    """What stages that wait for it say: as long as one does, it is not usable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is watched, once it is open."""
+
+    vitals: Vitals
+    parts: Sequence[Part]
+    measure: Callable[[], None] = lambda: None
+    """Sets what else is to be seen in the metrics. May raise what checks raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Of an HTTP request."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Monitor:
+    """Answers for one process. `stall_s` is how long a stage may have input and make no progress."""
+
+    def __init__(self, stall_s: float, registry: "CollectorRegistry", parts: Sequence[str] = ()) -> None:
+        """Nothing is open yet; `parts` are those that will be."""
+        self._stall_s, self._registry = stall_s, registry
+        self._unopened = dict.fromkeys(parts, "not open yet")
+        self._subject: Subject | None = None
+
+    def watch(self, subject: Subject) -> None:
+        """From now on everything is open."""
+        self._subject = subject
+
+    def leave(self) -> None:
+        """From now on everything is about to be closed, and asked no more."""
+        self._unopened = dict.fromkeys(self._unopened, "closed")
+        self._subject = None
+
+    def answer(self, path: str, accept: str, at: Moment) -> Answer:
+        """What to answer to a GET of this path."""
+        if path == "/metrics":
+            return self._metrics(accept, at)
+        if path == "/healthz":
+            return self._health(at)
+        if path == "/readyz":
+            return self._readiness()
+        return _said(NOT_FOUND, {"status": "not found", "paths": ["/metrics", "/healthz", "/readyz"]})
+
+    def _health(self, at: Moment) -> Answer:
+        subject = self._subject
+        conditions = () if subject is None else subject.vitals.conditions(at)
+        stalled = [condition for condition in conditions if condition.stalled(self._stall_s)]
+        return _said(
+            UNAVAILABLE if stalled else OK,
+            {
+                "status": "stalled" if stalled else "ok" if subject else "nothing is open",
+                "stalled": [_told(condition) for condition in stalled],
+                "paused": [condition.name for condition in conditions if condition.paused],
+                "stages": [_told(condition) for condition in conditions],
+            },
+        )
+
+    def _readiness(self) -> Answer:
+        wrong = self._wrong(self._subject)
+        return _said(
+            OK if not any(wrong.values()) else UNAVAILABLE,
+            {
+                "status": "not ready" if any(wrong.values()) else "ready",
+                "parts": {name: reason or "ok" for name, reason in wrong.items()},
+            },
+        )
+
+    def _metrics(self, accept: str, at: Moment) -> Answer:
+        from prometheus_client.exposition import choose_encoder
+
+        subject = self._subject
+        for name, reason in self._wrong(subject).items():
+            metrics.READY.set(not reason, name)
+        if subject is not None:
+            subject.vitals.publish(subject.vitals.conditions(at), self._stall_s)
+            _reason(subject.measure)
+        encode, content_type = choose_encoder(accept)
+        return Answer(OK, content_type, encode(self._registry))
+
+    def _wrong(self, subject: Subject | None) -> Mapping[str, str]:
+        """Why each part is not usable, "" for those that are."""
+        if subject is None:
+            return self._unopened
+        busy = subject.vitals.busy()
+        return {part.name: _waited_for(part, busy) or _reason(part.check) for part in subject.parts}
+
+
+def _waited_for(part: Part, busy: Sequence[tuple[str, Exception]]) -> str:
+    return next((f"{name} waits: {error}" for name, error in busy if isinstance(error, part.busy)), "")
+
+
+def _reason(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except Exception as error:  # noqa: BLE001 - whatever it is, that is the answer
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _told(condition: Condition) -> dict[str, Any]:
+    since = datetime.fromtimestamp(condition.since.unix, UTC).isoformat(timespec="seconds")
+    return {
+        "stage": condition.name,
+        "waiting": condition.waiting,
+        "last_progress": since,
+        "seconds_since": round(condition.idle_s, 1),
+        "paused": condition.paused,
+        "waits_for": condition.waits_for,
+    }
+
+
+def _said(status: int, value: Mapping[str, Any]) -> Answer:
+    return Answer(status, "application/json", json.dumps(value, ensure_ascii=False).encode() + b"\n")

@@ -2,6 +2,7 @@
 
     die PLACE NTH      run the pipeline until idle; the process kills itself at the NTH time that PLACE is reached
     stop PLACE NTH     the same, with SIGSTOP: it goes on when it gets SIGCONT
+    up-behind STAGE GATE   `mailwake up`, but the stage takes nothing as long as the file GATE exists
     views              print every view's rows as JSON
     finish             run the pipeline until idle, then the same
     emit NAME BATCHES  emit batches of events, saying each batch's number once it was acknowledged
@@ -16,7 +17,9 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -88,6 +91,23 @@ def _inside_the_warehouse(fate: Fate) -> None:
     Client.command = dying_command  # type: ignore[method-assign]
 
 
+def up_behind(stage: str, gate: Path) -> None:
+    from mailwake.cli.failures import explained
+    from mailwake.cli.run import up
+    from streams.runner import StageRunner
+
+    step = StageRunner.step
+
+    def hanging(self: StageRunner) -> int:
+        while self.stage.name == stage and gate.exists():
+            time.sleep(0.01)
+        return step(self)
+
+    StageRunner.step = hanging  # type: ignore[method-assign]
+    with explained():
+        up()
+
+
 def finish() -> None:
     from mailwake.pipeline import opened
     from mailwake.settings import load_settings
@@ -151,6 +171,8 @@ def main() -> None:
     name, *arguments = sys.argv[1:]
     if name in FATES:
         run(Fate(FATES[name], arguments[0], int(arguments[1])))
+    elif name == "up-behind":
+        up_behind(arguments[0], Path(arguments[1]))
     elif name == "views":
         views()
     elif name == "finish":

@@ -13,7 +13,19 @@ LONGEST_S = 90
 @contextmanager
 def running(world: World, *arguments: object, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
     """`mailwake ARGUMENTS` for the length of the block."""
-    process = world.start(*arguments, **settings)
+    with _ended(world.start(*arguments, **settings)) as process:
+        yield process
+
+
+@contextmanager
+def running_program(world: World, *arguments: object, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """One of pipeline_programs.py for the length of the block."""
+    with _ended(world.program(*arguments, **settings)) as process:
+        yield process
+
+
+@contextmanager
+def _ended(process: "subprocess.Popen[bytes]") -> Iterator["subprocess.Popen[bytes]"]:
     try:
         yield process
     finally:

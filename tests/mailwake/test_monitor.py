@@ -1,0 +1,307 @@
+"""What a process answers about itself: by moments that tests say, and over HTTP from a real `mailwake up`."""
+
+import json
+import shutil
+import signal
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from conftest import Undisturbed  # type: ignore[attr-defined]
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from running import running, running_program, until, until_it_says
+from test_full_disk import Disk, disk  # noqa: F401 - a fixture
+from worlds import World, assert_same, finished
+
+from mailwake.monitor import Monitor, Part, Subject
+from mailwake.monitor_server import MonitorCannotListen, MonitorServer
+from streams.log import LogFull
+from streams.metrics import catalogue, register
+from streams.vitals import Moment, Vitals, Watched
+
+REFUSED = 3
+
+
+def at(seconds: float) -> Moment:
+    return Moment(1_800_000_000 + seconds, seconds)
+
+
+@dataclass
+class Process:
+    """A process with one stage and one part."""
+
+    waiting: int = 0
+    paused: bool = False
+    failure: Exception | None = None
+    monitor: Monitor = field(default_factory=lambda: Monitor(60, CollectorRegistry(), ("log",)))
+
+    def opened(self) -> Vitals:
+        watched = Watched("fold", lambda: self.waiting, lambda: 0.0, lambda: self.paused)
+        vitals = Vitals([watched], at(0))
+        self.monitor.watch(Subject(vitals, [Part("log", self.check, (LogFull,))]))
+        return vitals
+
+    def check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def ask(self, path: str, seconds: float = 0) -> tuple[int, Any]:
+        said = self.monitor.answer(path, "", at(seconds))
+        return said.status, json.loads(said.body)
+
+
+@pytest.fixture
+def process() -> Process:
+    return Process()
+
+
+def test_before_anything_is_open_it_lives_and_is_not_ready(process: Process) -> None:
+    assert process.ask("/healthz", 1_000)[0] == 200
+    assert process.ask("/readyz") == (503, {"status": "not ready", "parts": {"log": "not open yet"}})
+    process.opened()
+    assert process.ask("/readyz") == (200, {"status": "ready", "parts": {"log": "ok"}})
+
+
+def test_when_it_ends_it_asks_no_more_what_is_being_closed(process: Process) -> None:
+    process.opened()
+    process.waiting, process.failure = 12, RuntimeError("closed")
+    process.monitor.leave()
+    assert process.ask("/healthz", 1_000)[0] == 200
+    assert process.ask("/readyz") == (503, {"status": "not ready", "parts": {"log": "closed"}})
+
+
+def test_a_stalled_stage_is_named_with_since_when_and_how_much_waits(process: Process) -> None:
+    vitals = process.opened()
+    process.waiting = 12
+    assert process.ask("/healthz", 59)[0] == 200
+    vitals.waits("fold", LogFull("no room"))
+    status, said = process.ask("/healthz", 61.04)
+    assert status == 503 and said["status"] == "stalled"
+    assert said["stalled"] == [
+        {
+            "stage": "fold",
+            "waiting": 12,
+            "last_progress": "2027-01-15T08:00:00+00:00",
+            "seconds_since": 61.0,
+            "paused": False,
+            "waits_for": "no room",
+        }
+    ]
+    vitals.stepped("fold", 12, at(62))
+    assert process.ask("/healthz", 63)[0] == 200
+
+
+def test_a_paused_stage_is_excepted_and_named(process: Process) -> None:
+    process.opened()
+    process.waiting, process.paused = 12, True
+    status, said = process.ask("/healthz", 1_000)
+    assert (status, said["paused"], said["stalled"]) == (200, ["fold"], [])
+
+
+def test_a_part_that_fails_or_is_waited_for_is_not_ready(process: Process) -> None:
+    vitals = process.opened()
+    process.failure = RuntimeError("gone")
+    assert process.ask("/readyz") == (503, {"status": "not ready", "parts": {"log": "gone"}})
+    process.failure = None
+    vitals.waits("fold", LogFull("no room"))
+    assert process.ask("/readyz")[1]["parts"] == {"log": "fold waits: no room"}
+    vitals.stepped("fold", 1, at(1))
+    assert process.ask("/readyz")[0] == 200
+
+
+def test_another_path_is_told_which_there_are(process: Process) -> None:
+    status, said = process.ask("/")
+    assert status == 404 and said["paths"] == ["/metrics", "/healthz", "/readyz"]
+
+
+@pytest.fixture
+def registry() -> Iterator[CollectorRegistry]:
+    made = CollectorRegistry()
+    register(made)
+    yield made
+    register(None)
+
+
+def test_metrics_are_given_even_when_measuring_fails(registry: CollectorRegistry) -> None:
+    def fail() -> None:
+        raise RuntimeError("gone")
+
+    process = Process(monitor=Monitor(60, registry, ("log",)))
+    vitals = process.opened()
+    process.monitor.watch(Subject(vitals, [Part("log", fail)], fail))
+    said = process.monitor.answer("/metrics", "", at(0))
+    assert said.status == 200 and b'mailwake_ready{part="log"} 0.0' in said.body
+
+
+def test_an_answer_that_hangs_holds_up_no_other_for_ever(monkeypatch) -> None:
+    monkeypatch.setattr("mailwake.monitor_server._TURN_S", 0.01)
+    process = Process()
+    with MonitorServer(process.monitor, "127.0.0.1", 0) as server, server._turn:
+        assert get(f"{server.url}/healthz")[0] == 503
+    with pytest.raises(OSError):
+        get(f"{server.url}/healthz")
+
+
+def test_a_port_that_is_taken_is_named_with_the_setting() -> None:
+    with MonitorServer(Process().monitor, "127.0.0.1", 0) as first:
+        port = int(first.url.rpartition(":")[2])
+        with pytest.raises(MonitorCannotListen, match=f"{port}.*MAILWAKE_METRICS_PORT"):
+            MonitorServer(Process().monitor, "127.0.0.1", port).start()
+
+
+def get(url: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return str(found.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """Settings of a process whose monitor is asked."""
+
+    port: str = field(default_factory=free_port)
+
+    def settings(self, stall_s: int = 120) -> dict[str, str]:
+        return {"MAILWAKE_METRICS_PORT": self.port, "MAILWAKE_STALL_SECONDS": str(stall_s)}
+
+    def ask(self, path: str) -> tuple[int, Any]:
+        status, body = get(f"http://127.0.0.1:{self.port}{path}")
+        return status, json.loads(body)
+
+    def status(self, path: str) -> int:
+        return self.ask(path)[0]
+
+    def samples(self) -> dict[tuple[str, Sequence[tuple[str, str]]], float]:
+        text = get(f"http://127.0.0.1:{self.port}/metrics")[1].decode()
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+
+def test_up_shows_what_it_has_done(world: World, undisturbed: Undisturbed) -> None:
+    monitored = Monitored()
+    with running(world, "up", **monitored.settings()) as up:
+        url = until_it_says(b"queries at ", up).rpartition(" ")[2].strip()
+        until(lambda: world.lag() == 0, up)
+        assert monitored.status("/readyz") == 200 and monitored.status("/healthz") == 200
+        assert get(f"{url}/?query=SELECT+1")[0] == 200
+        assert get(f"{url}/?query=DROP+TABLE+mailwake.positions_told")[0] == 403
+        refused = "mailwake_queries_total", (("outcome", "refused"),)
+        until(lambda: monitored.samples()[refused] == 1, up)
+        found = monitored.samples()
+        up.send_signal(signal.SIGTERM)
+        finished(up, expect=0)
+    topics = undisturbed.outcome.topics
+
+    def count(name: str, **labels: str) -> float:
+        return found[f"mailwake_{name}", tuple(sorted(labels.items()))]
+
+    for stage, topic in (("documents", "documents"), ("reputation", "mail.events")):
+        assert count("records_in_total", stage=stage, topic=topic) == len(topics[topic])
+        assert count("batch_records_sum", stage=stage) == len(topics[topic])
+        assert count("topic_end_offset", topic=topic) == len(topics[topic])
+        assert count("stage_lag_records", stage=stage) == 0
+    assert count("records_out_total", stage="documents", topic="dmarc.records") == len(
+        topics["dmarc.records"]
+    )
+    letters = sum(
+        count("dead_letters_total", stage=name) for name in ("documents", "reputation", "warehouse")
+    )
+    assert letters == len(topics["dead.letters"])
+    assert count("warehouse_rows_loaded_total", topic="mail.events") > 0
+    assert count("repeats_total", stage="reputation") > 0
+    assert count("late_additions_total", stage="reputation") > 0
+    assert count("queries_total", outcome="answered") >= 1
+    assert count("queries_total", outcome="refused") == 1
+    assert count("ready", part="warehouse") == 1
+    names = {name for name, _ in found}
+    missing = {
+        metric.name
+        for metric in catalogue()
+        if not names & {metric.name, f"{metric.name}_count"}
+        and metric.name != "mailwake_emitter_records_total"
+    }
+    assert not missing
+
+
+def test_up_with_a_stage_that_hangs_turns_red_and_green_again(world: World, undisturbed: Undisturbed) -> None:
+    monitored = Monitored()
+    gate = world.folder / "gate"
+    gate.touch()
+    with running_program(world, "up-behind", "reputation", gate, **monitored.settings(stall_s=1)) as up:
+        until_it_says(b"INFO mailwake up: ", up)
+        until(lambda: monitored.status("/healthz") == 503, up)
+        status, said = monitored.ask("/healthz")
+        assert status == 503 and [stage["stage"] for stage in said["stalled"]] == ["reputation"]
+        assert said["stalled"][0]["waiting"] == len(undisturbed.outcome.topics["mail.events"])
+        assert monitored.samples()["mailwake_stage_stalled", (("stage", "reputation"),)] == 1
+        world.run("pause", "reputation")
+        status, said = monitored.ask("/healthz")
+        assert status == 200 and said["paused"] == ["reputation"]
+        world.run("resume", "reputation")
+        until(lambda: monitored.status("/healthz") == 503, up)
+        gate.unlink()
+        until(lambda: monitored.status("/healthz") == 200 and world.lag() == 0, up)
+        up.send_signal(signal.SIGTERM)
+        finished(up, expect=0)
+    assert_same(world.finish(), undisturbed.outcome)
+
+
+def test_up_on_a_full_disk_is_not_ready_and_then_red(disk: Disk, undisturbed: Undisturbed) -> None:  # noqa: F811
+    monitored = Monitored()
+    world = undisturbed.input.copy(disk.folder / "world")
+    disk.leave(12_000_000)
+    with running(world, "up", **monitored.settings(stall_s=1)) as up:
+        until_it_says(b"waits", up)
+        assert monitored.status("/readyz") == 503
+        until(lambda: monitored.status("/healthz") == 503, up)
+        waiting = monitored.ask("/healthz")[1]["stalled"]
+        assert any(
+            "room" in (stage["waits_for"] or "") or "full" in (stage["waits_for"] or "") for stage in waiting
+        )
+        full = [value for (name, labels), value in monitored.samples().items() if is_full(name, labels)]
+        assert sum(full) >= 1
+        disk.make_room()
+        until(lambda: monitored.status("/healthz") == 200 and world.lag() == 0, up)
+        until(lambda: monitored.status("/readyz") == 200, up)
+        up.send_signal(signal.SIGTERM)
+        finished(up, expect=0)
+    shutil.rmtree(world.folder)
+
+
+def is_full(name: str, labels: Sequence[tuple[str, str]]) -> bool:
+    return name == "mailwake_waits_total" and dict(labels)["reason"] in ("log_full", "sink_full")
+
+
+def test_up_says_that_somebody_else_runs_before_it_says_that_the_port_is_taken(empty: World) -> None:
+    monitored = Monitored()
+    with running(empty, "up", **monitored.settings()) as up:
+        until_it_says(b"INFO mailwake up: ", up)
+        second = empty.run("up", expect=REFUSED, **monitored.settings())
+        assert f"held by another runtime, process {up.pid}" in second.err
+        (empty.folder / "other").mkdir()
+        other = World(empty.folder / "other").run("up", expect=REFUSED, **monitored.settings())
+        assert "MAILWAKE_METRICS_PORT" in other.err and "Traceback" not in other.err
+
+
+@pytest.mark.parametrize("off", [{"MAILWAKE_METRICS_PORT": "0"}, {"MAILWAKE_METRICS_HOST": ""}])
+def test_up_serves_nothing_where_it_is_switched_off(empty: World, off: dict[str, str]) -> None:
+    monitored = Monitored()
+    with running(empty, "up", **(monitored.settings() | off)) as up:
+        until_it_says(b"INFO mailwake up: ", up)
+        with pytest.raises(OSError):
+            get(f"http://127.0.0.1:{monitored.port}/healthz")

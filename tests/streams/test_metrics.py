@@ -1,0 +1,127 @@
+"""The catalogue keeps to Prometheus' conventions, and what steps do is counted once."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from schemas.mail import MessageSent
+from streams import metrics
+from streams.emitter import Emitter
+from streams.log import LogFull
+from streams.metrics import Counter, Histogram, catalogue, reason_of, register, stage_of
+from streams.metrics_reference import PAGE, page
+from streams.sqlite_log import SqliteLog
+from streams.topics import TOPICS
+from streams.workers import Patience, Worker, Workers
+
+BOUNDED = {"stage", "topic", "outcome", "reason", "phase", "part", "version"}
+"""The labels there may be: what they can hold is known beforehand, and little."""
+
+Value = Callable[..., float | None]
+
+
+@pytest.fixture
+def value() -> Iterator[Value]:
+    """Reads a sample by its name and labels, from a registry of this test's own; None where there is none."""
+    registry = CollectorRegistry()
+    register(registry)
+    yield lambda name, **labels: registry.get_sample_value(name, labels)
+    register(None)
+
+
+@pytest.mark.parametrize("metric", catalogue(), ids=lambda metric: metric.name)
+def test_names_and_labels_are_as_prometheus_has_them(metric: metrics.Metric) -> None:
+    assert re.fullmatch(r"mailwake(_[a-z]+)+", metric.name)
+    assert metric.name.endswith("_total") == isinstance(metric, Counter)
+    assert set(metric.labels) <= BOUNDED
+    assert metric.help.endswith(".") and len(metric.help) > 15
+    if isinstance(metric, Histogram):
+        assert list(metric.buckets) == sorted(metric.buckets)
+        assert metric.name.endswith(("_seconds", "_records"))
+
+
+def test_no_name_is_used_twice() -> None:
+    names = [metric.name for metric in catalogue()]
+    assert len(names) == len(set(names)) > 20
+
+
+def test_nothing_is_loaded_or_measured_before_somebody_wants_to_see_it() -> None:
+    program = """
+import sys
+from streams import metrics
+metrics.RECORDS_IN.add(1, "a", "b")
+metrics.STAGE_PAUSED.set(1, "a")
+with metrics.PHASE_SECONDS.timing("a", "read"):
+    pass
+import mailwake.pipeline, streams.emitter
+assert "prometheus_client" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_series_begin_at_zero(value: Value) -> None:
+    assert value("mailwake_dead_letters_total", stage="s") is None
+    metrics.DEAD_LETTERS.begin("s")
+    assert value("mailwake_dead_letters_total", stage="s") == 0
+    assert value("mailwake_queries_total", outcome="refused") == 0
+
+
+def test_a_block_that_fails_is_not_timed(value: Value) -> None:
+    with pytest.raises(ZeroDivisionError), metrics.PHASE_SECONDS.timing("s", "take"):
+        raise ZeroDivisionError
+    with metrics.PHASE_SECONDS.timing("s", "read"):
+        pass
+    assert value("mailwake_step_phase_seconds_count", stage="s", phase="take") is None
+    assert value("mailwake_step_phase_seconds_count", stage="s", phase="read") == 1
+
+
+def test_labels_of_workers_and_errors_are_few() -> None:
+    assert [stage_of(name) for name in ("reputation", "reputation/3", "watch /a/folder")] == [
+        "reputation",
+        "reputation",
+        "watch",
+    ]
+    assert reason_of(LogFull("no room")) == reason_of(LogFull) == "log_full"
+
+
+def test_waits_are_counted_told_and_shown_before_there_are_any(value: Value) -> None:
+    told, tries = [], iter([True, True, False])
+
+    def step() -> int:
+        if next(tries):
+            raise LogFull("no room")
+        return 0
+
+    workers = Workers([Worker("watch in", step)], Patience((LogFull, KeyError), give_up_after_s=60))
+    workers.waits = lambda name, error: told.append((name, str(error)))
+    workers.run(until_idle=True)
+    assert told == [("watch in", "no room")] * 2
+    assert value("mailwake_waits_total", stage="watch", reason="log_full") == 2
+    assert value("mailwake_waits_total", stage="watch", reason="key_error") == 0
+
+
+def test_an_emitter_counts_appends_by_outcome(value: Value, tmp_path: Path, monkeypatch) -> None:
+    log = SqliteLog.open(tmp_path / "log.db", TOPICS)
+
+    def full(*_: object) -> None:
+        raise LogFull("no room")
+
+    with Emitter(log) as emitter:
+        emitter.emit_many([MessageSent(from_domain="a.example")] * 3)
+        monkeypatch.setattr(SqliteLog, "append_all", full)
+        with pytest.raises(LogFull):
+            emitter.emit(MessageSent(from_domain="a.example"))
+    log.close()
+    appends = [value("mailwake_emitter_appends_total", outcome=name) for name in metrics.APPEND_OUTCOMES]
+    assert appends == [1, 1, 0]
+    assert value("mailwake_emitter_records_total", topic="mail.events") == 3
+    assert value("mailwake_emitter_append_seconds_count") == 1
+
+
+def test_the_reference_is_what_the_catalogue_says() -> None:
+    assert PAGE.read_text() == page(), "run python -m streams.metrics_reference"

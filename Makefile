@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check bench soak clean
+.PHONY: help setup setup-tests demo test check bench soak clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## make .venv with the locked versions (again only when they change)
 
@@ -19,10 +19,13 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $(READY)
 
+setup-tests: setup ## fetch promtool, which checks the alert rules (Debian; else says what to install)
+	@PATH="$$PATH:$(BIN)" command -v promtool >/dev/null || deploy/fetch-promtool $(BIN)/promtool
+
 demo: setup ## simulate 30 days of 50 domains, run the pipeline, show what came of it
 	@$(BIN)/mailwake demo
 
-test: check ## every check and every test
+test: setup-tests check ## every check and every test
 	@echo "== tests"
 	@$(BIN)/pytest
 

@@ -232,7 +232,7 @@ def catalogue() -> Sequence[Metric]:
 
 
 def register(registry: "CollectorRegistry | None") -> None:
-    """Measure into this registry from now on, from zero; None: measure no more. Raises ValueError for a second time.
+    """Measure into this registry from now on, from zero; None: measure no more. Raises ValueError for one that has them.
 
     Before what is measured is made: stages show their series when they are made.
     """

@@ -62,8 +62,8 @@ class Condition:
     """What it found busy or absent when it last tried."""
 
     def stalled(self, after_s: float) -> bool:
-        """Whether it has input and has made no progress for so long."""
-        return not self.paused and self.waiting != 0 and self.idle_s >= after_s
+        """Whether it has input and has made no progress for so long; being paused counts as progress."""
+        return self.waiting != 0 and self.idle_s >= after_s
 
 
 class Vitals:

@@ -3,21 +3,25 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from processors.stage import Emission, Flush, Slice, Tally
 from schemas.mail import MessageSent
 from streams import metrics
 from streams.emitter import Emitter
-from streams.log import LogFull
+from streams.log import LogFull, Record, Topic
 from streams.metrics import Counter, Histogram, catalogue, reason_of, register, stage_of
 from streams.metrics_reference import PAGE, page
+from streams.runner import Generation, StageRunner
 from streams.sqlite_log import SqliteLog
-from streams.topics import TOPICS
+from streams.topics import TOPICS, shadow
 from streams.workers import Patience, Worker, Workers
+
+SHADOWS = [Topic(shadow(topic, 2)) for topic in ("reputation.buckets", "dead.letters")]
 
 BOUNDED = {"stage", "topic", "outcome", "reason", "phase", "part", "version"}
 """The labels there may be: what they can hold is known beforehand, and little."""
@@ -121,6 +125,67 @@ def test_an_emitter_counts_appends_by_outcome(value: Value, tmp_path: Path, monk
     assert appends == [1, 1, 0]
     assert value("mailwake_emitter_records_total", topic="mail.events") == 3
     assert value("mailwake_emitter_append_seconds_count") == 1
+
+
+class Telling:
+    """A stage that passes records on; "again" is a repeat, "late" an addition, "bad" a dead letter."""
+
+    name, reads = "telling", "mail.events"
+
+    def __init__(self) -> None:
+        self.out: list[Emission] = []
+        self.told = Tally()
+
+    def restore(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+        self.told = Tally(repeats=100)
+
+    def take(self, records: Slice) -> None:
+        values = list(records.values)
+        self.out = [
+            Emission("dead.letters" if value == b"bad" else "reputation.buckets", b"", value or b"", 1)
+            for value in values
+        ]
+        self.told = Tally(
+            repeats=self.told.repeats + values.count(b"again"), late=self.told.late + values.count(b"late")
+        )
+
+    def flush(self) -> Flush:
+        return Flush(self.out)
+
+    def tally(self) -> Tally:
+        return self.told
+
+
+def test_a_runner_counts_what_came_of_each_step_once_it_is_durable(
+    value: Value, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = SqliteLog.open(tmp_path / "log.db", [*TOPICS, *SHADOWS])
+    words = ["again", "bad", "late", "again", "late", "good", "again"]
+    log.append("mail.events", [Record(b"k", word.encode(), 1) for word in words])
+    transaction = SqliteLog.transaction
+
+    def full(self: SqliteLog) -> None:
+        raise LogFull("no room")
+
+    with log.hold():
+        runner = StageRunner(log, Telling(), Generation(2, shadowing=True), step_records=3)
+        assert value("mailwake_dead_letters_total", stage="telling") == 0
+        monkeypatch.setattr(SqliteLog, "transaction", full)
+        with pytest.raises(LogFull):
+            runner.step()
+        assert value("mailwake_repeats_total", stage="telling") == 0
+        monkeypatch.setattr(SqliteLog, "transaction", transaction)
+        while runner.step():
+            pass
+    log.close()
+    assert value("mailwake_records_in_total", stage="telling", topic="mail.events") == 7
+    assert value("mailwake_records_out_total", stage="telling", topic="reputation.buckets") == 6
+    assert value("mailwake_dead_letters_total", stage="telling") == 1
+    assert value("mailwake_repeats_total", stage="telling") == 3
+    assert value("mailwake_late_additions_total", stage="telling") == 2
+    assert value("mailwake_batch_records_count", stage="telling") == 3
+    for phase in ("read", "take", "flush", "write"):
+        assert value("mailwake_step_phase_seconds_count", stage="telling", phase=phase) == 3
 
 
 def test_the_reference_is_what_the_catalogue_says() -> None:

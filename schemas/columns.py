@@ -5,12 +5,11 @@ numbers that are known, as extra fields of the file's schema: a body that is too
 shifts them, and the batch is then searched, half by half, for the culprits.
 """
 
-import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import polars as pl
@@ -134,7 +133,7 @@ def _read(known: Version, bodies: list[bytes], wanted: frozenset[str] | None) ->
     written = plain(known.id)
     names = [f["name"] for f in written["fields"]]
     first = _first_guard(bodies)
-    guards = _guards(first + len(bodies))[first : first + len(bodies)]
+    guards = _guards(first, len(bodies))
     joined = b"".join(chain.from_iterable(zip(guards, bodies, guards, strict=True)))
     frame = read_bodies(_head(known.id), len(bodies), joined, [*_GUARDS, *names])
     if frame is None:
@@ -169,16 +168,21 @@ def _as_int(kind: Any) -> Any:
     return ["null", "int"] if isinstance(kind, list) else "int"
 
 
-_guard_list: list[bytes] = []
-_guards_grow = threading.Lock()
+_GUARDS_MADE = 8192
 
 
-def _guards(count: int) -> list[bytes]:
-    """The numbers 0, 1, 2, ... as Avro ints; made once, as far as the largest batch so far."""
-    if len(_guard_list) < count:
-        with _guards_grow:
-            _guard_list.extend(write_long(number) for number in range(len(_guard_list), count))
-    return _guard_list
+def _guards(first: int, count: int) -> list[bytes]:
+    """So many numbers from `first` on, as Avro ints."""
+    lots = range(first // _GUARDS_MADE, (first + count - 1) // _GUARDS_MADE + 1)
+    return list(
+        islice(chain.from_iterable(map(_lot, lots)), first % _GUARDS_MADE, first % _GUARDS_MADE + count)
+    )
+
+
+@cache
+def _lot(number: int) -> tuple[bytes, ...]:
+    """A lot of guards, made once; threads that decode at the same time get the same one."""
+    return tuple(map(write_long, range(number * _GUARDS_MADE, (number + 1) * _GUARDS_MADE)))
 
 
 def _first_guard(bodies: list[bytes]) -> int:

@@ -25,7 +25,7 @@ def test_threads_that_decode_at_once_find_nothing_bad() -> None:
     batches = [[framed] * size for size in (900, 1_400, 1_900)]
     with ThreadPoolExecutor(len(batches)) as threads:
         for _ in range(60):
-            columns._guard_list.clear()  # as when a process begins
+            columns._lot.cache_clear()  # as when a process begins
             decoded = list(threads.map(columns.decode_frames, batches))
             assert [one.bad for one in decoded] == [[], [], []]
             assert [one.frames[MessageSent].height for one in decoded] == [900, 1_400, 1_900]

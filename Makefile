@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup setup-tests demo test check bench soak clean
+.PHONY: help setup setup-tests demo kafka test check bench soak clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ setup-tests: setup ## fetch promtool, which checks the alert rules (Debian; else
 
 demo: setup ## simulate 30 days of 50 domains, run the pipeline, show what came of it
 	@$(BIN)/mailwake demo
+
+kafka: setup ## a Kafka broker on 127.0.0.1:9092 until Ctrl-C (needs Java 17 and Maven; PORT=9092)
+	@$(BIN)/python -m deploy.kafka.broker --port $(or $(PORT),9092)
 
 test: setup-tests check ## every check and every test
 	@echo "== tests"

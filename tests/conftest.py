@@ -1,6 +1,15 @@
-"""Options of the test runs."""
+"""Options of the test runs, and the Kafka broker that some of them share."""
+
+import os
+from collections.abc import Iterator
 
 import pytest
+
+from deploy.kafka.broker import Broker
+from deploy.kafka.jars import ToolMissing
+
+QUIET = {"log.retention.check.interval.ms": "86400000"}
+"""Tests write records of 1970: what is too old goes when a test says so."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -11,3 +20,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def rounds(request: pytest.FixtureRequest) -> int:
     """How often a soak test kills what it runs."""
     return int(request.config.getoption("--rounds"))
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A real broker that every test of the session may use; each under a prefix of its own."""
+    with started(Broker(0, tmp_path_factory.mktemp("kafka"), properties=QUIET)) as broker:
+        yield broker
+
+
+def started(broker: Broker) -> Broker:
+    """Start it. Without Java or Maven the test fails in CI, and is skipped elsewhere."""
+    try:
+        broker.run()
+    except ToolMissing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"these tests need a Kafka broker: {missing}")
+        pytest.skip(f"NOT TESTED, there is no Kafka broker here: {missing}")
+    return broker

@@ -1,0 +1,1 @@
+"""What runs mailwake and its neighbours: nothing here is imported by it."""

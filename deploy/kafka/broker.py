@@ -1,0 +1,241 @@
+"""A real Kafka broker on loopback: KRaft, one node, its own data folder; stopped by its process id.
+
+    python -m deploy.kafka.broker [--port 9092] [--data FOLDER] [--heap 1g]
+
+prints the address and runs until Ctrl-C. Tests use `Broker.start`.
+"""
+
+import argparse
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.kafka.jars import FOLDER, BrokerError, class_path, java
+from deploy.kafka.secured import Secured
+
+UP_WITHIN_S = 90.0
+STARTED = "Kafka Server started"
+"""What the broker logs once it serves."""
+
+PROPERTIES = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "INTERNAL",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "log.cleaner.dedupe.buffer.size": "16777216",
+    "log.cleaner.backoff.ms": "200",
+}
+"""One node's, where they differ from Kafka's defaults: no replicas, few internal partitions, small buffers."""
+
+
+@dataclass(slots=True)
+class Broker:
+    """A broker that runs, or ran: use it as a context manager, or `stop` it."""
+
+    port: int
+    data: Path
+    heap: str = "512m"
+    secured: Secured | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    @classmethod
+    def start(
+        cls,
+        data: Path,
+        port: int = 0,
+        heap: str = "512m",
+        secured: Secured | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Start one and wait until it answers; port 0 takes any that is free. Raises BrokerError."""
+        broker = cls(port, data, heap, secured, dict(properties or {}))
+        broker.run()
+        return broker
+
+    @property
+    def address(self) -> str:
+        """What clients connect to."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process else None
+
+    @property
+    def log_file(self) -> Path:
+        """What the broker says."""
+        return self.data / "broker.log"
+
+    def run(self) -> None:
+        """Start the process, on the same port and data as before, and wait until it answers. Raises BrokerError."""
+        executable, jars = java(), class_path()
+        self.port = self.port or free_port()
+        self.data.mkdir(parents=True, exist_ok=True)
+        configuration = self.data / "server.properties"
+        configuration.write_text("".join(f"{name}={value}\n" for name, value in self._configured().items()))
+        if not (self.data / "log" / "meta.properties").exists():
+            self._format([executable, "-cp", jars], configuration)
+        command = [
+            executable,
+            f"-Xmx{self.heap}",
+            "-XX:+UseSerialGC",
+            "-cp",
+            jars,
+            "kafka.Kafka",
+            str(configuration),
+        ]
+        with self.log_file.open("wb") as said:
+            self._process = subprocess.Popen(
+                command,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_up()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self, kill: bool = False) -> None:
+        """End the process in an orderly way, or at once; its data stays."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def pause(self) -> None:
+        """Stop the process in its tracks (SIGSTOP): clients wait for answers."""
+        if self._process:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused process go on."""
+        if self._process:
+            self._process.send_signal(signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _configured(self) -> dict[str, str]:
+        internal, controller = free_port(), free_port()
+        protocol = self.secured.protocol if self.secured else "PLAINTEXT"
+        clients, internally = f"CLIENT://{self.address}", f"INTERNAL://127.0.0.1:{internal}"
+        return {
+            **PROPERTIES,
+            "listeners": f"{clients},{internally},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"{clients},{internally}",
+            "listener.security.protocol.map": f"CLIENT:{protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "log.dirs": str((self.data / "log").resolve()),
+            **(self.secured.properties(self.data) if self.secured else {}),
+            **self.properties,
+        }
+
+    def _format(self, java_command: list[str], configuration: Path) -> None:
+        """Make the data folder a KRaft one, with the users that SCRAM needs from the first moment."""
+        users = self.secured.format_arguments() if self.secured else []
+        name = subprocess.run(
+            [*java_command, "kafka.tools.StorageTool", "random-uuid"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        command = [*java_command, "kafka.tools.StorageTool", "format", "-c", str(configuration)]
+        done = subprocess.run(
+            [*command, "-t", name.stdout.strip(), *users], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise BrokerError(
+                f"{self.data} could not be formatted: {(done.stdout + done.stderr).strip()[-800:]}"
+            )
+
+    def _wait_until_up(self) -> None:
+        deadline = time.monotonic() + UP_WITHIN_S
+        while STARTED not in (said := self.log_file.read_text(errors="replace")) or not self._connects():
+            if self._process is None or self._process.poll() is not None:
+                raise BrokerError(
+                    f"the broker on {self.address} ended; {self.log_file} says: {said.strip()[-800:]}"
+                )
+            if time.monotonic() > deadline:
+                raise BrokerError(
+                    f"the broker on {self.address} is not up after {UP_WITHIN_S:.0f} s; see {self.log_file}"
+                )
+            time.sleep(0.1)
+
+    def _connects(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
+            return True
+        return False
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def main() -> int:
+    """Run a broker until Ctrl-C."""
+    arguments = argparse.ArgumentParser(
+        prog="python -m deploy.kafka.broker", description="A Kafka broker on loopback."
+    )
+    arguments.add_argument("--port", type=int, default=9092, help="0 takes any that is free (%(default)s)")
+    arguments.add_argument("--data", type=Path, default=FOLDER / "data", help="its data folder (%(default)s)")
+    arguments.add_argument("--heap", default="1g", help="Java's heap (%(default)s)")
+    asked = arguments.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with Broker.start(asked.data, asked.port, asked.heap) as broker:
+            _say(
+                f"Kafka answers on {broker.address} (process {broker.pid}, data in {broker.data}). Use it with"
+            )
+            _say(f"\n    export MAILWAKE_LOG=kafka://{broker.address}\n\nCtrl-C stops it; the data stays.")
+            while broker._process is not None and broker._process.poll() is None:
+                time.sleep(0.5)
+            _say(f"the broker ended; see {broker.log_file}")
+            return 1
+    except BrokerError as error:
+        sys.stderr.write(f"kafka: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -31,6 +31,21 @@ class LogFull(LogError):
     """The log could not grow (disk full, quota, file size limit). Nothing of the append was kept."""
 
 
+class LogUnavailable(LogError):
+    """The log's servers do not answer now. It passes: wait, and do the same again.
+
+    What an append had sent may have been kept all the same; a step that is done again as it was is kept once.
+    """
+
+
+class RecordTooLarge(LogError):
+    """A record is larger than the log takes; `size` and `limit` are in bytes. Nothing of the append was kept."""
+
+    def __init__(self, message: str, size: int, limit: int) -> None:
+        super().__init__(message)
+        self.size, self.limit = size, limit
+
+
 class OffsetGone(LogError):
     """The offset asked for is before the oldest record still kept; `begin` is the first one there is."""
 

@@ -13,11 +13,12 @@ def record_digest(key: bytes | None, value: bytes | None) -> str:
     return digest.hexdigest()[:32]
 
 
-def check_mark(mark: Mark, log_id: str, begin: int, end: int, digest: str) -> None:
+def check_mark(mark: Mark, log_id: str, begin: int, end: int, digest: str, distance: int = 1) -> None:
     """Compare a mark with what a log holds now.
 
     `digest` is that of the record before the mark's offset, "" where the log has no such record (offset 0, or
-    removed by retention or compaction): then only the log's id and bounds can be compared. Raises LogError.
+    removed by retention or compaction): then only the log's id and bounds can be compared. That record is
+    `distance` offsets before. Raises LogError.
     """
     where = f"{mark.source.topic}/{mark.source.partition}"
     if mark.log_id != log_id:
@@ -37,7 +38,7 @@ def check_mark(mark: Mark, log_id: str, begin: int, end: int, digest: str) -> No
         )
     if mark.digest and digest and mark.digest != digest:
         raise LogError(
-            f"{where} holds another record at {mark.offset - 1}, before the position {mark.offset}: digest {digest}, "
+            f"{where} holds another record at {mark.offset - distance}, before the position {mark.offset}: digest {digest}, "
             f"expected {mark.digest}. The log was cut and has grown again; put the former log back, or rebuild what "
             "was made from it"
         )

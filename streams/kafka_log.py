@@ -1,0 +1,311 @@
+"""The log in Apache Kafka: any number of emitting processes, one runtime that is fenced by the broker.
+
+aiokafka runs in a thread of its own behind this synchronous contract. Everything is read as committed, so
+offsets have gaps where transactions ended or were given up, and `end` is behind what is still undecided.
+
+What the contract asks for beyond Kafka's own: the log's id in `mailwake.meta`; groups' positions in
+`mailwake.positions` (and in Kafka's groups too, for whoever watches lag there: Kafka forgets those after a week
+without a commit); a stage's state in a changelog `mailwake.state.<stage>`. All three are compacted, and a step
+changes them in one transaction with its outputs.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from streams import kafka_topics
+from streams.kafka_appending import Appender, Routed, prepared
+from streams.kafka_cluster import KafkaCluster, KafkaPartition
+from streams.kafka_connection import Background, Connection
+from streams.kafka_hold import Hold
+from streams.kafka_reader import Reader
+from streams.kafka_steps import Steps, Writes
+from streams.log import Batch, LogError, Mark, Record, Topic, TopicPartition, UnknownTopic
+from streams.marks import check_mark
+from streams.partitioner import partition_of
+
+TIMEOUT_S = 30.0
+"""How long each thing is tried while brokers do not answer."""
+
+_ID = b"log.id"
+
+
+@dataclass(slots=True)
+class KafkaTransaction:
+    """A step of the runtime, gathered; `KafkaLog.transaction` writes it when its block ends."""
+
+    _log: "KafkaLog"
+    appends: dict[KafkaPartition, list[Record]] = field(default_factory=dict)
+    commits: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
+    state: dict[tuple[str, bytes], bytes | None] = field(default_factory=dict)
+
+    def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> None:
+        """See `Transaction.append`."""
+        for source, routed in self._log.route(topic, records, partition).items():
+            self.appends.setdefault(source, []).extend(routed)
+
+    def commit(self, group: str, source: TopicPartition, offset: int) -> None:
+        """See `Transaction.commit`."""
+        self._log.place(source)
+        self.commits[group, source] = offset
+
+    def put_state(self, stage: str, chunks: Mapping[bytes, bytes | None]) -> None:
+        """See `Transaction.put_state`."""
+        self.state.update({(stage, key): value for key, value in chunks.items()})
+
+
+class KafkaLog:
+    """`streams.log.Log` in a Kafka cluster; `open` makes one."""
+
+    def __init__(self, background: Background, connection: Connection, topics: Sequence[Topic]) -> None:
+        self._background, self._connection = background, connection
+        self.cluster = connection.cluster
+        self._reader = Reader(background, connection)
+        self._configured: dict[str, kafka_topics.Configured] = {}
+        self._runtime: Steps | None = None
+        self._id = background.run(self._opened(topics))
+        self._appender = background.run(self._new_appender())
+
+    @classmethod
+    def open(cls, cluster: KafkaCluster, topics: Sequence[Topic], timeout_s: float = TIMEOUT_S) -> "KafkaLog":
+        """Open the log in this cluster; `topics` are made where it lacks them.
+
+        `timeout_s` is how long each call tries while brokers do not answer. Raises LogError, LogUnavailable.
+        """
+        connection = Connection(cluster, timeout_s)
+        background = Background("mailwake-kafka")
+        try:
+            background.run(connection.start())
+            return cls(background, connection, topics)
+        except BaseException:
+            background.run(connection.close())
+            background.close()
+            raise
+
+    @property
+    def id(self) -> str:
+        """Made when the log was created, never changed."""
+        return self._id
+
+    def topics(self) -> Sequence[str]:
+        """The names of all topics the log has."""
+        self._background.run(self._connection.until_done("asking for the topics", self._connection.refresh))
+        return sorted(filter(None, map(self.cluster.named, self._connection.topics())))
+
+    def partitions(self, topic: str) -> Sequence[TopicPartition]:
+        """See `Log.partitions`."""
+        return [TopicPartition(topic, partition) for partition in range(self._partitions(topic))]
+
+    def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> Sequence[int]:
+        """See `Log.append`; offsets count up from each partition's first."""
+        routed = self.route(topic, records, partition)
+        firsts = self._append(routed)
+        if len(routed) <= 1:
+            return [first + index for first in firsts.values() for index in range(len(records))]
+        places = {
+            source.partition: iter(range(first, first + len(routed[source])))
+            for source, first in firsts.items()
+        }
+        count = self._partitions(topic)
+        return [next(places[partition_of(record.key, count)]) for record in records]
+
+    def append_all(self, records: Mapping[str, Sequence[Record]]) -> None:
+        """See `Log.append_all`."""
+        self._append({s: r for topic in records for s, r in self.route(topic, records[topic], None).items()})
+
+    def read(self, source: TopicPartition, offset: int, limit: int) -> Batch:
+        """See `Log.read`; large records make the batch end before `limit` (about 32 MiB)."""
+        return self._reader.read(source, self.place(source), offset, limit)
+
+    def begin(self, source: TopicPartition) -> int:
+        """See `Log.begin`."""
+        return self._reader.bounds(self.place(source))[0]
+
+    def end(self, source: TopicPartition) -> int:
+        """See `Log.end`: everything before it is decided; while a transaction is open, it stands still."""
+        return self._reader.end(self.place(source))
+
+    def mark(self, source: TopicPartition, offset: int) -> Mark:
+        """See `Log.mark`; the record before may be some offsets back, where control records stand between."""
+        place = self.place(source)
+        begin, end = self._reader.bounds(place)
+        if not 0 <= offset <= end:
+            raise LogError(f"{source.topic}/{source.partition} ends at {end}: it has no position {offset}")
+        return Mark(self.id, source, offset, self._reader.digest_before(place, begin, offset))
+
+    def check(self, mark: Mark) -> None:
+        """See `Log.check`."""
+        if mark.log_id != self.id:
+            check_mark(mark, self.id, 0, 0, "")
+            return
+        place = self.place(mark.source)
+        begin, end = self._reader.bounds(place)
+        compacted = self._configuration(place.topic).compacted
+        digest, distance = self._reader.digest_again(place, begin, end, mark, compacted)
+        check_mark(mark, self.id, begin, end, digest, distance)
+
+    def committed(self, group: str) -> Mapping[TopicPartition, int]:
+        """See `Log.committed`."""
+        found: dict[TopicPartition, int] = {}
+        for key, value in self._reader.latest(KafkaPartition(self.cluster.positions_topic, 0)).items():
+            name, topic, partition = json.loads(key)
+            if name == group:
+                found[TopicPartition(topic, partition)] = int(value)
+        return found
+
+    def state(self, stage: str) -> Iterator[tuple[bytes, bytes]]:
+        """See `Log.state`: what is committed when it is called."""
+        name = self.cluster.state_topic(stage)
+        if name not in self._connection.topics():
+            self._background.run(
+                self._connection.until_done("asking for the topics", self._connection.refresh)
+            )
+        if name in self._connection.topics():
+            yield from self._reader.latest(KafkaPartition(name, 0)).items()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """See `Log.hold`: the runtime's group, and the next epoch of its transactional id.
+
+        Whoever held the log before is fenced when this begins, and its open transaction ended.
+        """
+        hold, steps = self._background.run(self._new_runtime())
+        self._background.run(hold.take())
+        try:
+            self._background.run(steps.take_over())
+            self._runtime = steps
+            try:
+                yield
+            finally:
+                self._runtime = None
+        finally:
+            self._background.run(hold.release())
+
+    @contextmanager
+    def transaction(self) -> Iterator[KafkaTransaction]:
+        """See `Log.transaction`: gathered in memory, written when the block ends."""
+        runtime = self._runtime
+        if runtime is None:
+            raise LogError(f"{self.cluster} is not held by this runtime: use hold() around its transactions")
+        step = KafkaTransaction(self)
+        yield step
+        self._check_positions(step.commits)
+        writes = self._writes(step)
+        self._background.run(
+            runtime.write(writes, self._limits_of({place.topic for place in writes.records}))
+        )
+
+    def close(self) -> None:
+        """See `Log.close`."""
+        try:
+            self._background.run(self._connection.close())
+        except LogError:
+            return
+        self._background.close()
+
+    def route(
+        self, topic: str, records: Sequence[Record], partition: int | None
+    ) -> dict[KafkaPartition, list[Record]]:
+        """The records for each partition, in their order. Raises UnknownTopic."""
+        count = self._partitions(topic)
+        name = self.cluster.topic(topic)
+        if partition is not None or count == 1:
+            place = self.place(TopicPartition(topic, partition or 0))
+            return {place: list(records)} if records else {}
+        routed: dict[KafkaPartition, list[Record]] = {}
+        for record in records:
+            routed.setdefault(KafkaPartition(name, partition_of(record.key, count)), []).append(record)
+        return routed
+
+    def place(self, source: TopicPartition) -> KafkaPartition:
+        """A partition as Kafka names it. Raises UnknownTopic."""
+        count = self._partitions(source.topic)
+        if not 0 <= source.partition < count:
+            raise UnknownTopic(
+                f"topic {source.topic} has partitions 0 to {count - 1}, none numbered {source.partition}"
+            )
+        return KafkaPartition(self.cluster.topic(source.topic), source.partition)
+
+    def _partitions(self, topic: str) -> int:
+        name = self.cluster.topic(topic)
+        if known := self._connection.known_partitions(name):
+            return known
+        asking = self._connection.until_done(
+            f"asking for topic {topic}", lambda: self._connection.partitions(name)
+        )
+        return self._background.run(asking)
+
+    def _append(self, routed: Routed) -> Mapping[KafkaPartition, int]:
+        if not routed:
+            return {}
+        batches, transactional = prepared(routed, self._limits_of({place.topic for place in routed}))
+        return self._background.run(self._appender.append(batches, transactional))
+
+    def _writes(self, step: KafkaTransaction) -> Writes:
+        """A step as one transaction: its outputs, its state's changes, its positions for us and for Kafka."""
+        writes = Writes({place: list(records) for place, records in step.appends.items()})
+        for (stage, key), value in step.state.items():
+            place = KafkaPartition(self._changelog(stage), 0)
+            writes.records.setdefault(place, []).append(Record(key, value, 0))
+        positions = KafkaPartition(self.cluster.positions_topic, 0)
+        for (group, source), offset in step.commits.items():
+            key = json.dumps([group, *source]).encode()
+            writes.records.setdefault(positions, []).append(Record(key, b"%d" % offset, 0))
+            writes.positions.setdefault(self.cluster.group(group), {})[self.place(source)] = offset
+        return writes
+
+    def _check_positions(self, commits: Mapping[tuple[str, TopicPartition], int]) -> None:
+        for (group, source), offset in commits.items():
+            place = self.place(source)
+            end = self._reader.end_beyond(place, offset)
+            if not 0 <= offset <= end:
+                raise LogError(
+                    f"group {group} cannot commit {offset}: {source.topic}/{source.partition} ends at {end}"
+                )
+
+    def _changelog(self, stage: str) -> str:
+        name = self.cluster.state_topic(stage)
+        if name not in self._connection.topics():
+            self._background.run(kafka_topics.make(self._connection, name, 1, kafka_topics.STATE))
+        return name
+
+    def _limits_of(self, topics: set[str]) -> Mapping[str, int]:
+        return {name: self._configuration(name).largest_batch for name in topics}
+
+    def _configuration(self, topic: str) -> kafka_topics.Configured:
+        if topic not in self._configured:
+            self._configured[topic] = self._background.run(kafka_topics.configured(self._connection, topic))
+        return self._configured[topic]
+
+    async def _opened(self, topics: Sequence[Topic]) -> str:
+        await kafka_topics.declare(self._connection, topics)
+        await kafka_topics.make(self._connection, self.cluster.positions_topic, 1, kafka_topics.POSITIONS)
+        await kafka_topics.make(self._connection, self.cluster.meta_topic, 1, kafka_topics.POSITIONS)
+        return await self._find_id() or await self._make_id()
+
+    async def _find_id(self) -> str | None:
+        found = await self._reader.latest_async(KafkaPartition(self.cluster.meta_topic, 0))
+        return found[_ID].decode() if _ID in found else None
+
+    async def _make_id(self) -> str:
+        """Only one of those who create a log at the same time can: the last to take over, unless one has done it."""
+        creator = Steps(self._connection, self.cluster.transactional_id("creation"))
+        await creator.take_over()
+        if found := await self._find_id():
+            return found
+        made = uuid.uuid4().hex
+        place = KafkaPartition(self.cluster.meta_topic, 0)
+        await creator.write(
+            Writes({place: [Record(_ID, made.encode(), 0)]}), {place.topic: kafka_topics.LARGEST_BATCH}
+        )
+        return made
+
+    async def _new_appender(self) -> Appender:
+        return Appender(self._connection)
+
+    async def _new_runtime(self) -> tuple[Hold, Steps]:
+        await asyncio.sleep(0)
+        return Hold(self._connection), Steps(self._connection, self.cluster.transactional_id("runtime"))

@@ -24,7 +24,7 @@ from schemas.mail import MAIL_EVENTS
 from schemas.record import Event, InvalidEvent
 from streams import metrics
 from streams.keys import key_of
-from streams.log import Log, LogError, LogFull, Record
+from streams.log import Log, LogError, LogFull, LogUnavailable, Record
 
 EventLike = Event | Mapping[str, Any]
 """An event, or its fields with the record's name under `type`."""
@@ -131,9 +131,10 @@ class Emitter:
             with metrics.EMITTER_SECONDS.timing():
                 self._log.append_all(records)
         except LogError as error:
-            if len(together) == 1:
+            if len(together) == 1 or isinstance(error, LogUnavailable):
                 metrics.EMITTER_APPENDS.add(1, "full" if isinstance(error, LogFull) else "failed")
-                together[0].done.set_exception(error)
+                for append in together:
+                    append.done.set_exception(error)
                 return
             for append in together:
                 self._append([append])

@@ -18,6 +18,7 @@ from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaError,
     NodeNotReadyError,
+    SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
     for_code,
 )
@@ -26,6 +27,8 @@ from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.log import LogError, LogUnavailable, UnknownTopic
 
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+logging.getLogger("aiokafka.conn").addFilter(lambda record: "SaslAuthenticate" not in record.getMessage())
+"""At DEBUG aiokafka logs each request as it is: with PLAIN one of them is the password."""
 
 T = TypeVar("T")
 
@@ -218,11 +221,17 @@ class Connection:
         raise failure
 
 
+_REFUSED = (
+    ssl.SSLError,
+    AuthenticationFailedError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+    IllegalSaslStateError,
+)
+
+
 def _passes(error: Exception) -> bool:
-    if isinstance(
-        error,
-        ssl.SSLError | AuthenticationFailedError | UnsupportedSaslMechanismError | IllegalSaslStateError,
-    ):
+    if isinstance(error, _REFUSED):
         return False
     return isinstance(error, OSError) or bool(getattr(error, "retriable", False)) or _of_the_connection(error)
 
@@ -236,7 +245,7 @@ def _told(error: Exception) -> str:
         return f"its certificate is not trusted ({error.verify_message}): MAILWAKE_KAFKA_CA_FILE names whom to trust"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason}): is MAILWAKE_KAFKA_SECURITY_PROTOCOL what this port speaks?"
-    if isinstance(error, AuthenticationFailedError):
+    if isinstance(error, AuthenticationFailedError | SaslAuthenticationFailed):
         return "the user name or password was refused: see MAILWAKE_KAFKA_SASL_USERNAME and _PASSWORD"
     if isinstance(error, UnsupportedSaslMechanismError):
         return f"the broker does not offer that MAILWAKE_KAFKA_SASL_MECHANISM ({error})"

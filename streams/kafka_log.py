@@ -11,6 +11,7 @@ changes them in one transaction with its outputs.
 
 import asyncio
 import json
+import random
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,17 @@ from streams.kafka_connection import Background, Connection
 from streams.kafka_hold import Hold
 from streams.kafka_reader import Reader
 from streams.kafka_steps import Steps, Writes
-from streams.log import Batch, LogError, Mark, Record, Topic, TopicPartition, UnknownTopic
+from streams.log import (
+    Batch,
+    Fenced,
+    LogError,
+    LogUnavailable,
+    Mark,
+    Record,
+    Topic,
+    TopicPartition,
+    UnknownTopic,
+)
 from streams.marks import check_mark
 from streams.partitioner import partition_of
 
@@ -31,6 +42,7 @@ TIMEOUT_S = 30.0
 """How long each thing is tried while brokers do not answer."""
 
 _ID = b"log.id"
+_CREATORS = 20
 
 
 @dataclass(slots=True)
@@ -291,17 +303,24 @@ class KafkaLog:
         return found[_ID].decode() if _ID in found else None
 
     async def _make_id(self) -> str:
-        """Only one of those who create a log at the same time can: the last to take over, unless one has done it."""
-        creator = Steps(self._connection, self.cluster.transactional_id("creation"))
-        await creator.take_over()
-        if found := await self._find_id():
-            return found
-        made = uuid.uuid4().hex
+        """Of those who create a log at the same time the last to take over makes it; the others find it then."""
         place = KafkaPartition(self.cluster.meta_topic, 0)
-        await creator.write(
-            Writes({place: [Record(_ID, made.encode(), 0)]}), {place.topic: kafka_topics.LARGEST_BATCH}
-        )
-        return made
+        made = uuid.uuid4().hex
+        for attempt in range(_CREATORS):
+            creator = Steps(self._connection, self.cluster.transactional_id("creation"))
+            await creator.take_over()
+            if found := await self._find_id():
+                return found
+            try:
+                await creator.write(
+                    Writes({place: [Record(_ID, made.encode(), 0)]}),
+                    {place.topic: kafka_topics.LARGEST_BATCH},
+                )
+            except (Fenced, LogUnavailable):
+                await asyncio.sleep(random.uniform(0, 0.1 * (attempt + 1)))
+            else:
+                return made
+        raise LogUnavailable(f"{self.cluster} is being created by others at the same time; open it again")
 
     async def _new_appender(self) -> Appender:
         return Appender(self._connection)

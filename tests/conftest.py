@@ -8,8 +8,11 @@ import pytest
 from deploy.kafka.broker import Broker
 from deploy.kafka.jars import ToolMissing
 
-QUIET = {"log.retention.check.interval.ms": "86400000"}
-"""Tests write records of 1970: what is too old goes when a test says so."""
+FOR_TESTS = {
+    "log.retention.check.interval.ms": "86400000",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
+}
+"""Tests write records of 1970: what is too old goes when a test says so. Transactions that time out go soon."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,7 +28,7 @@ def rounds(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A real broker that every test of the session may use; each under a prefix of its own."""
-    with started(Broker(0, tmp_path_factory.mktemp("kafka"), properties=QUIET)) as broker:
+    with started(Broker(0, tmp_path_factory.mktemp("kafka"), properties=FOR_TESTS)) as broker:
         yield broker
 
 

@@ -1,23 +1,22 @@
-"""The Log contract on a real broker, and what is Kafka's own: retention by the broker, and its compaction."""
+"""The Log contract on a real broker, and what is Kafka's own."""
 
-import time
+import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.protocol.commit import OffsetFetchRequest
 from kafka_broker_side import apply_retention
-from log_conformance import LogConformance, Opener
+from log_conformance import BRIEF, EVENTS, TOPICS, LogConformance, Opener, read_all, records, values_of
 
-from deploy.kafka.broker import Broker
+from streams.kafka_batches import encode
 from streams.kafka_cluster import KafkaCluster
+from streams.kafka_connection import GROUPS
 from streams.kafka_log import KafkaLog
-from streams.log import Log, Topic
-
-
-@pytest.fixture
-def cluster(kafka: Broker, tmp_path: Path) -> KafkaCluster:
-    """The session's broker, under a prefix that no other test has."""
-    return KafkaCluster.of(f"kafka://{kafka.address}/t{time.time_ns()}")
+from streams.kafka_producing import Producer
+from streams.kafka_topics import LARGEST_BATCH
+from streams.log import Log, LogError, Record, RecordTooLarge, Retention, Topic, TopicPartition
 
 
 class TestKafkaLog(LogConformance):
@@ -36,3 +35,180 @@ class TestKafkaLog(LogConformance):
     def retain(self, log: Log, now_ms: int) -> None:
         assert isinstance(log, KafkaLog)
         apply_retention(log, now_ms)
+
+
+@pytest.fixture
+def log(cluster: KafkaCluster) -> Iterator[KafkaLog]:
+    opened = KafkaLog.open(cluster, TOPICS)
+    yield opened
+    opened.close()
+
+
+def test_those_who_create_a_log_at_the_same_time_agree_on_its_id(cluster: KafkaCluster) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        logs = list(threads.map(lambda _: KafkaLog.open(cluster, TOPICS), range(4)))
+    assert len({log.id for log in logs}) == 1
+    for log in logs:
+        log.close()
+
+
+def test_logs_of_other_prefixes_are_apart(kafka, cluster: KafkaCluster, log: KafkaLog) -> None:
+    other = KafkaLog.open(
+        KafkaCluster(cluster.servers, cluster.prefix + "other"), [Topic("events"), Topic("odd@2 é")]
+    )
+    assert other.id != log.id
+    other.append("events", records(1))
+    assert log.end(EVENTS) == 0
+    assert (log.topics(), other.topics()) == (sorted(topic.name for topic in TOPICS), ["events", "odd@2 é"])
+    other.close()
+
+
+def test_a_record_that_is_too_large_is_refused_with_its_size(log: KafkaLog) -> None:
+    large = Record(b"large", bytes(LARGEST_BATCH), 1)
+    for append in (
+        lambda: log.append("events", [*records(2), large]),
+        lambda: log.append_all({"events": [*records(2), large], "brief": records(1)}),
+    ):
+        with pytest.raises(
+            RecordTooLarge, match=r"events/0 takes 8388\d{3} bytes.*max.message.bytes"
+        ) as refused:
+            append()
+        assert refused.value.size > refused.value.limit == LARGEST_BATCH
+    with log.hold():
+        with pytest.raises(RecordTooLarge), log.transaction() as step:
+            step.append("events", records(1))
+            step.put_state("stage", {b"chunk": bytes(LARGEST_BATCH)})
+        with log.transaction() as step:
+            step.append("events", records(1))
+    assert values_of(log, EVENTS) == [b"value 0"] and log.end(BRIEF) == 0
+
+
+def test_a_record_without_a_key_is_refused_where_compaction_needs_one(log: KafkaLog) -> None:
+    with pytest.raises(LogError, match=r"latest/0.*key"):
+        log.append("latest", [Record(None, b"x", 1)])
+    assert list(log.append("latest", records(1))) == [0]
+
+
+def test_what_was_given_up_is_not_read(log: KafkaLog) -> None:
+    async def write_and_give_up(number: int) -> None:
+        producer = Producer(log._connection, f"{place.topic}.given-up")
+        await producer.begin()
+        await producer.add_partitions([place])
+        await producer.produce(
+            {place: encode([Record(b"lost", b"%d" % number, 1)] * 5, LARGEST_BATCH, True, "here")}
+        )
+        if number % 2:
+            await producer.begin()
+        else:
+            await producer.end()
+
+    place = log.place(EVENTS)
+    for number in range(4):
+        log._background.run(write_and_give_up(number))
+        log.append("events", records(2, start=2 * number))
+    kept = [b"0"] * 5 + [b"value 0", b"value 1", b"value 2", b"value 3"]
+    kept += [b"2"] * 5 + [b"value 4", b"value 5", b"value 6", b"value 7"]
+    assert values_of(log, EVENTS) == kept
+    assert log.mark(EVENTS, log.end(EVENTS)).digest
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+def test_what_other_producers_compress_is_read(
+    cluster: KafkaCluster, log: KafkaLog, compression: str
+) -> None:
+    async def produce() -> None:
+        async with AIOKafkaProducer(
+            compression_type=compression, linger_ms=50, **cluster.options()
+        ) as producer:
+            for record in records(200):
+                await producer.send(
+                    log.place(EVENTS).topic, record.value, record.key, timestamp_ms=record.timestamp
+                )
+
+    log._background.run(produce())
+    assert [record for _, record in read_all(log, EVENTS)] == records(200)
+
+
+def test_positions_are_kafkas_too_for_whoever_watches_lag(log: KafkaLog) -> None:
+    log.append("events", records(5))
+    with log.hold(), log.transaction() as step:
+        step.commit("one", EVENTS, 3)
+        step.commit("two", EVENTS, 5)
+        step.commit("two", TopicPartition("spread", 3), 0)
+
+    async def ask(group: str) -> dict[str, dict[int, int]]:
+        name = log.cluster.group(group)
+        answer = await log._connection.send_to_coordinator(GROUPS, name, OffsetFetchRequest(name, None))
+        return {
+            topic: {partition: offset for partition, offset, *_ in found} for topic, found in answer.topics
+        }
+
+    events, spread = log.place(EVENTS).topic, log.cluster.topic("spread")
+    assert log._background.run(ask("one")) == {events: {0: 3}}
+    assert log._background.run(ask("two")) == {events: {0: 5}, spread: {3: 0}}
+
+
+def test_a_topic_keeps_what_it_declares(cluster: KafkaCluster) -> None:
+    from streams.kafka_topics import configured
+
+    both = Topic("both", retention=Retention(max_age_ms=5, max_bytes=2**30, compacted=True))
+    log = KafkaLog.open(cluster, [both, Topic("all")])
+    assert log._background.run(configured(log._connection, cluster.topic("both"))).compacted
+    assert not log._background.run(configured(log._connection, cluster.topic("all"))).compacted
+    log.close()
+
+
+def test_a_closed_log_says_so(log: KafkaLog) -> None:
+    log.close()
+    log.close()
+    with pytest.raises(LogError, match="closed"):
+        log.end(EVENTS)
+
+
+@pytest.mark.parametrize(
+    "name", ["mail.events", "reputation.buckets@2", "a_b", "é", "state/1", "UPPER-case.x_2e"]
+)
+@pytest.mark.parametrize("prefix", ["", "staging"])
+def test_names_come_back(name: str, prefix: str) -> None:
+    cluster = KafkaCluster(("broker:9092",), prefix)
+    assert cluster.named(cluster.topic(name)) == name
+    assert set(cluster.topic(name)) <= set(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+    )
+    assert cluster.named(cluster.meta_topic) is None and cluster.named("__consumer_offsets") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "servers", "prefix"),
+    [
+        ("kafka://broker", ["broker:9092"], ""),
+        ("kafka://broker:1234,other/", ["broker:1234", "other:9092"], ""),
+        ("kafka://[::1]:9092,[::2]/staging", ["[::1]:9092", "[::2]:9092"], "staging"),
+    ],
+)
+def test_addresses(url: str, servers: list[str], prefix: str) -> None:
+    cluster = KafkaCluster.of(url)
+    assert (list(cluster.servers), cluster.prefix) == (servers, prefix)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "kafka:///x",
+        "kafka://user:word@broker",
+        "kafka://a,,b",
+        "kafka://a/b/c",
+        "kafka://a?x=1",
+        "sqlite:///x",
+    ],
+)
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"kafka://HOST:PORT"):
+        KafkaCluster.of(url)
+
+
+def test_keys_of_positions_are_told_apart_from_those_of_other_groups(log: KafkaLog) -> None:
+    odd = json.dumps(["a", "b"])
+    with log.hold(), log.transaction() as step:
+        step.commit(odd, EVENTS, 0)
+    assert log.committed(odd) == {EVENTS: 0} and log.committed("a") == {}

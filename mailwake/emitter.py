@@ -1,7 +1,7 @@
 """The Emitter that programs import: it opens the log that the settings, or its argument, name."""
 
-from mailwake.opening import open_log_at
-from mailwake.settings import load_settings, path_of
+from mailwake.opening import open_any_log
+from mailwake.settings import load_settings
 from streams.emitter import Emitter as LogEmitter
 
 
@@ -18,7 +18,7 @@ class Emitter(LogEmitter):
         Events that name no tenant are MAILWAKE_TENANT's.
         """
         settings = load_settings()
-        self._opened = open_log_at(path_of(log or settings.log, "sqlite"))
+        self._opened = open_any_log(settings, log)
         super().__init__(self._opened, settings.tenant)
 
     def close(self) -> None:

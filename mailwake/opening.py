@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mailwake.settings import Settings, SettingsError
-from streams.log import LogError
+from mailwake.settings import Settings, SettingsError, path_of
+from streams.kafka_cluster import KafkaCluster
+from streams.log import Log, LogError
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
 
@@ -34,8 +35,21 @@ def open_log_at(path: Path) -> SqliteLog:
     return SqliteLog.open(path, TOPICS)
 
 
+def open_any_log(settings: Settings, url: str | None = None) -> Log:
+    """The log at a URL, else the one that the settings name, made if it is missing: in SQLite or in Kafka.
+
+    Raises SettingsError, LogError (LogUnavailable when no broker answers); ValueError for a URL that is none.
+    """
+    named = url or settings.log
+    if not named.startswith("kafka:"):
+        return open_log_at(path_of(named, "sqlite"))
+    from streams.kafka_log import KafkaLog
+
+    return KafkaLog.open(KafkaCluster.of(named, settings.kafka_security), TOPICS)
+
+
 def open_log(settings: Settings) -> SqliteLog:
-    """The log that the settings name, made if it is missing. Raises SettingsError, LogError."""
+    """The log in SQLite that the settings name, made if it is missing. Raises SettingsError, LogError."""
     return open_log_at(settings.log_path)
 
 

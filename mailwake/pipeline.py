@@ -18,15 +18,15 @@ from sinks.warehouse.warehouse import Warehouse
 from sources.files import Intake
 from sources.watch import FolderBusy, WatchedFolder
 from streams.blobs import Blobs
-from streams.log import LogFull
+from streams.log import LogFull, LogUnavailable
 from streams.pauses import Pauses
 from streams.runner import StageRunner
 from streams.sqlite_log import SqliteLog
 from streams.vitals import Watched
 from streams.workers import Patience, Worker, Workers
 
-BUSY = (LogFull, SinkBusy, SinkFull)
-"""What passes: the disk is full, the warehouse is busy."""
+BUSY = (LogFull, LogUnavailable, SinkBusy, SinkFull)
+"""What passes: the disk is full, the log's servers are away, the warehouse is busy."""
 
 RETENTION_EVERY_S = 300.0
 

@@ -4,12 +4,13 @@ The environment wins over the file. In URLs three slashes begin a relative path 
 """
 
 import os
+import re
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -17,6 +18,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from streams.kafka_cluster import WANTED, KafkaCluster, KafkaSecurity, Mechanism, Protocol
 
 DEFAULT_FILE = "mailwake.toml"
 
@@ -31,7 +34,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MAILWAKE_", extra="forbid", frozen=True)
 
     log: str = "sqlite:///mailwake.db"
-    """Where events are kept: sqlite:///PATH."""
+    """Where events are kept: sqlite:///PATH, or kafka://HOST:PORT[,HOST:PORT ...][/PREFIX]."""
     warehouse: str = "chdb:///warehouse"
     """Where they are queried: chdb:///FOLDER."""
     blobs: Path = Path("blobs")
@@ -62,6 +65,16 @@ class Settings(BaseSettings):
     """The most memory a query may take."""
     query_rows: Annotated[int, Field(ge=1)] = 10_000_000
     """The most rows a query may return."""
+    kafka_security_protocol: Protocol = "PLAINTEXT"
+    """Whether Kafka's brokers speak TLS (SSL), and ask who we are (SASL)."""
+    kafka_sasl_mechanism: Mechanism = "PLAIN"
+    """How they ask."""
+    kafka_sasl_username: str | None = None
+    """The user they know us as."""
+    kafka_sasl_password: SecretStr | None = None
+    """The user's password; never shown."""
+    kafka_ca_file: Path | None = None
+    """Certificates (PEM) of whom to trust; the operating system's if none is named."""
 
     @field_validator("watch", mode="before")
     @classmethod
@@ -75,7 +88,13 @@ class Settings(BaseSettings):
     @field_validator("log")
     @classmethod
     def _log_scheme(cls, value: str) -> str:
-        path_of(value, "sqlite")
+        if urlsplit(value).scheme == "kafka":
+            KafkaCluster.of(value)
+            return value
+        try:
+            path_of(value, "sqlite")
+        except ValueError as error:
+            raise ValueError(f"{error}, or {WANTED}") from None
         return value
 
     @field_validator("warehouse")
@@ -86,8 +105,25 @@ class Settings(BaseSettings):
 
     @property
     def log_path(self) -> Path:
-        """The log's SQLite file."""
+        """The log's SQLite file. Raises SettingsError where the log is in Kafka."""
+        if self.log.startswith("kafka:"):
+            raise SettingsError(
+                f"this needs a log in SQLite so far, and MAILWAKE_LOG is {self.log}: emit to Kafka, or set MAILWAKE_LOG to "
+                "sqlite:///PATH"
+            )
         return path_of(self.log, "sqlite")
+
+    @property
+    def kafka_security(self) -> KafkaSecurity:
+        """How Kafka's brokers let us in."""
+        password = self.kafka_sasl_password
+        return KafkaSecurity(
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_sasl_username,
+            password.get_secret_value() if password else None,
+            self.kafka_ca_file,
+        )
 
     @property
     def warehouse_path(self) -> Path:
@@ -130,8 +166,16 @@ def load_settings() -> Settings:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
         wants = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        if first["type"] == "extra_forbidden":
-            wants = "no such setting; there are " + ", ".join(Settings.model_fields)
-        raise SettingsError(
-            f"setting {name} (MAILWAKE_{name.upper()}): got {first['input']!r}, wants {wants}"
-        ) from None
+        got = f"got {_shown(name, first['input'])}, wants "
+        if (
+            first["type"] == "extra_forbidden"
+        ):  # May be a password whose setting's name is mistyped: not shown.
+            got, wants = "", "no such setting; there are " + ", ".join(Settings.model_fields)
+        raise SettingsError(f"setting {name} (MAILWAKE_{name.upper()}): {got}{wants}") from None
+
+
+def _shown(name: str, value: Any) -> str:
+    """What was given, without what may be a password."""
+    if name == "kafka_sasl_password":
+        return "what is not shown here"
+    return re.sub(r"//[^/@]*@", "//...@", repr(value))

@@ -58,7 +58,7 @@ def code_of(error: Exception) -> int | None:
     from sinks.engine import WarehouseInUse, WarehouseUnavailable
     from sinks.sink import SinkBusy, SinkError
     from sources.files import UnreadablePath
-    from streams.log import LogError, LogFull
+    from streams.log import LogError, LogFull, LogUnavailable
 
     codes: tuple[tuple[type[Exception], int], ...] = (
         (SettingsError, USAGE),
@@ -71,6 +71,7 @@ def code_of(error: Exception) -> int | None:
         (CannotListen, REFUSED),
         (MonitorCannotListen, REFUSED),
         (LogFull, NO_ROOM),
+        (LogUnavailable, NO_ROOM),
         (SinkBusy, NO_ROOM),
         (LogError, REFUSED),
         (SinkError, REFUSED),

@@ -135,7 +135,9 @@ def test_arguments_of_commands_that_open_the_warehouse(
             "mailwake emit, ingest or demo makes one",
         ),
         ({"LOG": "sqlite:///none.db"}, ["replay", "rebuild"], USAGE, "there is no log at"),
-        ({"LOG": "kafka://broker"}, ["status"], USAGE, "setting log (MAILWAKE_LOG): got 'kafka://broker'"),
+        ({"LOG": "redis://broker"}, ["status"], USAGE, "setting log (MAILWAKE_LOG): got 'redis://broker'"),
+        ({"LOG": "kafka://a,,b"}, ["status"], USAGE, "setting log (MAILWAKE_LOG): got 'kafka://a,,b'"),
+        ({"LOG": "kafka://broker"}, ["status"], USAGE, "needs a log in SQLite so far"),
         (
             {"WAREHOUSE": "chdb:///file"},
             ["run", "--until-idle"],

@@ -41,7 +41,10 @@ def test_watched_folders_are_separated_by_commas(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("LOG", "kafka://broker", "sqlite:///"),
+        ("LOG", "redis://broker", "sqlite:///"),
+        ("LOG", "kafka://broker?x=1", "kafka://HOST:PORT"),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS", "SASL_SSL"),
+        ("KAFKA_SASL_MECHANISM", "GSSAPI", "SCRAM-SHA-512"),
         ("WAREHOUSE", "chdb://", "chdb:///"),
         ("HTTP_PORT", "high", "integer"),
         ("STEP_RECORDS", "0", "greater than"),
@@ -91,3 +94,34 @@ loaded = [name for name in "{heavy}".split(", ") if name in sys.modules]
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    ("environment", "file"),
+    [
+        ({"LOG": "kafka://me:hunter2@broker:9092"}, ""),
+        ({}, "kafka_sasl_password = ['hunter2']"),
+        ({}, "kafka_sasl_pasword = 'hunter2'"),
+        ({}, "password = 'hunter2'"),
+    ],
+)
+def test_no_message_shows_a_password(tmp_path, monkeypatch, environment, file):
+    for name, value in environment.items():
+        monkeypatch.setenv(f"MAILWAKE_{name}", value)
+    (tmp_path / "mailwake.toml").write_text(file)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_is_not_shown_with_the_settings(monkeypatch):
+    monkeypatch.setenv("MAILWAKE_KAFKA_SASL_PASSWORD", "hunter2")
+    settings = load_settings()
+    assert "hunter2" not in f"{settings!r} {settings} {settings.kafka_security!r}"
+    assert settings.kafka_security.password == "hunter2"
+
+
+def test_what_needs_a_file_says_so_where_the_log_is_in_kafka(monkeypatch):
+    monkeypatch.setenv("MAILWAKE_LOG", "kafka://broker:9092")
+    with pytest.raises(SettingsError, match=r"SQLite.*kafka://broker:9092"):
+        _ = load_settings().log_path

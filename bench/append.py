@@ -1,9 +1,10 @@
-"""How fast the embedded log takes and gives back encoded records.
+"""How fast a log takes and gives back encoded records.
 
-    python bench/append.py [--records N] [--json]
+    python bench/append.py [--records N] [--json] [--log kafka://HOST:PORT]
 
-Records are 290 bytes, as an encoded event is, with a key of 18 bytes. An append is one call of `SqliteLog.append`,
-durable when it returns. The log lies in a folder of its own beneath the current one, which is removed afterwards.
+Records are 290 bytes, as an encoded event is, with a key of 18 bytes. An append is one call of `Log.append`, durable
+when it returns. The log is the embedded one, in a folder of its own beneath the current one, which is removed
+afterwards; or one in Kafka, whose topics stay there under a prefix of their own.
 """
 
 import argparse
@@ -11,12 +12,14 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from streams.log import Record, Topic, TopicPartition
+from streams.kafka_cluster import KafkaCluster
+from streams.kafka_log import KafkaLog
+from streams.log import Log, Record, Topic, TopicPartition
 from streams.sqlite_log import SqliteLog
 
 VALUE_BYTES = 290
@@ -36,12 +39,12 @@ class Row:
     wanted: int | None
 
 
-def measure(folder: Path, records: int) -> Iterator[Row]:
+def measure(open_log: Callable[[int], Log], records: int) -> Iterator[Row]:
     """Append and then read so many records, in batches of each size."""
     sample = [Record(b"tenant/example.com", os.urandom(VALUE_BYTES), i) for i in range(20_000)]
     for batch in (1, 1_000, 20_000):
         count = max(batch, records // batch * batch) if batch > 1 else min(records, 2_000)
-        with closing(SqliteLog.open(folder / f"{batch}.db", [Topic("events")])) as log:
+        with closing(open_log(batch)) as log:
             chunk = sample[:batch]
             start = time.perf_counter()
             for _ in range(count // batch):
@@ -67,6 +70,7 @@ def main() -> None:
     arguments.add_argument(
         "--records", type=int, default=1_000_000, help="how many per batch size (%(default)s)"
     )
+    arguments.add_argument("--log", help="where the log is, if not in SQLite: kafka://HOST:PORT")
     arguments.add_argument("--json", action="store_true", help="print a line of JSON for each measurement")
     asked = arguments.parse_args()
     if asked.records < 1:
@@ -74,7 +78,15 @@ def main() -> None:
     if not asked.json:
         print(f"{'':8}{'batch':>10}{'records':>12}{'seconds':>10}{'records/s':>12}{'wanted':>12}")
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="bench-append-") as folder:
-        for one in measure(Path(folder), asked.records):
+
+        def opened(batch: int) -> Log:
+            if asked.log:
+                return KafkaLog.open(
+                    KafkaCluster.of(f"{asked.log}/bench-{time.time_ns()}"), [Topic("events")]
+                )
+            return SqliteLog.open(Path(folder) / f"{batch}.db", [Topic("events")])
+
+        for one in measure(opened, asked.records):
             if asked.json:
                 print(json.dumps(asdict(one)))
             else:

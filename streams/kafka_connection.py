@@ -6,6 +6,7 @@ means to whoever waits: `LogUnavailable` passes, any other `LogError` does not.
 
 import asyncio
 import logging
+import os
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -54,15 +55,20 @@ class Background:
     """An event loop in a thread of its own, for callers that have none. Safe to use from threads."""
 
     def __init__(self, name: str) -> None:
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Have it done there, and wait for what comes of it."""
-        if self._loop.is_closed():
+        if self._loop.is_closed() or os.getpid() != self._process:
             work.close()
-            raise LogError("this log was closed; open it again")
+            raise LogError(
+                "this log was closed; open it again"
+                if self._loop.is_closed()
+                else "this log was opened before the process forked; open it in each process"
+            )
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def close(self) -> None:

@@ -59,7 +59,9 @@ class Steps:
             if step in self._kept:
                 self._kept.remove(step)
                 return
-            await self._write(step, step.encoded(limits))
+            batches = step.encoded(limits)
+            if batches or step.positions:
+                await self._write(step, batches)
 
     async def _write(self, step: Writes, batches: Batches) -> None:
         if self._open:

@@ -19,7 +19,7 @@ BELOW: dict[str, frozenset[str]] = {
 }
 """What each package may import from, itself apart."""
 
-NOT_OURS_TO_IMPORT = frozenset({"tests", "bench"})
+NOT_OURS_TO_IMPORT = frozenset({"tests", "bench", "deploy"})
 
 IMPURE_MODULES = frozenset({
     "aiohttp", "asyncio", "chdb", "clickhouse_connect", "concurrent", "http", "multiprocessing", "random", "requests",

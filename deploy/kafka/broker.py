@@ -88,6 +88,8 @@ class Broker:
         """Start the process, on the same port and data as before, and wait until it answers. Raises BrokerError."""
         executable, jars = java(), class_path()
         self.port = self.port or free_port()
+        if self._connects():
+            raise BrokerError(f"something listens on {self.address} already: stop that, or give another port")
         self.data.mkdir(parents=True, exist_ok=True)
         configuration = self.data / "server.properties"
         configuration.write_text("".join(f"{name}={value}\n" for name, value in self._configured().items()))
@@ -175,17 +177,13 @@ class Broker:
             [*command, "-t", name.stdout.strip(), *users], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise BrokerError(
-                f"{self.data} could not be formatted: {(done.stdout + done.stderr).strip()[-800:]}"
-            )
+            raise BrokerError(f"{self.data} could not be formatted: {_why(done.stdout + done.stderr)}")
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + UP_WITHIN_S
         while STARTED not in (said := self.log_file.read_text(errors="replace")) or not self._connects():
             if self._process is None or self._process.poll() is not None:
-                raise BrokerError(
-                    f"the broker on {self.address} ended; {self.log_file} says: {said.strip()[-800:]}"
-                )
+                raise BrokerError(f"the broker on {self.address} ended; {self.log_file} says: {_why(said)}")
             if time.monotonic() > deadline:
                 raise BrokerError(
                     f"the broker on {self.address} is not up after {UP_WITHIN_S:.0f} s; see {self.log_file}"
@@ -196,6 +194,12 @@ class Broker:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
             return True
         return False
+
+
+def _why(said: str) -> str:
+    """What of a broker's log tells why it ended: its first errors, else its last words."""
+    errors = [line for line in said.splitlines() if " ERROR " in line or line.startswith("Exception")]
+    return " | ".join(errors[:3] or said.strip().splitlines()[-6:])
 
 
 def free_port() -> int:

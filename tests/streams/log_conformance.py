@@ -318,6 +318,15 @@ class LogConformance(ABC):
             assert log.end(EVENTS) == 0
             assert list(log.state("stage")) == []
 
+    def test_a_step_may_hold_nothing(self, log: Log) -> None:
+        with log.hold():
+            with log.transaction() as step:
+                step.append("events", [])
+                step.put_state("stage", {})
+            with log.transaction() as step:
+                step.append("events", records(1))
+        assert [record for _, record in read_all(log, EVENTS)] == records(1)
+
     def test_positions_are_kept_by_group_and_partition(self, opener: Opener) -> None:
         log = opener(TOPICS)
         spread = log.partitions("spread")

@@ -1,6 +1,7 @@
 """The Log contract on a real broker, and what is Kafka's own."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -212,3 +213,14 @@ def test_keys_of_positions_are_told_apart_from_those_of_other_groups(log: KafkaL
     with log.hold(), log.transaction() as step:
         step.commit(odd, EVENTS, 0)
     assert log.committed(odd) == {EVENTS: 0} and log.committed("a") == {}
+
+
+def test_in_a_forked_child_it_says_so_instead_of_waiting_for_ever(log: KafkaLog) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            log.end(EVENTS)
+        except LogError as error:
+            os._exit(0 if "forked" in str(error) else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

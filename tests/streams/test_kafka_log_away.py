@@ -29,12 +29,13 @@ def test_nobody_at_the_address() -> None:
 
 
 def test_a_broker_that_goes_away_and_comes_back(broker: Broker) -> None:
-    log = KafkaLog.open(KafkaCluster.of(f"kafka://{broker.address}"), TOPICS, timeout_s=2)
+    log = KafkaLog.open(KafkaCluster.of(f"kafka://{broker.address}"), TOPICS)
     log.append("events", records(2))
     with log.hold():
         with log.transaction() as step:
             step.append("events", records(1, start=2))
         broker.stop(kill=True)
+        log._connection.timeout_s = 2
 
         def again() -> None:
             with log.transaction() as step:
@@ -53,27 +54,30 @@ def test_a_broker_that_goes_away_and_comes_back(broker: Broker) -> None:
             with pytest.raises(LogUnavailable, match="does not answer"):
                 act()
         broker.run()
+        log._connection.timeout_s = 30
         patient(again)
         patient(lambda: log.append("events", records(1, start=4)))
         assert values_of(log, EVENTS) == [record.value for record in records(5)]
         assert (log.committed("group"), dict(log.state("stage"))) == ({EVENTS: 2}, {b"chunk": b"3"})
     log.close()
-    other = KafkaLog.open(KafkaCluster.of(f"kafka://{broker.address}"), TOPICS, timeout_s=30)
+    other = KafkaLog.open(KafkaCluster.of(f"kafka://{broker.address}"), TOPICS)
     assert other.id == log.id
     other.close()
 
 
 def test_a_broker_that_stands_still(broker: Broker) -> None:
-    log = KafkaLog.open(KafkaCluster.of(f"kafka://{broker.address}"), TOPICS, timeout_s=2)
+    log = KafkaLog.open(KafkaCluster.of(f"kafka://{broker.address}"), TOPICS)
     with log.hold():
         with log.transaction() as step:
             step.append("events", records(1))
         broker.pause()
+        log._connection.timeout_s = 2
         try:
             with pytest.raises(LogUnavailable), log.transaction() as step:
                 step.append("events", records(1, start=1))
         finally:
             broker.resume()
+            log._connection.timeout_s = 30
 
         def again() -> None:
             with log.transaction() as step:

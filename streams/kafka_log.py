@@ -129,7 +129,7 @@ class KafkaLog:
         self._append({s: r for topic in records for s, r in self.route(topic, records[topic], None).items()})
 
     def read(self, source: TopicPartition, offset: int, limit: int) -> Batch:
-        """See `Log.read`; large records make the batch end before `limit` (about 32 MiB)."""
+        """See `Log.read`; large records make the batch end before `limit` (about 8 MiB)."""
         return self._reader.read(source, self.place(source), offset, limit)
 
     def begin(self, source: TopicPartition) -> int:

@@ -9,7 +9,7 @@ from streams.kafka_reading import EARLIEST, LATEST, OutOfRange, fetch, offsets
 from streams.log import Batch, LogError, Mark, OffsetGone, TopicPartition
 from streams.marks import record_digest
 
-BATCH_BYTES = 32 * 2**20
+BATCH_BYTES = 8 * 2**20
 """A batch ends when about so much was fetched for it."""
 
 _LOOK_BACK = (1, 8, 64, 512, 4096)

@@ -16,7 +16,9 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from sinks.engine import Engine, EngineLimits
-from sinks.sink import SinkBusy, SinkFull
+from sinks.sink import SinkBusy, SinkError, SinkFull
+from sinks.warehouse.cluster import REPLICATED_SETTINGS, Cluster
+from sinks.warehouse.server import Server
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as Driver
@@ -33,16 +35,26 @@ INSERT_SETTINGS: Mapping[str, int] = {
 
 BUSY_CODES = frozenset({
     159,  # TIMEOUT_EXCEEDED
+    173,  # CANNOT_ALLOCATE_MEMORY
+    198,  # DNS_ERROR
     202,  # TOO_MANY_SIMULTANEOUS_QUERIES
     203,  # NO_FREE_CONNECTION
     209,  # SOCKET_TIMEOUT
     210,  # NETWORK_ERROR
+    225,  # NO_ZOOKEEPER
     236,  # ABORTED: shutting down
     241,  # MEMORY_LIMIT_EXCEEDED
     242,  # TABLE_IS_READ_ONLY: its keeper is away
     252,  # TOO_MANY_PARTS
+    279,  # ALL_CONNECTION_TRIES_FAILED
+    285,  # TOO_FEW_LIVE_REPLICAS
+    286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+    289,  # REPLICA_IS_NOT_IN_QUORUM
     319,  # UNKNOWN_STATUS_OF_INSERT
     394,  # QUERY_WAS_CANCELLED
+    439,  # CANNOT_SCHEDULE_TASK
+    473,  # DEADLOCK_AVOIDED
+    745,  # SERVER_OVERLOADED
     999,  # KEEPER_EXCEPTION
 })  # fmt: skip
 """ClickHouse's error codes for what passes by itself (src/Common/ErrorCodes.cpp)."""
@@ -50,9 +62,28 @@ BUSY_CODES = frozenset({
 FULL_CODES = frozenset({243})
 """NOT_ENOUGH_SPACE."""
 
+REFUSED_CODES = frozenset({
+    81,  # UNKNOWN_DATABASE
+    164,  # READONLY
+    170,  # BAD_GET: no such cluster, before 701 was told apart
+    192,  # UNKNOWN_USER
+    193,  # WRONG_PASSWORD
+    194,  # REQUIRED_PASSWORD
+    497,  # ACCESS_DENIED
+    516,  # AUTHENTICATION_FAILED
+    701,  # CLUSTER_DOESNT_EXIST
+})  # fmt: skip
+"""What a server refuses until somebody changes its configuration, or mailwake's."""
+
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large|errno: (28|122|27)\b")
 _CODE = re.compile(r"\bCode: (\d+)")
+_PASSING_STATUS = re.compile(r"HTTP status (408|429|5\d\d)\b")
+"""What is answered in a server's place while it starts, or by what stands before it."""
+
+
+class ServerRefuses(SinkError):
+    """The server is there and does not let us, or has not what the settings name; waiting does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +94,58 @@ class Client:
     """The warehouse as messages name it: no user, no password."""
     _driver: "Driver"
     _release: Callable[[], None]
+    cluster: Cluster | None = None
+    """Where definitions go to every node, and inserts to a quorum."""
+    is_remote: bool = False
+    """Whether answers come over a network, and may break off."""
+
+    def define(self, sql: str) -> None:
+        """Create or alter something, on every node of the cluster where there is one. Raises SinkBusy."""
+        self.command(self.rendered(sql))
+
+    def rendered(self, sql: str) -> str:
+        """A definition as `define` runs it."""
+        return self.cluster.rendered(sql) if self.cluster else sql
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing. Raises SinkBusy."""
         with explained(self.where):
-            self._driver.command(sql, parameters=dict(parameters or {}))
+            done = self._driver.command(sql, parameters=dict(parameters or {}), settings=self._settings())
+            if hasattr(done, "summary"):
+                self._expect_the_end(done.summary)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """The result of a query. Raises SinkBusy."""
         with explained(self.where):
-            return self._driver.query(sql, parameters=dict(parameters or {})).result_rows
+            result = self._driver.query(sql, parameters=dict(parameters or {}), settings=self._settings())
+            self._expect_the_end(result.summary)
+            return result.result_rows
 
     def insert(
         self, table: str, columns: Sequence[str], block: bytes | BinaryIO, form: str = "ArrowStream"
     ) -> None:
         """Append rows; durable when it returns, but not atomic: cut short, it leaves some of them. Raises SinkBusy."""
         with explained(self.where):
-            self._driver.raw_insert(
-                table, list(columns), insert_block=block, settings=dict(INSERT_SETTINGS), fmt=form
+            done = self._driver.raw_insert(
+                table,
+                list(columns),
+                insert_block=block,
+                settings={**INSERT_SETTINGS, **(self._settings() or {})},
+                fmt=form,
             )
+            self._expect_the_end(done.summary)
+
+    def _settings(self) -> dict[str, str | int] | None:
+        return dict(REPLICATED_SETTINGS) if self.cluster else None
+
+    def _expect_the_end(self, summary: Mapping[str, Any]) -> None:
+        """Raise ConnectionError where the answer has no summary, which is the last of what goes before its body.
+
+        HTTP/1.1 without it can't be told from an answer that is whole: http.client takes a connection that was cut
+        amid the headers for the end of them, and the empty body that follows for success.
+        """
+        if self.is_remote and not summary.keys() - {"query_id"}:
+            raise ConnectionError("the answer broke off before it said that it was done")
 
     def close(self) -> None:
         """Close the connection, and the embedded engine where this opened it."""
@@ -102,20 +166,84 @@ def embedded(folder: Path, database: str, limits: EngineLimits | None = None) ->
     return Client(str(folder), driver, engine.close)
 
 
-def over_http(url: str, database: str) -> Client:
-    """Connect to a server: `clickhouse://user:password@host:8123`. Raises SinkBusy when it is not there."""
-    where = re.sub(r"//[^@/]*@", "//", url)
-    dsn = url.replace("clickhouse://", "http://", 1)
-    with explained(where):
-        driver = clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)
-        driver.command(f"CREATE DATABASE IF NOT EXISTS {database}")
-        driver.database = database
-    return Client(where, driver, lambda: None)
+def over_http(server: Server) -> Client:
+    """Connect to a server, and make the database if it is missing. Raises SinkBusy, ServerRefuses."""
+    client = connected(server)
+    try:
+        if not has_database(client, server.database):
+            client.define(created(server.database))
+        client._driver.database = server.database
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def connected(server: Server) -> Client:
+    """Connect to a server, in its default database. Raises SinkBusy, ServerRefuses."""
+    with explained(server.where):
+        driver = clickhouse_connect.get_client(
+            host=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            interface="https" if server.secure else "http",
+            ca_cert=server.authority,
+            connect_timeout=server.timeouts.connect,
+            send_receive_timeout=server.timeouts.answer,
+            autogenerate_session_id=False,
+            dedicated_pool=True,
+        )
+    cluster = Cluster(server.cluster) if server.cluster else None
+    client = Client(server.where, driver, lambda: None, cluster, is_remote=True)
+    try:
+        check_cluster(client)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def check_cluster(client: Client) -> None:
+    """Raise ServerRefuses unless the cluster, where one is set, is one shard: a loader fills the one it asks."""
+    if client.cluster is None:
+        return
+    ((shards, known),) = client.rows(
+        "SELECT uniqExactIf(shard_num, cluster = {name:String}), arraySort(groupUniqArray(cluster)) "
+        "FROM system.clusters",
+        {"name": client.cluster.name},
+    )
+    if shards != 1:
+        raise ServerRefuses(
+            f"the warehouse {client.where} can't be on cluster {client.cluster.name}: "
+            + (
+                f"it has {shards} shards, and every replica must hold everything"
+                if shards
+                else f"the server knows {', '.join(known) or 'no cluster'}"
+            )
+            + "; let MAILWAKE_WAREHOUSE_CLUSTER name one with a single shard"
+        )
+
+
+def has_database(client: Client, database: str) -> bool:
+    """Whether the server has it. Asked first, since many a user may fill a database and not create one."""
+    ((found,),) = client.rows(
+        "SELECT count() FROM system.databases WHERE name = {name:String}", {"name": database}
+    )
+    return bool(found)
+
+
+def created(database: str) -> str:
+    """The statement that makes a database."""
+    return f"CREATE DATABASE IF NOT EXISTS {database}"
 
 
 @contextmanager
 def explained(where: str) -> Iterator[None]:
-    """Raise SinkBusy, or SinkFull, for what passes, and say so of the warehouse at `where`; everything else as it came."""
+    """Raise SinkBusy, or SinkFull, for what passes, ServerRefuses for what is not allowed; everything else as it came.
+
+    Each names the warehouse as `where`.
+    """
     try:
         yield
     except (ClickHouseError, OSError, RuntimeError) as error:
@@ -124,11 +252,23 @@ def explained(where: str) -> Iterator[None]:
                 f"the warehouse {where} has no room left: free some space; nothing is lost, loading goes on by itself "
                 f"({_short(error)})"
             ) from error
-        if isinstance(error, OperationalError | ConnectionError | TimeoutError) or _code(error) in BUSY_CODES:
+        if _passes(error):
             raise SinkBusy(
                 f"the warehouse {where} is busy or away, trying again later: {_short(error)}"
             ) from error
+        if _code(error) in REFUSED_CODES:
+            raise ServerRefuses(
+                f"the warehouse {where} refuses: {_short(error)}; look at MAILWAKE_WAREHOUSE (user, database), "
+                "MAILWAKE_WAREHOUSE_PASSWORD and MAILWAKE_WAREHOUSE_CLUSTER, and at what that user may do"
+            ) from error
         raise
+
+
+def _passes(error: Exception) -> bool:
+    if isinstance(error, OperationalError | ConnectionError | TimeoutError):
+        return True
+    code = _code(error)
+    return code in BUSY_CODES if code else bool(_PASSING_STATUS.search(str(error)))
 
 
 def _code(error: Exception) -> int | None:
@@ -144,7 +284,8 @@ def _is_full(error: Exception) -> bool:
 
 
 def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    said = getattr(error.__cause__, "reason", None) or error
+    text = " ".join(str(said).split())
     if isinstance(error, OSError) and error.errno:
         text = os.strerror(error.errno)
     return text if len(text) <= 300 else text[:297] + "..."

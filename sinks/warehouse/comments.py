@@ -64,7 +64,7 @@ def apply(client: Client) -> None:
         if there[""] != docs[""]:
             changes.append(f"MODIFY COMMENT {_quoted(docs[''])}")
         if changes:
-            client.command(f"ALTER TABLE {table} {', '.join(changes)}")
+            client.define(f"ALTER TABLE {table} {', '.join(changes)}")
 
 
 def _present(client: Client) -> dict[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 `migrations/NNNN_name.sql` holds statements separated by a semicolon at a line's end. What was applied is recorded,
 with a checksum, in the table `migrations`. A migration that was cut short is run again: so each statement says
-IF NOT EXISTS.
+IF NOT EXISTS. On a cluster the same files are rendered for it (`cluster.py`), and recorded as they are.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from importlib.resources import files
 from sinks.sink import SinkError
 from sinks.warehouse.client import Client
 
-_RECORD = """
+RECORD = """
 CREATE TABLE IF NOT EXISTS migrations (name String, checksum String, applied_at DateTime64(3, 'UTC'))
 ENGINE = MergeTree ORDER BY name SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
@@ -55,19 +55,50 @@ def known() -> list[Migration]:
 
 def apply(client: Client, migrations: Sequence[Migration]) -> list[str]:
     """Apply what is missing; returns the names applied. Raises MigrationRefused, and then has changed nothing."""
-    client.command(_RECORD)
-    recorded = client.rows("SELECT name, any(checksum) FROM migrations GROUP BY name")
-    applied = {str(name): str(checksum) for name, checksum in recorded}
-    _check(client.where, applied, migrations)
-    missing = [migration for migration in migrations if migration.name not in applied]
+    _check_engines(client)
+    client.define(RECORD)
+    missing = _missing(client, migrations)
     for migration in missing:
         for statement in migration.statements():
-            client.command(statement)
+            client.define(statement)
         client.command(
             "INSERT INTO migrations SELECT {name:String}, {checksum:String}, now64(3, 'UTC')",
             {"name": migration.name, "checksum": migration.checksum},
         )
     return [migration.name for migration in missing]
+
+
+def pending(client: Client, migrations: Sequence[Migration]) -> list[Migration]:
+    """What `apply` would apply. Changes nothing. Raises MigrationRefused."""
+    _check_engines(client)
+    ((there,),) = client.rows("EXISTS TABLE migrations")
+    return _missing(client, migrations) if there else list(migrations)
+
+
+def _missing(client: Client, migrations: Sequence[Migration]) -> list[Migration]:
+    recorded = client.rows("SELECT name, any(checksum) FROM migrations GROUP BY name")
+    applied = {str(name): str(checksum) for name, checksum in recorded}
+    _check(client.where, applied, migrations)
+    return [migration for migration in migrations if migration.name not in applied]
+
+
+def _check_engines(client: Client) -> None:
+    """Refuse to mix tables of one node with a cluster's: IF NOT EXISTS would leave them as they are, silently."""
+    wrong = "NOT LIKE" if client.cluster else "LIKE"
+    found = client.rows(
+        "SELECT name, engine FROM system.tables WHERE database = currentDatabase() "
+        f"AND engine LIKE '%MergeTree' AND engine {wrong} 'Replicated%' ORDER BY name LIMIT 1"
+    )
+    for name, engine in found:
+        way_out = (
+            "give it a database of its own, which is filled from the log"
+            if client.cluster
+            else "set MAILWAKE_WAREHOUSE_CLUSTER to the cluster's name"
+        )
+        raise MigrationRefused(
+            f"table {name} of the warehouse {client.where} is a {engine}, "
+            f"{'and a cluster was set' if client.cluster else 'and no cluster was set'}: {way_out}"
+        )
 
 
 def _check(where: str, applied: dict[str, str], migrations: Sequence[Migration]) -> None:

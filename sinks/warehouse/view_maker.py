@@ -8,7 +8,7 @@ from sinks.warehouse.client import Client
 from sinks.warehouse.migrations import Migration
 from sinks.warehouse.views import CURRENT_GENERATION, all_views
 
-_MADE = """
+MADE = """
 CREATE TABLE IF NOT EXISTS views_made (definition String, made_at DateTime64(3, 'UTC'))
 ENGINE = MergeTree ORDER BY made_at SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
@@ -20,12 +20,12 @@ def make_views(client: Client, applied: Sequence[Migration]) -> bool:
 
     Each view is replaced in one step: whoever reads meanwhile sees the old one or the new one.
     """
-    client.command(_MADE)
+    client.define(MADE)
     definition = _definition(applied)
     if [definition] in [list(row) for row in client.rows(_LAST_MADE)]:
         return False
-    for statement in _statements():
-        client.command(statement)
+    for statement in statements():
+        client.define(statement)
     comments.apply(client)
     client.command(
         "INSERT INTO views_made SELECT {definition:String}, now64(3, 'UTC')", {"definition": definition}
@@ -33,19 +33,28 @@ def make_views(client: Client, applied: Sequence[Migration]) -> bool:
     return True
 
 
-def _statements() -> Sequence[str]:
-    statements = [f"CREATE OR REPLACE VIEW current_generation AS {CURRENT_GENERATION}"]
+def pending(client: Client, applied: Sequence[Migration]) -> bool:
+    """Whether `make_views` would make anything. Changes nothing."""
+    ((there,),) = client.rows("EXISTS TABLE views_made")
+    if not there:
+        return True
+    return [_definition(applied)] not in [list(row) for row in client.rows(_LAST_MADE)]
+
+
+def statements() -> Sequence[str]:
+    """What makes every view, in order."""
+    made = [f"CREATE OR REPLACE VIEW current_generation AS {CURRENT_GENERATION}"]
     for view in all_views():
-        statements += [
+        made += [
             f"CREATE OR REPLACE VIEW {view.by_generation} AS {view.select}",
             f"CREATE OR REPLACE VIEW {view.name} AS SELECT * EXCEPT (generation) FROM {view.by_generation} "
             "WHERE generation = (SELECT generation FROM current_generation)",
         ]
-    return statements
+    return made
 
 
 def _definition(applied: Sequence[Migration]) -> str:
     """Changes with the views, with what their comments say, and with the tables under them."""
     said = [f"{name} {sorted(docs.items())}" for name, docs in comments.wanted()]
     tables = [migration.checksum for migration in applied]
-    return hashlib.sha256("\n".join([*_statements(), *said, *tables]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*statements(), *said, *tables]).encode()).hexdigest()

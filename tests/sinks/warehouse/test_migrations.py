@@ -8,7 +8,7 @@ import pytest
 from sinks.warehouse import migrations
 from sinks.warehouse.migrations import Migration, MigrationRefused
 from sinks.warehouse.tables import BUCKETS, FACTS, columns, fact_columns, row_columns
-from sinks.warehouse.warehouse import Warehouse
+from sinks.warehouse.warehouse import Warehouse, everything
 
 TABLE = "CREATE TABLE IF NOT EXISTS {0} (a Int64 COMMENT 'a') ENGINE = MergeTree ORDER BY a"
 
@@ -26,6 +26,19 @@ def test_applies_what_is_missing_once(empty: Warehouse) -> None:
     assert empty.migrate() == []
     recorded = empty.rows("SELECT name, checksum FROM migrations ORDER BY name")
     assert [tuple(row) for row in recorded] == [(m.name, m.checksum) for m in known]
+
+
+def test_what_is_pending_is_told_before_and_is_all_of_it(empty: Warehouse) -> None:
+    told = empty.pending()
+    assert list(told) == list(everything())
+    assert empty.rows("SELECT count() FROM system.tables WHERE database = 'empty'") == [(0,)]
+    for statement in told:
+        empty._client.command(statement)
+    made = {name for (name,) in empty.rows("SELECT name FROM system.tables WHERE database = 'empty'")}
+    empty.migrate()
+    after = {name for (name,) in empty.rows("SELECT name FROM system.tables WHERE database = 'empty'")}
+    assert after - made == {"migrations", "views_made"}
+    assert empty.pending() == []
 
 
 def test_goes_on_after_being_cut_short(empty: Warehouse) -> None:

@@ -1,5 +1,6 @@
 """The same loader over HTTP, against ClickHouse's interface as mailwake serves it over the embedded engine."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import warehouse_samples as samples
 from sinks.clickhouse_http.server import HttpServer, HttpSettings
 from sinks.engine import Engine
 from sinks.sink import SinkBusy, SinkError
+from sinks.warehouse import client
+from sinks.warehouse.client import ServerRefuses
+from sinks.warehouse.server import Server
 from sinks.warehouse.warehouse import Warehouse
 
 
@@ -43,14 +47,51 @@ def test_swaps_and_drops(url: str) -> None:
 
 
 def test_a_server_that_is_not_there_is_busy() -> None:
-    with pytest.raises(SinkBusy, match=r"127\.0\.0\.1:9 is busy or away") as raised:
+    with pytest.raises(SinkBusy, match=r"127\.0\.0\.1:9/mailwake is busy or away.*refused") as raised:
         Warehouse.open("clickhouse://someone:secret@127.0.0.1:9")
     assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    "url", ["chdb://relative", "chdb:///", "postgres://host", "clickhouse:///nowhere", "x"]
+    "url",
+    [
+        "chdb://relative",
+        "chdb:///",
+        "postgres://host",
+        "clickhouse:///nowhere",
+        "x",
+        "clickhouse://host:port/db",
+        "clickhouse://host/no-such",
+        "clickhouse://host/db?a=b",
+    ],
 )
 def test_says_what_a_warehouse_is_called(url: str) -> None:
     with pytest.raises(SinkError, match="names no warehouse"):
         Warehouse.open(url)
+
+
+def test_a_wrong_password_is_refused_and_not_told(url: str) -> None:
+    wrong = Server.at(url, "wr/o@ng")
+    with pytest.raises(ServerRefuses, match=r"refuses.*516.*MAILWAKE_WAREHOUSE_PASSWORD") as raised:
+        Warehouse.on(wrong)
+    chain: list[BaseException | None] = [raised.value, raised.value.__cause__, raised.value.__context__]
+    assert not any("wr/o@ng" in repr(error) + str(error) for error in chain)
+    assert "wr/o@ng" not in repr(wrong) and "wr/o@ng" not in wrong.where
+
+
+def test_a_wrong_url_is_said_without_its_password() -> None:
+    with pytest.raises(SinkError) as raised:
+        Warehouse.open("clickhouse://me:se/cr@et@host:port/db")
+    assert "cr" not in str(raised.value).partition(" names no warehouse")[0]
+
+
+def test_every_code_is_the_error_that_it_is_taken_for(warehouse: Warehouse) -> None:
+    """The numbers are ClickHouse's own; the names beside them in client.py are what was meant."""
+    source = Path(client.__file__).read_text()
+    meant = {int(code): name for code, name in re.findall(r"^    (\d+),  # ([A-Z_]+)", source, re.MULTILINE)}
+    assert set(meant) == client.BUSY_CODES | client.REFUSED_CODES
+    named = warehouse.rows(
+        "SELECT code, errorCodeToName(code) FROM (SELECT arrayJoin({codes:Array(Int32)}) AS code)",
+        {"codes": list(meant)},
+    )
+    assert {code: str(name) for code, name in named} == meant

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from processors.dead_letters import dead_letter
-from sinks.sink import Sink
+from sinks.sink import Sink, SinkBusy
 from streams import metrics
 from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, LogError, Mark, Record, TopicPartition
@@ -46,6 +46,7 @@ class Loader:
         self._let_retention_wait()
         self._reader = ThreadPoolExecutor(1, "read-ahead")
         self._ahead: dict[TopicPartition, Future[Batch]] = {}
+        self._kept: dict[TopicPartition, Batch] = {}
         metrics.DEAD_LETTERS.begin(sink.name)
 
     def close(self) -> None:
@@ -74,8 +75,12 @@ class Loader:
         took.observe(time.perf_counter() - begun, name, "read")
         self._at("read")
         records = as_slice(batch)
-        with took.timing(name, "load"):
-            loaded = self._sink.load(records, self._log.mark(source, batch.next))
+        try:
+            with took.timing(name, "load"):
+                loaded = self._sink.load(records, self._log.mark(source, batch.next))
+        except SinkBusy:
+            self._kept[source] = batch
+            raise
         self._at("loaded")
         checked = plain(source.topic) in self._plan.checked_by_stages
         letters = [
@@ -98,8 +103,14 @@ class Loader:
         metrics.DEAD_LETTERS.add(letters, name)
 
     def _read(self, source: TopicPartition) -> Batch:
-        """The next batch; where as much again is waiting, that is read and prepared while this one is loaded."""
+        """The next batch; where as much again is waiting, that is read and prepared while this one is loaded.
+
+        A batch that the sink was too busy for is the same one again: the sink has it prepared.
+        """
         position = self._positions[source]
+        kept = self._kept.pop(source, None)
+        if kept is not None and kept.first == position:
+            return kept
         ahead = self._ahead.pop(source, None)
         batch = ahead.result() if ahead is not None else None
         if batch is None or batch.first != position or batch.next == batch.first:

@@ -1,14 +1,15 @@
 """The warehouse as a sink: slices of the log in, rows and then the position of what was read."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import polars as pl
 
 from processors.stage import Slice
-from sinks.sink import Loaded
+from sinks.sink import Loaded, SinkBusy
 from sinks.warehouse import positions
 from sinks.warehouse.arrow import arrow_file, with_values
 from sinks.warehouse.client import Client, explained
@@ -38,6 +39,7 @@ class WarehouseSink:
         self._client, self._generation = client, generation
         self._decoder = ThreadPoolExecutor(1, "warehouse-decode")
         self._begun: dict[TopicPartition, _Begun] = {}
+        self._kept: dict[TopicPartition, _Begun] = {}
 
     @property
     def name(self) -> str:
@@ -67,61 +69,95 @@ class WarehouseSink:
         source = TopicPartition(records.topic, records.partition)
         held = positions.held(self._client, self._generation, source)
         positions.refuse_what_does_not_follow(held, records, mark)
-        begun = self._begun.pop(source, None)
-        if begun is None or begun.records != records:
-            begun = self._begin(records)
-        pieces = [self._insert(piece) for piece in self._decoded(begun)]
-        bad = [culprit for piece in pieces for culprit in piece.bad]
-        if held is None or mark.offset > held.mark.offset:
-            seen = [piece.seen for piece in pieces]
-            culprits = [records.offsets[index] for index, _ in bad]
-            positions.write(self._client, self._generation, positions.advanced(held, mark, seen, culprits))
-        return Loaded(sum(piece.rows for piece in pieces), bad)
+        begun = self._taken(source, records)
+        try:
+            for piece in self._decoded(begun):
+                self._insert(piece)
+            loaded = self._told(begun, held, mark)
+        except SinkBusy:
+            self._kept[source] = begun
+            raise
+        return loaded
 
     def close(self) -> None:
         """Stop decoding ahead; the warehouse itself stays open."""
         self._decoder.shutdown()
 
-    def _begin(self, records: Slice) -> "_Begun":
-        pieces = _pieces(records)
-        return _Begun(records, self._submit(records, next(pieces, None)), pieces)
+    def _taken(self, source: TopicPartition, records: Slice) -> "_Begun":
+        """What is prepared of a slice: by an attempt that the warehouse was too busy for, ahead, or now."""
+        kept = self._kept.pop(source, None)
+        if kept is not None and kept.records == records:
+            return kept
+        begun = self._begun.pop(source, None)
+        return begun if begun is not None and begun.records == records else self._begin(records)
 
-    def _submit(self, records: Slice, piece: tuple[int, int] | None) -> "Future[_Piece] | None":
-        return self._decoder.submit(_decode, records, *piece, self._generation) if piece else None
+    def _begin(self, records: Slice) -> "_Begun":
+        begun = _Begun(records, deque(_pieces(records)))
+        if begun.rest:
+            begun.ahead = self._submit(begun, 0)
+        return begun
+
+    def _submit(self, begun: "_Begun", index: int) -> "Future[_Piece]":
+        return self._decoder.submit(_decode, begun.records, *begun.rest[index], self._generation)
 
     def _decoded(self, begun: "_Begun") -> Iterator["_Piece"]:
-        """A slice piece by piece, the next one being decoded while the caller deals with this one."""
-        ahead = begun.first
-        while ahead is not None:
-            following = self._submit(begun.records, next(begun.rest, None))
-            with explained(self._client.where):
-                piece = ahead.result()
+        """What is left of a slice, piece by piece, the next one being decoded while the caller deals with this one.
+
+        A piece that the caller did not come back from is the first again; one that could not be decoded is tried anew.
+        """
+        while begun.rest:
+            piece = begun.current = begun.current or self._awaited(begun)
+            if begun.ahead is None and len(begun.rest) > 1:
+                begun.ahead = self._submit(begun, 1)
             yield piece
-            ahead = following
+            begun.done.append(piece)
+            begun.current = None
+            begun.rest.popleft()
 
-    def _insert(self, piece: "_Piece") -> "_Piece":
-        for table, columns, block in piece.blocks:
-            with block:
-                self._client.insert(table, columns, block)
-        return replace(piece, blocks=())
+    def _awaited(self, begun: "_Begun") -> "_Piece":
+        ahead, begun.ahead = begun.ahead or self._submit(begun, 0), None
+        with explained(self._client.where):
+            return ahead.result()
+
+    def _insert(self, piece: "_Piece") -> None:
+        """Insert what is not inserted yet of a piece."""
+        while piece.blocks:
+            table, columns, block = piece.blocks[0]
+            block.seek(0)
+            self._client.insert(table, columns, block)
+            block.close()
+            del piece.blocks[0]
+
+    def _told(self, begun: "_Begun", held: positions.Position | None, mark: Mark) -> Loaded:
+        """Write the position behind what was inserted, unless the warehouse is further already."""
+        bad = [culprit for piece in begun.done for culprit in piece.bad]
+        if held is None or mark.offset > held.mark.offset:
+            seen = [piece.seen for piece in begun.done]
+            culprits = [begun.records.offsets[index] for index, _ in bad]
+            positions.write(self._client, self._generation, positions.advanced(held, mark, seen, culprits))
+        return Loaded(sum(piece.rows for piece in begun.done), bad)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Begun:
-    """A slice whose first piece is being decoded."""
+    """A slice on its way: what of it is inserted, decoded, and to come."""
 
     records: Slice
-    first: "Future[_Piece] | None"
-    rest: Iterator[tuple[int, int]]
-    """Where the other pieces begin and end."""
+    rest: deque[tuple[int, int]]
+    """Where the pieces begin and end that are not inserted whole."""
+    ahead: "Future[_Piece] | None" = None
+    """The first of them that is not `current`, being decoded."""
+    current: "_Piece | None" = None
+    """The first of them, decoded."""
+    done: "list[_Piece]" = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """A part of a slice, ready to be inserted."""
 
-    blocks: Sequence[tuple[str, Sequence[str], BinaryIO]]
-    """Table, columns, ArrowStream."""
+    blocks: list[tuple[str, Sequence[str], BinaryIO]]
+    """Table, columns, ArrowStream; those that are not inserted yet."""
     rows: int
     seen: pl.DataFrame
     bad: Sequence[tuple[int, str]]

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from sinks.engine import Engine, EngineLimits
 from sinks.sink import SinkBusy, SinkError, SinkFull
-from sinks.warehouse.cluster import REPLICATED_SETTINGS, Cluster
+from sinks.warehouse.cluster import CONSISTENT, QUORUM, Cluster
 from sinks.warehouse.server import Server
 
 if TYPE_CHECKING:
@@ -64,11 +64,13 @@ FULL_CODES = frozenset({243})
 
 REFUSED_CODES = frozenset({
     81,  # UNKNOWN_DATABASE
+    115,  # UNKNOWN_SETTING
     164,  # READONLY
     170,  # BAD_GET: no such cluster, before 701 was told apart
     192,  # UNKNOWN_USER
     193,  # WRONG_PASSWORD
     194,  # REQUIRED_PASSWORD
+    452,  # SETTING_CONSTRAINT_VIOLATION
     497,  # ACCESS_DENIED
     516,  # AUTHENTICATION_FAILED
     701,  # CLUSTER_DOESNT_EXIST
@@ -110,14 +112,16 @@ class Client:
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing. Raises SinkBusy."""
         with explained(self.where):
-            done = self._driver.command(sql, parameters=dict(parameters or {}), settings=self._settings())
+            settings = self._where_replicated(QUORUM)
+            done = self._driver.command(sql, parameters=dict(parameters or {}), settings=settings)
             if hasattr(done, "summary"):
                 self._expect_the_end(done.summary)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """The result of a query. Raises SinkBusy."""
         with explained(self.where):
-            result = self._driver.query(sql, parameters=dict(parameters or {}), settings=self._settings())
+            settings = self._where_replicated(CONSISTENT)
+            result = self._driver.query(sql, parameters=dict(parameters or {}), settings=settings)
             self._expect_the_end(result.summary)
             return result.result_rows
 
@@ -130,13 +134,13 @@ class Client:
                 table,
                 list(columns),
                 insert_block=block,
-                settings={**INSERT_SETTINGS, **(self._settings() or {})},
+                settings={**INSERT_SETTINGS, **self._where_replicated(QUORUM)},
                 fmt=form,
             )
             self._expect_the_end(done.summary)
 
-    def _settings(self) -> dict[str, str | int] | None:
-        return dict(REPLICATED_SETTINGS) if self.cluster else None
+    def _where_replicated(self, settings: Mapping[str, str | int]) -> dict[str, str | int]:
+        return dict(settings) if self.cluster else {}
 
     def _expect_the_end(self, summary: Mapping[str, Any]) -> None:
         """Raise ConnectionError where the answer has no summary, which is the last of what goes before its body.
@@ -194,28 +198,27 @@ def connected(server: Server) -> Client:
             autogenerate_session_id=False,
             dedicated_pool=True,
         )
-    cluster = Cluster(server.cluster) if server.cluster else None
-    client = Client(server.where, driver, lambda: None, cluster, is_remote=True)
+    client = Client(server.where, driver, lambda: None, is_remote=True)
+    if server.cluster is None:
+        return client
     try:
-        check_cluster(client)
+        check_cluster(client, server.cluster)
     except BaseException:
         client.close()
         raise
-    return client
+    return replace(client, cluster=Cluster(server.cluster))
 
 
-def check_cluster(client: Client) -> None:
-    """Raise ServerRefuses unless the cluster, where one is set, is one shard: a loader fills the one it asks."""
-    if client.cluster is None:
-        return
+def check_cluster(client: Client, cluster: str) -> None:
+    """Raise ServerRefuses unless the server knows the cluster as one shard: a loader fills the one that it asks."""
     ((shards, known),) = client.rows(
         "SELECT uniqExactIf(shard_num, cluster = {name:String}), arraySort(groupUniqArray(cluster)) "
         "FROM system.clusters",
-        {"name": client.cluster.name},
+        {"name": cluster},
     )
     if shards != 1:
         raise ServerRefuses(
-            f"the warehouse {client.where} can't be on cluster {client.cluster.name}: "
+            f"the warehouse {client.where} can't be on cluster {cluster}: "
             + (
                 f"it has {shards} shards, and every replica must hold everything"
                 if shards

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 PATH = "/clickhouse/tables/{shard}/{database}/{table}"
 """Where a table's replicas meet in ClickHouse Keeper; the server fills in its macros and the names."""
 
-REPLICATED_SETTINGS: Mapping[str, str | int] = {
+QUORUM: Mapping[str, str | int] = {
     "insert_quorum": "auto",
     "insert_quorum_parallel": 0,
     "insert_quorum_timeout": 60_000,
-    "select_sequential_consistency": 1,
 }
-"""An insert returns when most replicas have it, and a read sees every insert that returned, whichever replica answers.
+"""An insert returns when most replicas have it, and waits a minute for that (in ms).
 
-Sequential consistency holds only for inserts whose quorums do not run in parallel; one loader inserts one at a time
-anyway. (ClickHouse's documentation of `select_sequential_consistency`.)
+Not in parallel, since sequential consistency holds only then (ClickHouse's documentation of
+`select_sequential_consistency`); one loader inserts one at a time anyway.
 """
+
+CONSISTENT: Mapping[str, str | int] = {"select_sequential_consistency": 1}
+"""A read sees every insert that returned, whichever replica answers; one that lacks some of them says so."""
 
 _CREATE = re.compile(r"(CREATE (?:TABLE|DATABASE) IF NOT EXISTS|CREATE OR REPLACE VIEW|ALTER TABLE) (\w+)")
 _ENGINE = re.compile(r"\bENGINE = (Replacing)?MergeTree\b(?:\((\w*)\))?")

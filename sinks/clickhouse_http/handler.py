@@ -178,7 +178,7 @@ async def _run(interface: Interface, incoming: web.Request, query: request.Query
     if not writer and request.claims_token(incoming.headers):
         raise ClickHouseError.of(AUTHENTICATION_FAILED, "the token is not the one that this process has made")
     limits = interface.limits
-    if writer and incoming.method == "POST":
+    if writer and incoming.method == "POST" and not query.readonly:
         arriving = body.plain(incoming, query, body.arriving(incoming, limits, asyncio.get_running_loop()))
         outcome = await interface.in_thread(_write, interface, query, arriving)
         if isinstance(outcome, Written):

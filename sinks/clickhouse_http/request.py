@@ -40,6 +40,8 @@ class Query:
     blocks_in: bool = False
     http_compression: bool = True
     protocol_version: int = 0
+    readonly: bool = False
+    """Whether it asks to be refused if it writes, whoever sends it."""
 
 
 def parsed(arguments: Mapping[str, str], headers: Mapping[str, str], query_id: str) -> Query:
@@ -73,6 +75,7 @@ def parsed(arguments: Mapping[str, str], headers: Mapping[str, str], query_id: s
         blocks_in=_is_set(arguments, "decompress", default=False),
         http_compression=_is_set(arguments, "enable_http_compression", default=True),
         protocol_version=int(version),
+        readonly=arguments.get("readonly", "0") != "0",
     )
 
 

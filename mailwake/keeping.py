@@ -85,7 +85,7 @@ def _exchange(
     places = [
         *(settings.log_path.with_name(settings.log_path.name + end) for end in ("", "-wal", "-shm")),
         settings.blobs,
-        settings.warehouse_path,
+        *([] if settings.warehouse_server else [settings.warehouse_path]),
     ]
     for place in places:
         if place.exists():

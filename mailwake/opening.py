@@ -67,11 +67,16 @@ def existing_log(settings: Settings) -> SqliteLog:
 def open_warehouse(settings: Settings) -> "Warehouse":
     """The warehouse that the settings name, made if it is missing.
 
-    Raises SettingsError, WarehouseInUse, WarehouseUnavailable, SinkBusy.
+    Raises SettingsError, WarehouseInUse, WarehouseUnavailable, SinkBusy; ServerRefuses for one on a server.
     """
     from sinks.engine import WarehouseUnavailable
     from sinks.warehouse.warehouse import Warehouse
 
+    server = settings.warehouse_server
+    if server is not None:
+        if server.authority and not Path(server.authority).is_file():
+            raise SettingsError(f"MAILWAKE_WAREHOUSE_CA names {server.authority}, and there is no such file")
+        return Warehouse.on(server)
     folder = usable_warehouse(settings)
     _make_folder(folder.parent, "warehouse")
     _need_room(folder.parent)

@@ -1,7 +1,9 @@
-"""Asking the warehouse: over HTTP, from the pipeline that runs, or from a server of our own for this one query."""
+"""Asking the warehouse over HTTP: on its server; embedded, from the pipeline that runs, or from a server of our own."""
 
 import http.client
-from collections.abc import Iterator
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from urllib.parse import urlencode, urlsplit
 
@@ -9,6 +11,8 @@ from mailwake.opening import existing_warehouse
 from mailwake.serving import running_url, serving
 from mailwake.settings import Settings
 from sinks.engine import Engine
+from sinks.warehouse.client import explained
+from sinks.warehouse.server import Server
 from streams.log import LogError
 
 CHUNK = 1 << 20
@@ -19,29 +23,65 @@ class QueryFailed(LogError):
 
 
 def ask(settings: Settings, sql: str, output_format: str) -> Iterator[bytes]:
-    """The answer, as it comes. Raises QueryFailed, NoWarehouse, SettingsError, WarehouseInUse."""
+    """The answer, as it comes. Raises QueryFailed, NoWarehouse, SettingsError, WarehouseInUse, SinkBusy."""
+    server = settings.warehouse_server
+    if server is not None:
+        yield from _asked(server, settings, sql, output_format)
+        return
     with ExitStack() as stack:
         url = running_url(settings)
         if url is None:
             engine = stack.enter_context(Engine(existing_warehouse(settings)))
             url = stack.enter_context(serving(engine, settings, 0))
-        yield from _answer(url, sql, output_format)
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port)
+        arguments = {"database": "mailwake", "default_format": output_format}
+        yield from _answer(connection, arguments, sql, {}, "is mailwake up still running?")
 
 
-def _answer(url: str, sql: str, output_format: str) -> Iterator[bytes]:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port)
+def _asked(server: Server, settings: Settings, sql: str, output_format: str) -> Iterator[bytes]:
+    """The answer of a server, which is told to read only, and what a query may take."""
+    longest = max(server.timeouts.answer, settings.query_seconds)
+    connection = (
+        http.client.HTTPSConnection(
+            server.host,
+            server.port,
+            timeout=longest,
+            context=ssl.create_default_context(cafile=server.authority),
+        )
+        if server.secure
+        else http.client.HTTPConnection(server.host, server.port, timeout=longest)
+    )
+    arguments: dict[str, str | int] = {
+        "database": server.database,
+        "default_format": output_format,
+        "readonly": 2,
+        "max_execution_time": settings.query_seconds,
+        "max_memory_usage": settings.query_bytes,
+        "max_result_rows": settings.query_rows,
+    }
+    credentials = b64encode(f"{server.user}:{server.password}".encode()).decode()
+    headers = {"Authorization": f"Basic {credentials}"}
+    with explained(server.where):
+        yield from _answer(connection, arguments, sql, headers, "is the server still running?")
+
+
+def _answer(
+    connection: http.client.HTTPConnection,
+    arguments: Mapping[str, str | int],
+    sql: str,
+    headers: Mapping[str, str],
+    ask_whether: str,
+) -> Iterator[bytes]:
     try:
-        arguments = urlencode({"database": "mailwake", "default_format": output_format})
-        connection.request("POST", f"/?{arguments}", body=sql.encode(errors="surrogateescape"))
+        body = sql.encode(errors="surrogateescape")
+        connection.request("POST", f"/?{urlencode(arguments)}", body, dict(headers))
         response = connection.getresponse()
         if response.status != 200:
             raise QueryFailed(response.read().decode(errors="replace").strip())
         yield from _without_late_error(response)
     except http.client.HTTPException as error:
-        raise QueryFailed(
-            f"the answer broke off: {type(error).__name__}; is mailwake up still running?"
-        ) from None
+        raise QueryFailed(f"the answer broke off: {type(error).__name__}; {ask_whether}") from None
     finally:
         connection.close()
 

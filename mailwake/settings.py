@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -20,6 +20,9 @@ from pydantic_settings import (
 )
 
 from streams.kafka_cluster import WANTED, KafkaCluster, KafkaSecurity, Mechanism, Protocol
+
+if TYPE_CHECKING:
+    from sinks.warehouse.server import Server
 
 DEFAULT_FILE = "mailwake.toml"
 
@@ -36,7 +39,17 @@ class Settings(BaseSettings):
     log: str = "sqlite:///mailwake.db"
     """Where events are kept: sqlite:///PATH, or kafka://HOST:PORT[,HOST:PORT ...][/PREFIX]."""
     warehouse: str = "chdb:///warehouse"
-    """Where they are queried: chdb:///FOLDER."""
+    """Where they are queried: chdb:///FOLDER, or clickhouse://USER@HOST:PORT/DATABASE (clickhouses:// for TLS)."""
+    warehouse_password: SecretStr = SecretStr("")
+    """The password of that user."""
+    warehouse_ca: Path | None = None
+    """The certificate authority of a clickhouses:// server, as a PEM file; the system's own unless given."""
+    warehouse_cluster: Annotated[str | None, Field(pattern=r"^[\w.-]+$")] = None
+    """The cluster of replicas that the server belongs to; a single node unless given."""
+    warehouse_connect_seconds: Annotated[int, Field(ge=1)] = 10
+    """How long a server is waited for to connect."""
+    warehouse_answer_seconds: Annotated[int, Field(ge=1)] = 300
+    """How long a server is waited for to answer."""
     blobs: Path = Path("blobs")
     """The folder of documents larger than 512 KiB."""
     tenant: str = "default"
@@ -100,7 +113,13 @@ class Settings(BaseSettings):
     @field_validator("warehouse")
     @classmethod
     def _warehouse_scheme(cls, value: str) -> str:
-        path_of(value, "chdb")
+        if is_server(value):
+            from sinks.warehouse.server import Server
+
+            if Server.at(value).password:
+                raise ValueError("the password in MAILWAKE_WAREHOUSE_PASSWORD, not in the URL")
+        else:
+            _embedded_path(value)
         return value
 
     @property
@@ -127,8 +146,28 @@ class Settings(BaseSettings):
 
     @property
     def warehouse_path(self) -> Path:
-        """The warehouse's folder."""
+        """The folder of an embedded warehouse. Raises SettingsError for one on a server."""
+        if is_server(self.warehouse):
+            raise SettingsError(
+                f"the warehouse {self.warehouse} is on a server, and this is for an embedded one: "
+                "let MAILWAKE_WAREHOUSE name a folder, chdb:///FOLDER"
+            )
         return path_of(self.warehouse, "chdb")
+
+    @property
+    def warehouse_server(self) -> "Server | None":
+        """The server that the warehouse is on; None for an embedded one."""
+        if not is_server(self.warehouse):
+            return None
+        from sinks.warehouse.server import Server, Timeouts
+
+        return Server.at(
+            self.warehouse,
+            self.warehouse_password.get_secret_value(),
+            cluster=self.warehouse_cluster,
+            authority=str(self.warehouse_ca) if self.warehouse_ca else None,
+            timeouts=Timeouts(self.warehouse_connect_seconds, self.warehouse_answer_seconds),
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -142,6 +181,20 @@ class Settings(BaseSettings):
         """What is given beats the environment, which beats the file."""
         file = Path(os.environ.get("MAILWAKE_CONFIG") or DEFAULT_FILE)
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def is_server(url: str) -> bool:
+    """Whether a warehouse's URL names a server."""
+    return url.startswith(("clickhouse:", "clickhouses:"))
+
+
+def _embedded_path(url: str) -> Path:
+    try:
+        return path_of(url, "chdb")
+    except ValueError as error:
+        from sinks.warehouse.server import WANTED as WANTED_SERVER
+
+        raise ValueError(f"{error}, or {WANTED_SERVER}") from None
 
 
 def path_of(url: str, scheme: str) -> Path:
@@ -175,7 +228,7 @@ def load_settings() -> Settings:
 
 
 def _shown(name: str, value: Any) -> str:
-    """What was given, without what may be a password."""
-    if name == "kafka_sasl_password":
+    """A setting as a message may show it: no password, and none of a URL."""
+    if "pass" in name or "secret" in name:
         return "what is not shown here"
-    return re.sub(r"//[^/@]*@", "//...@", repr(value))
+    return repr(re.sub(r"//.*@", "//...@", value, flags=re.DOTALL)) if isinstance(value, str) else repr(value)

@@ -2,7 +2,20 @@
 
 import typer
 
-from mailwake.cli import dead_letters, demo, emit, ingest, keep, query, replay, run, schemas, simulate, status
+from mailwake.cli import (
+    dead_letters,
+    demo,
+    emit,
+    ingest,
+    keep,
+    query,
+    replay,
+    run,
+    schemas,
+    simulate,
+    status,
+    warehouse,
+)
 
 app = typer.Typer(
     name="mailwake",
@@ -27,4 +40,5 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(keep.backup)
 app.command()(keep.restore)
 app.add_typer(replay.app, name="replay")
+app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(schemas.app, name="schemas")

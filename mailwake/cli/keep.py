@@ -33,16 +33,20 @@ def restore(
     folder: Annotated[Path, typer.Argument(help="A folder that mailwake backup made.")],
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup in the place of the log, its blobs and the warehouse; what was there is moved aside."""
+    """Put a backup in the place of the log, its blobs and the warehouse; what was there is moved aside.
+
+    A warehouse on a server stays as it is.
+    """
     from mailwake.cli.output import note, print_json, print_line
     from mailwake.cli.progress import progress
     from mailwake.keeping import put_back
     from mailwake.settings import load_settings
 
+    settings = load_settings()
     moved: list[tuple[Path, Path]] = []
     try:
         with progress("copied", at_first="copying", as_json=as_json) as advance:
-            for pair in put_back(load_settings(), folder, advance):
+            for pair in put_back(settings, folder, advance):
                 moved.append(pair)
     finally:
         # Said whatever happens: a restore that fails half-way has moved some of it.
@@ -51,6 +55,11 @@ def restore(
                 print_line(f"{place} is now {now.name}")
     if as_json:
         print_json({"restored": str(folder), "moved": {str(place): str(now) for place, now in moved}})
+    elif settings.warehouse_server:
+        print_line(f"{folder} is in place, and the warehouse on the server is as it was")
+        note(
+            "if it has loaded more than this log holds, it says so and names the way out: mailwake run --until-idle"
+        )
     else:
         print_line(f"{folder} is in place, and the warehouse is empty")
         note("to fill it from the log: mailwake run --until-idle")

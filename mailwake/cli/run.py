@@ -1,6 +1,8 @@
 """`mailwake up` and `mailwake run`: drive the pipeline, for ever or until nothing is left."""
 
 import signal
+from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,7 +14,7 @@ def up() -> None:
 
     from mailwake.cli.output import note
     from mailwake.monitor_server import monitored
-    from mailwake.monitoring import PARTS, watching
+    from mailwake.monitoring import PARTS, ask_engine, ask_server, watching
     from mailwake.opening import usable_folders
     from mailwake.pipeline import opened
     from mailwake.serving import served
@@ -26,17 +28,21 @@ def up() -> None:
     with (
         monitored(settings, PARTS) as monitor,
         opened(settings) as pipeline,
-        Engine(settings.warehouse_path) as engine,
-        served(engine, settings) as url,
+        ExitStack() as stack,
     ):
+        server = settings.warehouse_server
+        if server is None:
+            engine = stack.enter_context(Engine(settings.warehouse_path))
+            url = stack.enter_context(served(engine, settings))
+            curl, check = f"curl '{url}/?query=SELECT+1', or ", partial(ask_engine, engine)
+        else:
+            url, curl, check = server.where, "", partial(ask_server, server)
         workers = pipeline.workers()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: workers.stopping.set())
-        with watching(monitor, pipeline, engine, workers):
+        with watching(monitor, pipeline, check, workers):
             logging.getLogger("mailwake").info("up: queries at %s", url)
-            note(
-                f"query it: curl '{url}/?query=SELECT+1', or mailwake query \"SELECT * FROM freshness\". Ctrl-C stops."
-            )
+            note(f'query it: {curl}mailwake query "SELECT * FROM freshness". Ctrl-C stops.')
             workers.run(until_idle=False)
 
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from processors.stage import Slice
 from schemas.codec import decode
 from sinks.loading import Loader, LoadPlan
-from sinks.sink import Loaded
+from sinks.sink import Loaded, SinkBusy
 from streams.log import Fenced, Mark, Record, TopicPartition
 from streams.metrics import register
 from streams.sqlite_log import SqliteLog
@@ -137,3 +137,30 @@ def test_retention_waits_for_a_loader_that_has_loaded_nothing_yet(log):
         Loader(log, Remembering(), LoadPlan([buckets.topic], {}, frozenset())).close()
         log.retain(400 * DAY_MS)
     assert log.begin(buckets) == 0
+
+
+def test_a_batch_that_the_sink_was_too_busy_for_is_kept_and_not_read_again(log, monkeypatch):
+    sink, reads, given = Remembering(), [], []
+    read, load = log.read, sink.load
+
+    def noted(source, offset, most):
+        reads.append(offset)
+        return read(source, offset, most)
+
+    def busy_twice(records, mark):
+        given.append(records.first)
+        if given.count(2) in (1, 2) and records.first == 2:
+            raise SinkBusy("try again")
+        return load(records, mark)
+
+    monkeypatch.setattr(log, "read", noted)
+    monkeypatch.setattr(sink, "load", busy_twice)
+    with log.hold():
+        loader = Loader(log, sink, PLAN)
+        loader.step()
+        for _ in range(2):
+            with pytest.raises(SinkBusy):
+                loader.step()
+        drain(loader)
+    assert given == [0, 2, 2, 2, 4] and sorted(sink.rows) == [0, 2, 3, 4]
+    assert [offset for offset in reads if offset in (0, 2, 4)] == [0, 2, 4]

@@ -75,7 +75,9 @@ class WarehouseSink:
                 self._insert(piece)
             loaded = self._told(begun, held, mark)
         except SinkBusy:
-            self._kept[source] = begun
+            # A server that comes back may have lost what it was told before: only a first piece is kept.
+            if not begun.done:
+                self._kept[source] = begun
             raise
         return loaded
 
@@ -120,13 +122,12 @@ class WarehouseSink:
             return ahead.result()
 
     def _insert(self, piece: "_Piece") -> None:
-        """Insert what is not inserted yet of a piece."""
-        while piece.blocks:
-            table, columns, block = piece.blocks[0]
+        """Insert a piece, all of it again where an attempt was cut short: that changes nothing."""
+        for table, columns, block in piece.blocks:
             block.seek(0)
             self._client.insert(table, columns, block)
+        for _, _, block in piece.blocks:
             block.close()
-            del piece.blocks[0]
 
     def _told(self, begun: "_Begun", held: positions.Position | None, mark: Mark) -> Loaded:
         """Write the position behind what was inserted, unless the warehouse is further already."""
@@ -156,8 +157,8 @@ class _Begun:
 class _Piece:
     """A part of a slice, ready to be inserted."""
 
-    blocks: list[tuple[str, Sequence[str], BinaryIO]]
-    """Table, columns, ArrowStream; those that are not inserted yet."""
+    blocks: Sequence[tuple[str, Sequence[str], BinaryIO]]
+    """Table, columns, ArrowStream."""
     rows: int
     seen: pl.DataFrame
     bad: Sequence[tuple[int, str]]

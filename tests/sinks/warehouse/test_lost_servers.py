@@ -143,10 +143,24 @@ def test_a_server_that_was_restarted_is_loaded_on(
                 sink.close()
 
 
-def test_what_was_decoded_and_inserted_is_kept_for_the_next_attempt(
-    behind: HttpServer, wanted: object, generation: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("refused", "decodings", "insertions"),
+    [
+        # The first piece is refused three times, and then all is taken: nothing is decoded or inserted twice.
+        (range(1, 4), 1, 3 + 4 + 1),
+        # Two pieces are taken and the third is not: the slice is begun anew, since a server may have lost the two.
+        (range(3, 6), 2, 3 + 1 + 1 + 4 + 1),
+    ],
+)
+def test_what_was_decoded_is_kept_for_the_next_attempt(
+    behind: HttpServer,
+    generation: int,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: range,
+    decodings: int,
+    insertions: int,
 ) -> None:
-    """Four pieces, the third of which the server does not take at first: nothing is decoded or inserted twice."""
+    """Four pieces and the position; some inserts are refused, and the slice behind is prepared between attempts."""
     decoded: list[int] = []
     decode = loader._decode
 
@@ -164,12 +178,12 @@ def test_what_was_decoded_and_inserted_is_kept_for_the_next_attempt(
         sink.prepare(whole[0])
         inserts = 0
 
-        def refuse_the_third(asked: Asked) -> Fault | None:
+        def refuse_some(asked: Asked) -> Fault | None:
             nonlocal inserts
             inserts += asked.is_insert
-            return "too many parts" if asked.is_insert and 3 <= inserts < 6 else None
+            return "too many parts" if asked.is_insert and inserts in refused else None
 
-        proxy.fault = refuse_the_third
+        proxy.fault = refuse_some
         for _ in range(3):
             with pytest.raises(SinkBusy, match="Code: 252"):
                 sink.load(*whole)
@@ -177,5 +191,5 @@ def test_what_was_decoded_and_inserted_is_kept_for_the_next_attempt(
         loaded = sink.load(*whole)
         sink.close()
     assert loaded.rows == 80
-    assert sorted(decoded) == [0, 0, 0, 0, 20, 40, 60]  # the whole slice once, and the following three times
-    assert inserts == 2 + 3 + 2 + 1  # taken, refused, taken, and the position
+    assert sorted(decoded) == sorted([0, 0, 0] + [0, 20, 40, 60] * decodings)
+    assert inserts == insertions

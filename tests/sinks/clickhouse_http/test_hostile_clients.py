@@ -49,6 +49,10 @@ def answers(server: HttpServer) -> bool:
         return bool(urllib.request.urlopen(server.url, data=b"SELECT 1", timeout=20).read() == b"1\n")
     except (urllib.error.HTTPError, ConnectionError):
         return False
+    except urllib.error.URLError as error:  # turned away while it was still sending
+        if isinstance(error.reason, ConnectionError):
+            return False
+        raise
 
 
 def eventually(condition: Callable[[], bool]) -> bool:

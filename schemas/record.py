@@ -37,6 +37,9 @@ LATEST_MS = 10_413_791_999_999
 SECONDS_FROM, SECONDS_TO = 946_684_800, 4_102_444_800
 """The years 2000 to 2099 in seconds since the epoch. As milliseconds: five weeks of 1970, before there was mail."""
 
+CLOCK_TOLERANCE_MS = 5 * 60_000
+"""How far after its time of record an event may claim to have happened: its effective time is no later than that."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 """A UUID in its canonical form."""

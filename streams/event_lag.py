@@ -1,10 +1,8 @@
 """How much event time lies between a position and the end of a partition."""
 
 from schemas.columns import decode_frames
+from schemas.record import CLOCK_TOLERANCE_MS
 from streams.log import Log, OffsetGone, TopicPartition
-
-CLOCK_SKEW_MS = 5 * 60_000
-"""An event is no later than this after its time of record, whatever it says of itself."""
 
 
 def seconds_behind(log: Log, source: TopicPartition, position: int) -> float:
@@ -30,5 +28,5 @@ def _event_time(log: Log, source: TopicPartition, offset: int) -> int | None:
     (timestamp, *_), values = batch.timestamps, batch.values[:1]
     for frame in decode_frames(values, ("occurred_at", "recorded_at")).frames.values():
         occurred, recorded = (int(frame.get_column(name)[0]) for name in ("occurred_at", "recorded_at"))
-        return min(occurred, recorded + CLOCK_SKEW_MS)
+        return min(occurred, recorded + CLOCK_TOLERANCE_MS)
     return timestamp

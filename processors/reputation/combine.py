@@ -11,11 +11,8 @@ import polars as pl
 
 from processors.reputation.grains import MINUTE_MS
 from schemas import mail
-from schemas.record import Event
+from schemas.record import CLOCK_TOLERANCE_MS, Event
 from schemas.reputation import COUNTS, IDENTITY_KINDS
-
-AHEAD_MS = 5 * MINUTE_MS
-"""How far after its time of record an event may claim to have happened."""
 
 KEYS = ("tenant", "kind", "identity", "provider", "minute")
 """What deltas are counted by: strings, and the start of the minute in ms."""
@@ -56,7 +53,7 @@ _COUNTED: Mapping[type[Event], Mapping[str, pl.Expr]] = {
     mail.AutoReplyReceived: {"auto_replied": _ONE},
 }
 
-EFFECTIVE_TIME = pl.min_horizontal("occurred_at", pl.col("recorded_at") + AHEAD_MS)
+EFFECTIVE_TIME = pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS)
 """When an event counts, ms: when it happened, but never far after it was recorded."""
 
 

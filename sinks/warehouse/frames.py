@@ -10,7 +10,7 @@ import polars as pl
 from processors.stage import Slice
 from schemas.avro import without_logical_types
 from schemas.columns import INDEX, decode_frames, polars_schema, unpack_rows
-from schemas.record import EARLIEST_MS, LATEST_MS, Event
+from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS, LATEST_MS, Event
 from schemas.reputation import COUNTS
 from sinks.warehouse.tables import (
     BUCKETS,
@@ -22,9 +22,6 @@ from sinks.warehouse.tables import (
     fact_columns,
     row_columns,
 )
-
-CLOCK_TOLERANCE_MS = 300_000
-"""Effective event time = min(occurred_at, recorded_at + 5 min): a sender's wrong clock leads nobody astray."""
 
 _TIME = pl.Datetime("ms", "UTC")
 _HIGHEST = 2**64 - 1

@@ -10,7 +10,7 @@ from mailwake.settings import Settings, SettingsError, path_of
 from streams.kafka_cluster import KafkaCluster
 from streams.log import Log, LogError
 from streams.sqlite_log import SqliteLog
-from streams.topics import TOPICS
+from streams.topics import TOPICS, declared
 
 if TYPE_CHECKING:
     from sinks.warehouse.warehouse import Warehouse
@@ -45,7 +45,7 @@ def open_any_log(settings: Settings, url: str | None = None) -> Log:
         return open_log_at(path_of(named, "sqlite"))
     from streams.kafka_log import KafkaLog
 
-    return KafkaLog.open(KafkaCluster.of(named, settings.kafka_security), TOPICS)
+    return KafkaLog.open(KafkaCluster.of(named, settings.kafka_security), declared(settings.kafka_partitions))
 
 
 def open_log(settings: Settings) -> SqliteLog:

@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     """The most memory a query may take."""
     query_rows: Annotated[int, Field(ge=1)] = 10_000_000
     """The most rows a query may return."""
+    kafka_partitions: Annotated[int, Field(ge=1, le=1_000)] = 8
+    """How many partitions the topics get that spread, when they are made in Kafka: the most workers that share one stage."""
     kafka_security_protocol: Protocol = "PLAINTEXT"
     """Whether Kafka's brokers speak TLS (SSL), and ask who we are (SASL)."""
     kafka_sasl_mechanism: Mechanism = "PLAIN"

@@ -4,18 +4,28 @@ from streams.log import Retention, Topic
 
 DAY_MS = 86_400_000
 
-TOPICS: tuple[Topic, ...] = (
-    Topic("documents"),
-    Topic("documents.outcomes"),
-    Topic("mail.events"),
-    Topic("dmarc.records"),
-    Topic("reputation.deltas", retention=Retention(max_age_ms=7 * DAY_MS)),
-    Topic("reputation.buckets"),
-    Topic("reputation.scores", retention=Retention(compacted=True)),
-    Topic("dead.letters"),
-)
-"""The embedded default: one partition each. What the warehouse is filled from is kept for ever, so that a warehouse
-that was lost is filled again from the log alone."""
+
+def declared(partitions: int) -> tuple[Topic, ...]:
+    """The topics, those whose records go by a key that spreads in so many partitions.
+
+    `documents` has one partition whatever the number: of two copies of a report the first told stays, and only one
+    partition has a first. What the warehouse is filled from is kept for ever, so that a warehouse that was lost is
+    filled again from the log alone.
+    """
+    return (
+        Topic("documents"),
+        Topic("documents.outcomes"),
+        Topic("mail.events", partitions),
+        Topic("dmarc.records"),
+        Topic("reputation.deltas", partitions, Retention(max_age_ms=7 * DAY_MS)),
+        Topic("reputation.buckets", partitions),
+        Topic("reputation.scores", partitions, Retention(compacted=True)),
+        Topic("dead.letters"),
+    )
+
+
+TOPICS = declared(1)
+"""The embedded default: one partition each."""
 
 SHADOW = "@"
 """Between a topic's name and a generation's number: what a rebuild emits, unseen by anyone else."""

@@ -80,6 +80,14 @@ class Settings(BaseSettings):
     """The most rows a query may return."""
     kafka_partitions: Annotated[int, Field(ge=1, le=1_000)] = 8
     """How many partitions the topics get that spread, when they are made in Kafka: the most workers that share one stage."""
+    worker_name: Annotated[str | None, Field(pattern=r"^[\w.-]{1,200}$")] = None
+    """A worker's own name for good (a host, a pod of a StatefulSet): restarted, it gets its partitions back at once."""
+    session_seconds: Annotated[int, Field(ge=6, le=300)] = 10
+    """How long a worker may go silent before its partitions are given to others."""
+    standby_replicas: Annotated[int, Field(ge=0, le=5)] = 0
+    """How many other workers follow the fold's state of each partition, to take over without reading it first."""
+    fold_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
+    """How long the fold lets deltas come together before it writes."""
     kafka_security_protocol: Protocol = "PLAINTEXT"
     """Whether Kafka's brokers speak TLS (SSL), and ask who we are (SASL)."""
     kafka_sasl_mechanism: Mechanism = "PLAIN"

@@ -9,7 +9,7 @@ from processors.dead_letters import dead_letter
 from sinks.sink import Sink, SinkBusy
 from streams import metrics
 from streams.event_lag import seconds_behind
-from streams.log import Batch, Log, LogError, Mark, Record, TopicPartition
+from streams.log import Batch, Log, LogError, Mark, Progress, Record, TopicPartition
 from streams.runner import as_slice
 from streams.topics import plain
 
@@ -38,10 +38,20 @@ class Loader:
     """Drives one sink. Used by one thread, within `Log.hold`."""
 
     def __init__(
-        self, log: Log, sink: Sink, plan: LoadPlan, at: Callable[[str], None] = lambda _: None
+        self,
+        log: Log,
+        sink: Sink,
+        plan: LoadPlan,
+        at: Callable[[str], None] = lambda _: None,
+        part: tuple[TopicPartition, Progress] | None = None,
     ) -> None:
-        """Compare the sink's positions with the log. Raises PositionRefused when they do not belong together."""
+        """Compare the sink's positions with the log. Raises PositionRefused when they do not belong together.
+
+        All partitions of the plan's topics are loaded, or only the `part` that is named with what keeps its progress.
+        """
         self._log, self._sink, self._plan, self._at = log, sink, plan, at
+        self._progress = part[1] if part else log
+        self._sources = [part[0]] if part else [s for topic in plan.topics for s in log.partitions(topic)]
         self._positions = dict(self._resume())
         self._let_retention_wait()
         self._reader = ThreadPoolExecutor(1, "read-ahead")
@@ -87,7 +97,7 @@ class Loader:
             dead_letter(records, index, self._sink.name, reason, batch.timestamps[index])
             for index, reason in (() if checked else loaded.bad)
         ]
-        with took.timing(name, "write"), self._log.transaction() as transaction:
+        with took.timing(name, "write"), self._progress.transaction() as transaction:
             transaction.append("dead.letters", [Record(e.key, e.value, e.recorded_at) for e in letters])
             transaction.commit(self._plan.group, source, batch.next)
         self._positions[source] = batch.next
@@ -127,20 +137,19 @@ class Loader:
 
     def _resume(self) -> Iterator[tuple[TopicPartition, int]]:
         """Where to go on: at the sink's position, or before it where a crash kept its garbage from being told."""
-        committed = self._log.committed(self._plan.group)
-        for topic in self._plan.topics:
-            for source in self._log.partitions(topic):
-                mark = self._sink.position(source)
-                if mark is None:
-                    start = self._plan.starts.get(topic, 0)
-                    self._refuse_a_gap(source, start)
-                    yield source, start
-                else:
-                    offset = self._checked(mark)
-                    yield source, min(offset, committed.get(source, offset))
+        committed = self._progress.committed(self._plan.group)
+        for source in self._sources:
+            mark = self._sink.position(source)
+            if mark is None:
+                start = self._plan.starts.get(source.topic, 0)
+                self._refuse_a_gap(source, start)
+                yield source, start
+            else:
+                offset = self._checked(mark)
+                yield source, min(offset, committed.get(source, offset))
 
     def _let_retention_wait(self) -> None:
-        with self._log.transaction() as transaction:
+        with self._progress.transaction() as transaction:
             for source, position in self._positions.items():
                 transaction.commit(self._plan.group, source, position)
 

@@ -2,10 +2,10 @@
 
 from schemas.columns import decode_frames
 from schemas.record import CLOCK_TOLERANCE_MS
-from streams.log import Log, OffsetGone, TopicPartition
+from streams.log import OffsetGone, Reading, TopicPartition
 
 
-def seconds_behind(log: Log, source: TopicPartition, position: int) -> float:
+def seconds_behind(log: Reading, source: TopicPartition, position: int) -> float:
     """Event time from the record at this position to the last one, in seconds; 0 when nothing waits.
 
     Looks at two records, whatever their number. Raises LogError.
@@ -17,7 +17,7 @@ def seconds_behind(log: Log, source: TopicPartition, position: int) -> float:
     return 0.0 if first is None or last is None else max(0, last - first) / 1000
 
 
-def _event_time(log: Log, source: TopicPartition, offset: int) -> int | None:
+def _event_time(log: Reading, source: TopicPartition, offset: int) -> int | None:
     """Of the record at this offset or the next one there is, in ms; None where there is none any more."""
     try:
         batch = log.read(source, offset, 1)

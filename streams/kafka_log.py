@@ -22,6 +22,7 @@ from streams.kafka_appending import Appender, Routed, prepared
 from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.kafka_connection import Background, Connection
 from streams.kafka_hold import Hold
+from streams.kafka_ownership import Ownership, Written, changelog_of
 from streams.kafka_reader import Reader
 from streams.kafka_steps import Steps, Writes
 from streams.log import (
@@ -202,13 +203,35 @@ class KafkaLog:
         runtime = self._runtime
         if runtime is None:
             raise LogError(f"{self.cluster} is not held by this runtime: use hold() around its transactions")
-        step = KafkaTransaction(self)
+        step = self.gathering()
         yield step
         self._check_positions(step.commits)
         writes = self._writes(step)
-        self._background.run(
-            runtime.write(writes, self._limits_of({place.topic for place in writes.records}))
-        )
+        self._background.run(runtime.write(writes, self.limits_of({place.topic for place in writes.records})))
+
+    def gathering(self) -> KafkaTransaction:
+        """A transaction that is only gathered; whoever asks for it writes it."""
+        return KafkaTransaction(self)
+
+    def own(
+        self, group: str, source: TopicPartition, written: Written = lambda chunks, end: None
+    ) -> Ownership:
+        """What a worker that has this partition of a stage needs; nothing is taken over yet."""
+        return Ownership(self, (self._background, self._connection, self._reader), group, source, written)
+
+    def make_changelog(self, group: str, topic: str) -> None:
+        """Make the changelog of a stage on a topic where it is missing. Raises LogError where it does not fit it."""
+        name, partitions = changelog_of(self, group, topic), len(self.partitions(topic))
+        self._background.run(kafka_topics.make(self._connection, name, partitions, kafka_topics.STATE))
+        if (found := self._partitions(name, prefixed=True)) != partitions:
+            raise LogError(
+                f"the changelog {name} has {found} partitions, and {topic} has {partitions}: it was not made by mailwake, "
+                "or the topic grew. Let another log be filled from this one: mailwake log copy"
+            )
+
+    def visible_end(self, place: KafkaPartition) -> int:
+        """The offset after the last record that a committed reader sees; 0 when there is none."""
+        return self._reader.visible_end(place)
 
     def close(self) -> None:
         """See `Log.close`."""
@@ -241,8 +264,8 @@ class KafkaLog:
             )
         return KafkaPartition(self.cluster.topic(source.topic), source.partition)
 
-    def _partitions(self, topic: str) -> int:
-        name = self.cluster.topic(topic)
+    def _partitions(self, topic: str, prefixed: bool = False) -> int:
+        name = topic if prefixed else self.cluster.topic(topic)
         if known := self._connection.known_partitions(name):
             return known
         asking = self._connection.until_done(
@@ -253,7 +276,7 @@ class KafkaLog:
     def _append(self, routed: Routed) -> Mapping[KafkaPartition, int]:
         if not routed:
             return {}
-        batches, transactional = prepared(routed, self._limits_of({place.topic for place in routed}))
+        batches, transactional = prepared(routed, self.limits_of({place.topic for place in routed}))
         return self._background.run(self._appender.append(batches, transactional))
 
     def _writes(self, step: KafkaTransaction) -> Writes:
@@ -284,7 +307,8 @@ class KafkaLog:
             self._background.run(kafka_topics.make(self._connection, name, 1, kafka_topics.STATE))
         return name
 
-    def _limits_of(self, topics: set[str]) -> Mapping[str, int]:
+    def limits_of(self, topics: set[str]) -> Mapping[str, int]:
+        """The most bytes of one batch, by topic."""
         return {name: self._configuration(name).largest_batch for name in topics}
 
     def _configuration(self, topic: str) -> kafka_topics.Configured:

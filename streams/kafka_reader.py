@@ -46,6 +46,19 @@ class Reader:
         self._ends[place] = max(end, self._ends.get(place, 0))
         return end
 
+    def visible_end(self, place: KafkaPartition) -> int:
+        """The offset after the last record that a committed reader sees; 0 when there is none."""
+        begin, end = self.bounds(place)
+        back = 64
+        while True:
+            start = max(begin, end - back)
+            columns = self._records(place, start, end) if start < end else Columns(end)
+            if columns.offsets:
+                return columns.offsets[-1] + 1
+            if start == begin:
+                return 0
+            back *= 8
+
     def end_beyond(self, place: KafkaPartition, offset: int) -> int:
         """An end that was seen, if it is at or after `offset`; else the end now."""
         seen = self._ends.get(place, 0)

@@ -36,8 +36,11 @@ class Writes:
 class Steps:
     """The runtime's producer: `take_over` once, then `write` as often as there are steps."""
 
-    def __init__(self, connection: Connection, transactional_id: str) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: Connection, transactional_id: str, awaiting_visibility: bool = True
+    ) -> None:
+        """`awaiting_visibility`: a step ends when committed readers see it, not when it is durable."""
+        self._connection, self._awaiting_visibility = connection, awaiting_visibility
         self._producer = Producer(connection, transactional_id)
         self._turns = asyncio.Lock()
         self._open = False
@@ -48,22 +51,33 @@ class Steps:
         """Become the only one who can write steps: the transaction of the one before is ended, and it is fenced."""
         await self._producer.begin()
 
-    async def write(self, step: Writes, limits: Mapping[str, int]) -> None:
-        """All of a step, or nothing of it. Raises Fenced, LogUnavailable, RecordTooLarge, LogError.
+    async def renew(self) -> bool:
+        """Whether nobody has taken over since the last step, or since `take_over`. Raises LogUnavailable."""
+        async with self._turns:
+            try:
+                if self._in_doubt is not None:
+                    await self._settle()
+                await self._next_epoch()
+            except Fenced:
+                return False
+            return True
 
-        After LogUnavailable the step may have been kept: written again as it was, it is recognised.
+    async def write(self, step: Writes, limits: Mapping[str, int]) -> Mapping[KafkaPartition, int]:
+        """All of a step, or nothing of it; the offset after it in each partition, where that is known.
+
+        After LogUnavailable the step may have been kept: written again as it was, it is recognised. Raises Fenced,
+        LogUnavailable, RecordTooLarge, LogError.
         """
         async with self._turns:
             if self._in_doubt is not None:
                 await self._settle()
             if step in self._kept:
                 self._kept.remove(step)
-                return
+                return {}
             batches = step.encoded(limits)
-            if batches or step.positions:
-                await self._write(step, batches)
+            return await self._write(step, batches) if batches or step.positions else {}
 
-    async def _write(self, step: Writes, batches: Batches) -> None:
+    async def _write(self, step: Writes, batches: Batches) -> Mapping[KafkaPartition, int]:
         if self._open:
             await self._next_epoch()
         self._open = True
@@ -77,7 +91,10 @@ class Steps:
         self._in_doubt = step
         if not await self._committed():
             raise LogUnavailable(_GIVEN_UP.format(self._connection.cluster))
-        await wait_until_visible(self._connection, ends(firsts, batches))
+        written = ends(firsts, batches)
+        if self._awaiting_visibility:
+            await wait_until_visible(self._connection, written)
+        return written
 
     async def _settle(self) -> None:
         """Find out what became of the step that got no answer, whoever wrote it."""

@@ -124,21 +124,11 @@ class Transaction(Protocol):
         """Replace chunks of a stage's state by key; None removes one."""
 
 
-class Log(Protocol):
-    """A durable, ordered, partitioned log of framed records. Methods block until done; safe to use from threads."""
-
-    @property
-    def id(self) -> str:
-        """Made when the log was created, never changed."""
+class Reading(Protocol):
+    """Partitions as whoever works on them reads them."""
 
     def partitions(self, topic: str) -> Sequence[TopicPartition]:
         """The partitions of a topic. Raises UnknownTopic."""
-
-    def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> Sequence[int]:
-        """Add records, all or nothing; returns their offsets once they are durable. Raises LogFull, UnknownTopic."""
-
-    def append_all(self, records: Mapping[str, Sequence[Record]]) -> None:
-        """Add records to several topics in one go, all or nothing. Raises as `append`."""
 
     def read(self, source: TopicPartition, offset: int, limit: int) -> Batch:
         """At most `limit` records from `offset` on, fewer if large. Raises OffsetGone; LogError past the end."""
@@ -149,11 +139,9 @@ class Log(Protocol):
     def end(self, source: TopicPartition) -> int:
         """The offset that the next record will get."""
 
-    def mark(self, source: TopicPartition, offset: int) -> Mark:
-        """A checkable form of this position."""
 
-    def check(self, mark: Mark) -> None:
-        """Raise LogError, saying what differs, unless this log continues the one that the mark was made on."""
+class Progress(Protocol):
+    """What a runtime has done for good, and the steps by which it goes on."""
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """Where a group goes on, for each partition it has committed; nothing uncommitted shows."""
@@ -161,11 +149,31 @@ class Log(Protocol):
     def state(self, stage: str) -> Iterator[tuple[bytes, bytes]]:
         """All chunks of a stage's committed state."""
 
-    def hold(self) -> AbstractContextManager[None]:
-        """Become the log's one runtime for the length of the block. Raises LogInUse."""
-
     def transaction(self) -> AbstractContextManager[Transaction]:
         """A step of the runtime that holds the log; rolled back if the block raises. Raises Fenced, LogFull."""
+
+
+class Log(Reading, Progress, Protocol):
+    """A durable, ordered, partitioned log of framed records. Methods block until done; safe to use from threads."""
+
+    @property
+    def id(self) -> str:
+        """Made when the log was created, never changed."""
+
+    def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> Sequence[int]:
+        """Add records, all or nothing; returns their offsets once they are durable. Raises LogFull, UnknownTopic."""
+
+    def append_all(self, records: Mapping[str, Sequence[Record]]) -> None:
+        """Add records to several topics in one go, all or nothing. Raises as `append`."""
+
+    def mark(self, source: TopicPartition, offset: int) -> Mark:
+        """A checkable form of this position."""
+
+    def check(self, mark: Mark) -> None:
+        """Raise LogError, saying what differs, unless this log continues the one that the mark was made on."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Become the log's one runtime for the length of the block. Raises LogInUse."""
 
     def close(self) -> None:
         """Release files and connections."""

@@ -6,6 +6,7 @@ use their client's default agree with us.
 
 import struct
 from functools import lru_cache
+from itertools import count
 
 _MASK = 0xFFFFFFFF
 _M = 0x5BD1E995
@@ -34,3 +35,13 @@ def partition_of(key: bytes | None, partitions: int) -> int:
     if key is None or partitions == 1:
         return 0
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def keys_for(partitions: int) -> tuple[str, ...]:
+    """A key that goes to each of the partitions, in their order."""
+    found: dict[int, str] = {}
+    for number in count():
+        found.setdefault(partition_of(b"%d" % number, partitions), str(number))
+        if len(found) == partitions:
+            break
+    return tuple(found[partition] for partition in range(partitions))

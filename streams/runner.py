@@ -8,7 +8,7 @@ from typing import Literal
 from processors.stage import Emission, Flush, Slice, Stage
 from streams import metrics
 from streams.event_lag import seconds_behind
-from streams.log import Batch, Log, Record
+from streams.log import Batch, Log, Progress, Reading, Record
 from streams.topics import plain, shadow
 
 Boundary = Literal["read", "taken", "flushed", "written", "committed"]
@@ -47,7 +47,7 @@ class StageRunner:
 
     def __init__(
         self,
-        log: Log,
+        log: Log | tuple[Reading, Progress],
         stage: Stage,
         generation: Generation | None = None,
         step_records: int = 50_000,
@@ -57,18 +57,19 @@ class StageRunner:
         """Restore the stage and go on where it was; `step_records` bounds what one transaction holds.
 
         A stage instance serves one partition, and its state is that partition's: each has a runner of its own.
+        A whole log is read and moved on; else one thing is read and another keeps the progress.
         """
         self.stage = stage
-        self._log = log
+        self._log, self._progress = log if isinstance(log, tuple) else (log, log)
         self._generation = generation or Generation()
         self.group = self._generation.group(stage.name)
         self._step_records = step_records
         self._at = at
-        self.source = log.partitions(stage.reads)[partition]
+        self.source = self._log.partitions(stage.reads)[partition]
         self._state = f"{self.group}/{partition}" if partition else self.group
-        self._position = log.committed(self.group).get(self.source, 0)
+        self._position = self._progress.committed(self.group).get(self.source, 0)
         self._prepared: _Prepared | None = None
-        stage.restore(log.state(self._state))
+        stage.restore(self._progress.state(self._state))
         self._told = stage.tally()
         for counter in (metrics.DEAD_LETTERS, metrics.REPEATS, metrics.LATE_ADDITIONS):
             counter.begin(stage.name)
@@ -81,6 +82,11 @@ class StageRunner:
         done = self._write(self._prepared)
         self._prepared = None
         return done
+
+    @property
+    def position(self) -> int:
+        """Where the next step begins."""
+        return self._position
 
     def lag(self) -> int:
         """How many records are waiting."""
@@ -108,7 +114,10 @@ class StageRunner:
 
     def _write(self, step: _Prepared) -> int:
         emitted = _by_topic(step.flush.emissions)
-        with metrics.PHASE_SECONDS.timing(self.stage.name, "write"), self._log.transaction() as transaction:
+        with (
+            metrics.PHASE_SECONDS.timing(self.stage.name, "write"),
+            self._progress.transaction() as transaction,
+        ):
             for topic, records in emitted.items():
                 transaction.append(self._generation.topic(topic), records)
             transaction.put_state(self._state, step.flush.chunks)

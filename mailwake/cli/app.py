@@ -15,6 +15,7 @@ from mailwake.cli import (
     simulate,
     status,
     warehouse,
+    worker,
 )
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(run.up)
 app.command()(run.run)
+app.command()(worker.worker)
 app.command()(emit.emit)
 app.command()(ingest.ingest)
 app.command()(ingest.inspect)

@@ -32,7 +32,7 @@ def simulate(
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import note, print_json, print_line
     from mailwake.cli.progress import Increments, progress
-    from mailwake.opening import open_log
+    from mailwake.opening import open_any_log
     from mailwake.settings import load_settings
     from mailwake.simulating import days_before_today, to_ms
     from sources.simulator import Scenario, into_log, write_truth
@@ -51,7 +51,7 @@ def simulate(
         )
     except ValueError as error:
         raise CommandFailed(str(error), USAGE) from None
-    log = open_log(settings)
+    log = open_any_log(settings)
     try:
         with progress("simulated", at_first="simulating", as_json=as_json) as advance:
             report = into_log(log, scenario, Increments(advance))
@@ -67,4 +67,4 @@ def simulate(
         print_line(
             f"{report.events:,} events, {report.documents:,} DMARC reports, {len(report.incidents)} incidents appended"
         )
-        note("to count and load them: mailwake run --until-idle")
+        note("to count and load them: " + ("mailwake worker" if settings.log.startswith("kafka:") else "mailwake run --until-idle"))

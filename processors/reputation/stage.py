@@ -9,7 +9,7 @@ their absolute counts. Its place is in `_buckets`, before the rows are packed, w
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,15 +108,15 @@ class CountStage:
     name = "count"
     reads = "mail.events"
 
-    def __init__(self, settings: CountingSettings | None = None, spread: int = 1) -> None:
-        """`spread` is over how many keys the deltas are spread: at least as many as their topic has partitions.
+    def __init__(self, settings: CountingSettings | None = None, keys: Sequence[str] = ("0",)) -> None:
+        """`keys` are those over which the deltas are spread: one that goes to each partition of their topic.
 
         All deltas of an identity, at all providers, have the same key, and so the same partition.
         """
-        if spread < 1:
-            raise ValueError(f"spread: got {spread}, wants 1 or more")
+        if not keys:
+            raise ValueError("keys: got none, wants one for each partition of the deltas")
         self._counting = Counting(self.name, settings or CountingSettings())
-        self._spread = spread
+        self._keys = tuple(keys)
         self._deltas: list[pl.DataFrame] = []
         self._taken = _Taken()
 
@@ -138,11 +138,11 @@ class CountStage:
         deltas, self._deltas = add(self._deltas), []
         emissions = [
             emission
-            for lane, rows in _lanes(deltas, self._spread)
+            for key, rows in _by_key(deltas, self._keys)
             for emission in packed(
                 ReputationDeltas,
                 rows,
-                str(lane),
+                key,
                 origin,
                 self._counting.recorded_at,
                 self._counting.watermark,
@@ -226,17 +226,15 @@ def _with_late(tally: Tally, fold: Fold) -> Tally:
     return Tally(tally.taken, tally.repeats, fold.late, tally.dead)
 
 
-def _lanes(deltas: pl.DataFrame, spread: int) -> list[tuple[int, pl.DataFrame]]:
-    """The deltas by lane: CRC-32 of the identity's names, modulo `spread`."""
-    if spread == 1 or not deltas.height:
-        return [(0, deltas)] if deltas.height else []
+def _by_key(deltas: pl.DataFrame, keys: Sequence[str]) -> list[tuple[str, pl.DataFrame]]:
+    """The deltas by key: the CRC-32 of the identity's names chooses."""
+    if len(keys) == 1 or not deltas.height:
+        return [(keys[0], deltas)] if deltas.height else []
     names = ["tenant", "kind", "identity"]
     distinct = deltas.select(names).unique()
-    lanes = [zlib.crc32("\x1f".join(row).encode()) % spread for row in distinct.rows()]
+    chosen = [zlib.crc32("\x1f".join(row).encode()) % len(keys) for row in distinct.rows()]
     placed = deltas.join(
-        distinct.with_columns(lane=pl.Series(lanes, dtype=pl.Int64)), on=names, maintain_order="left"
+        distinct.with_columns(chosen=pl.Series(chosen, dtype=pl.Int64)), on=names, maintain_order="left"
     )
-    return [
-        (int(lane), rows.drop("lane"))
-        for (lane,), rows in sorted(placed.partition_by("lane", as_dict=True).items())
-    ]
+    parts = placed.partition_by("chosen", as_dict=True, include_key=False)
+    return [(keys[index], rows) for (index,), rows in sorted(parts.items())]

@@ -89,7 +89,7 @@ def test_so_it_is_under_crashes_with_much_that_is_late(seed: int) -> None:
 @given(events=st.lists(mail_events(), max_size=100), seed=st.integers(0, 10**6))
 def test_in_two_halves_it_is_the_same_view(events: list[MailEvent], seed: int) -> None:
     chance = random.Random(seed)
-    deltas = disturbed(lambda: CountStage(spread=3), [encode(e) for e in events], chance, "mail.events")
+    deltas = disturbed(lambda: CountStage(keys="012"), [encode(e) for e in events], chance, "mail.events")
     by_key = {key: [e.value for e in deltas if e.key == key] for key in (b"0", b"1", b"2")}
     assert sum(map(len, by_key.values())) == len(deltas)
     emissions = [
@@ -204,12 +204,12 @@ def rows_of(emission: Emission) -> Sequence[BucketRow]:
 def test_a_half_refuses_what_is_not_for_it() -> None:
     with pytest.raises(ValueError, match="CountStage and FoldStage"):
         ReputationStage().take(slice_of([], partition=1))
-    with pytest.raises(ValueError, match="spread: got 0"):
-        CountStage(spread=0)
+    with pytest.raises(ValueError, match="keys: got none"):
+        CountStage(keys=())
 
 
 def test_all_deltas_of_an_identity_go_under_one_key() -> None:
-    emissions = run(CountStage(spread=8), slices_of(traffic(1000, minutes=10), 100))
+    emissions = run(CountStage(keys="01234567"), slices_of(traffic(1000, minutes=10), 100))
     keys: dict[tuple[object, ...], set[bytes]] = {}
     for emission in emissions:
         record = decode(emission.value)

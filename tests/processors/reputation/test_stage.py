@@ -73,7 +73,7 @@ class TestReputationStage(StageConformance):
 class TestCountStage(StageConformance):
     @pytest.fixture
     def make_stage(self) -> MakeStage:
-        return lambda: CountStage(SETTINGS.counting, spread=3)
+        return lambda: CountStage(SETTINGS.counting, keys="012")
 
     @pytest.fixture
     def slices(self) -> Sequence[Slice]:

@@ -1,0 +1,43 @@
+"""`mailwake worker`: one of several that share the work on a log in Kafka."""
+
+from typing import Annotated
+
+import typer
+
+
+def worker(
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only", help="Do only these parts: documents, count, fold, warehouse (separated by commas)."
+        ),
+    ] = None,
+) -> None:
+    """Work on a log in Kafka until stopped, on the partitions that no other worker has."""
+    import asyncio
+    import logging
+    import signal
+
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.settings import load_settings
+    from mailwake.worker import PARTS, opened
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("faust", "mode", "aiokafka"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    parts = tuple(part.strip() for part in only.split(",")) if only is not None else PARTS
+    if unknown := set(parts) - set(PARTS):
+        raise CommandFailed(
+            f"--only: got {', '.join(sorted(unknown))}, wants some of {', '.join(PARTS)}", USAGE
+        )
+    settings = load_settings()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        with opened(settings, parts) as process:
+            logging.getLogger("mailwake").info("working on %s: %s", settings.log, ", ".join(parts))
+            await process.run(stop)
+
+    asyncio.run(run())

@@ -1,0 +1,291 @@
+"""A worker on a log in Kafka: the stages and the loader on the partitions that its groups give it.
+
+Documents and counting, which take what producers appended, run in pumps; the fold is a Faust application; all of them
+step in threads of the same kind as the embedded pipeline's. Start as many workers as there are cores to spare.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mode import Service
+
+from mailwake.opening import open_any_log, open_warehouse
+from mailwake.pipeline import BUSY, LOADER
+from mailwake.settings import Settings, SettingsError
+from processors.documents.stage import DocumentStage
+from processors.reputation.stage import CountStage, FoldStage
+from processors.stage import Stage
+from replay.lineage import FIRST
+from sinks.loading import Loader, PositionRefused
+from sinks.sink import SinkRefused
+from streams.blobs import Blobs
+from streams.faust_feed import Pace
+from streams.kafka_connection import Background
+from streams.kafka_log import KafkaLog
+from streams.kafka_membership import Member, Membership
+from streams.kafka_ownership import Owned
+from streams.log import TopicPartition
+from streams.partitioner import keys_for
+from streams.runner import StageRunner
+from streams.seats import Seats
+from streams.vitals import Watched
+from streams.workers import Patience, Worker, Workers
+
+if TYPE_CHECKING:
+    from sinks.warehouse.warehouse import Warehouse
+    from streams.faust_fold import Fold
+
+logger = logging.getLogger(__name__)
+
+PARTS = ("documents", "count", "fold", LOADER)
+"""What a worker does; each may be left to other workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pump:
+    """A stage, or the loader, on the partitions that a group of its own gives."""
+
+    seats: Seats
+    membership: Membership
+    topics: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """What one worker runs; `opened` makes one, and `run` runs it."""
+
+    log: KafkaLog
+    pumps: Mapping[str, Pump]
+    fold: "Fold | None"
+    workers: Workers
+
+    def watched(self) -> list[Watched]:
+        """Each part on each partition that it may be given."""
+        sources = {
+            name: (pump.seats, [s for topic in pump.topics for s in self.log.partitions(topic)])
+            for name, pump in self.pumps.items()
+        }
+        if self.fold is not None:
+            sources[self.fold.name] = (self.fold.seats, list(self.fold.sources))
+        return [
+            Watched(part_of(name, source), partial(seats.lag, source), partial(seats.lag_seconds, source))
+            for name, (seats, several) in sources.items()
+            for source in several
+        ]
+
+    def tell(self, stepped: Callable[[str, int], None]) -> None:
+        """Have every step told, by `part_of` names."""
+        for name, seats in self.seats().items():
+            seats.stepped = lambda source, records, name=name: stepped(part_of(name, source), records)  # type: ignore[misc]
+
+    def seats(self) -> Mapping[str, Seats]:
+        """The seats of each part."""
+        folds = {} if self.fold is None else {self.fold.name: self.fold.seats}
+        return {**{name: pump.seats for name, pump in self.pumps.items()}, **folds}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. Raises what ended it before."""
+        root = _Root(self)
+        async with root:
+            stopping = asyncio.ensure_future(stop.wait())
+            await root.wait_first(stopping)
+            stopping.cancel()
+        if root.crash_reason is not None:
+            raise root.crash_reason
+
+
+class _Root(Service):
+    """Everything that runs, as Faust's services: what fails in one ends all."""
+
+    logger = logging.getLogger("mode.worker")
+
+    def __init__(self, process: WorkerProcess) -> None:
+        super().__init__()
+        self._process = process
+
+    async def on_start(self) -> None:
+        """The pumps, then Faust."""
+        await self.add_runtime_dependency(_Stepping(self._process))
+        if self._process.fold is not None:
+            await self.add_runtime_dependency(self._process.fold.app)
+
+
+class _Stepping(Service):
+    """The threads that step, and the groups that give them partitions."""
+
+    logger = logging.getLogger("mode.worker")
+
+    def __init__(self, process: WorkerProcess) -> None:
+        super().__init__()
+        self._process = process
+        self._groups = Background("mailwake-groups")
+        self._thread = threading.Thread(target=self._run, name="mailwake-steps", daemon=True)
+        self._ended: asyncio.Future[BaseException | None] | None = None
+
+    async def on_start(self) -> None:
+        """Join the groups, and begin to step."""
+        self._ended = asyncio.get_running_loop().create_future()
+        for pump in self._process.pumps.values():
+            await asyncio.to_thread(self._groups.run, pump.membership.join())
+        self._thread.start()
+
+    @Service.task
+    async def _watch(self) -> None:
+        assert self._ended is not None
+        failure = await self._ended
+        if failure is not None:
+            await self.crash(failure)
+
+    async def on_stop(self) -> None:
+        """End the steps under way, then leave the groups, so that others go on at once."""
+        self._process.workers.stopping.set()
+        await asyncio.to_thread(self._thread.join)
+        for pump in self._process.pumps.values():
+            await asyncio.to_thread(self._groups.run, pump.membership.leave())
+        await asyncio.to_thread(self._groups.close)
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            self._process.workers.run(until_idle=False)
+        except BaseException as error:  # noqa: BLE001 - raised again where the worker is waited for
+            failure = error
+        self.loop.call_soon_threadsafe(self._end, failure)
+
+    def _end(self, failure: BaseException | None) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(failure)
+
+
+@contextmanager
+def opened(
+    settings: Settings,
+    parts: Sequence[str] = PARTS,
+    at: Callable[[str, str], None] = lambda part, boundary: None,
+) -> Iterator[WorkerProcess]:
+    """A worker of these parts. Raises SettingsError, LogError, SinkError.
+
+    `at` is told of every boundary within a step, and whose it is.
+    """
+    with ExitStack() as stack:
+        log = open_any_log(settings)
+        stack.callback(log.close)
+        if not isinstance(log, KafkaLog):
+            raise SettingsError(
+                f"workers share a log in Kafka, and MAILWAKE_LOG is {settings.log}: use mailwake up for that one"
+            )
+        member = Member(settings.worker_name, settings.session_seconds * 1000)
+        takes: dict[str, tuple[Sequence[str], Callable[[TopicPartition], Owned]]] = {}
+        for stage in _pumped(settings, log):
+            if stage().name in parts:
+                name, topic = stage().name, stage().reads
+                takes[name] = ([topic], partial(_pumping, log, stage, settings, partial(at, name)))
+        if LOADER in parts:
+            warehouse = stack.enter_context(_usable_warehouse(settings))
+            plan = FIRST.load_plan(
+                [DocumentStage(_no_blob), CountStage(), FoldStage()], settings.step_records
+            )
+            takes[LOADER] = (plan.topics, partial(_loading, log, warehouse, plan, partial(at, LOADER)))
+        pumps = {
+            name: _pump(log, name, topics, Seats(take, BUSY), member)
+            for name, (topics, take) in takes.items()
+        }
+        fold = _fold(settings, log, member, at) if FoldStage.name in parts else None
+        process = WorkerProcess(log, pumps, fold, Workers((), Patience(BUSY)))
+        for seats in process.seats().values():
+            stack.callback(seats.close)
+        patience = Patience(BUSY, linger_s=settings.linger_ms / 1000, full_step=settings.step_records)
+        process.workers.workers = [Worker(name, seats.step) for name, seats in process.seats().items()]
+        process.workers.patience = patience
+        yield process
+
+
+def part_of(name: str, source: TopicPartition) -> str:
+    """What a part on a partition is called: `count/3`; of the loader, which has several topics, with the topic."""
+    return f"{name}/{source.topic}/{source.partition}" if name == LOADER else f"{name}/{source.partition}"
+
+
+def _pumped(settings: Settings, log: KafkaLog) -> list[Callable[[], Stage]]:
+    keys = keys_for(len(log.partitions(FoldStage.reads)))
+    return [
+        lambda: DocumentStage(Blobs(settings.blobs).get),
+        lambda: CountStage(keys=keys),
+    ]
+
+
+def _pump(log: KafkaLog, name: str, topics: Sequence[str], seats: Seats, member: Member) -> Pump:
+    return Pump(seats, Membership(log.cluster, name, topics, seats, member), topics)
+
+
+def _pumping(
+    log: KafkaLog,
+    make: Callable[[], Stage],
+    settings: Settings,
+    at: Callable[[str], None],
+    source: TopicPartition,
+) -> Owned:
+    stage = make()
+    ownership = log.own(stage.name, source)
+    ownership.take_over()
+    ownership.recover()
+    runner = StageRunner(
+        (log, ownership), stage, step_records=settings.step_records, at=at, partition=source.partition
+    )
+    return Owned(ownership, runner)
+
+
+def _loading(
+    log: KafkaLog, warehouse: "Warehouse", plan: Any, at: Callable[[str], None], source: TopicPartition
+) -> Owned:
+    ownership = log.own(LOADER, source)
+    ownership.take_over()
+    ownership.recover()
+    sink = warehouse.sink(FIRST.number)
+    loader = Loader(log, sink, plan, at, (source, ownership))
+
+    def close() -> None:
+        loader.close()
+        sink.close()
+
+    return Owned(ownership, loader, close)
+
+
+def _fold(settings: Settings, log: KafkaLog, member: Member, at: Callable[[str, str], None]) -> "Fold":
+    from streams.faust_fold import Fold, FoldSettings
+
+    chosen = FoldSettings(
+        member, Pace(linger_s=settings.fold_seconds), standby_replicas=settings.standby_replicas
+    )
+    return Fold(log, FoldStage, chosen, BUSY, partial(at, FoldStage.name))
+
+
+@contextmanager
+def _usable_warehouse(settings: Settings) -> Iterator["Warehouse"]:
+    """The warehouse on a server, its tables up to date. Raises SinkError, SettingsError."""
+    server = settings.warehouse_server
+    if server is None:
+        raise SettingsError(
+            f"workers share a warehouse on a server, and MAILWAKE_WAREHOUSE is {settings.warehouse}: name one, "
+            "clickhouse://USER@HOST:PORT/DATABASE, or leave loading to other workers (--only documents,count,fold)"
+        )
+    from sinks.warehouse.warehouse import pending_on
+
+    if pending_on(server):
+        raise SinkRefused(f"the tables in {server.where} are not up to date: mailwake warehouse migrate")
+    with open_warehouse(settings) as warehouse:
+        if warehouse.current_generation() != FIRST.number:
+            raise PositionRefused(
+                f"the warehouse {server.where} shows generation {warehouse.current_generation()} of another log: workers "
+                "fill the first generation of a database of their own"
+            )
+        yield warehouse
+
+
+def _no_blob(tenant: str, sha256: str) -> None:
+    """No document is read with this one."""

@@ -1,0 +1,137 @@
+"""One partition of a stage, owned: what a worker on a log in Kafka needs of `Progress`, and keeps from all others.
+
+State and position lie in a compacted changelog, in the partition of the same number. So nobody else's transaction
+stands in the way of reading them, and they change with the outputs or not at all. Kafka's own group has the position
+as well, for whoever watches lag there.
+
+The transactional id is that of the partition, whoever owns it: to take over is to end what the former owner has
+open, and to fence it if it was only paused. That comes before anything is read.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streams.kafka_cluster import KafkaPartition
+from streams.kafka_connection import Background, Connection
+from streams.kafka_reader import Reader
+from streams.kafka_steps import Steps, Writes
+from streams.log import LogError, Record, TopicPartition
+from streams.seats import Work
+
+if TYPE_CHECKING:
+    from streams.kafka_log import KafkaLog, KafkaTransaction
+
+POSITION = b"\x00position"
+"""The key of the position among the chunks."""
+
+Written = Callable[[Mapping[bytes, bytes | None], int | None], None]
+"""Told which chunks a step has changed, and the changelog's offset after them where that is known."""
+
+
+class Ownership:
+    """`Progress` of one stage on one partition; `KafkaLog.own` makes one. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        log: "KafkaLog",
+        parts: tuple[Background, Connection, Reader],
+        group: str,
+        source: TopicPartition,
+        written: Written,
+    ) -> None:
+        self._log, self._written = log, written
+        self._background, self._connection, self._reader = parts
+        self.group, self.source = group, source
+        cluster = self._connection.cluster
+        self.changelog = KafkaPartition(changelog_of(log, group, source.topic), source.partition)
+        self._steps = Steps(
+            self._connection,
+            cluster.transactional_id(f"{group}.{source.topic}.{source.partition}"),
+            awaiting_visibility=False,
+        )
+        self._position: int | None = None
+        self._chunks: Mapping[bytes, bytes] = {}
+
+    def take_over(self) -> None:
+        """Become the owner: whoever was it before can write nothing more. Raises LogUnavailable, LogError."""
+        self._log.make_changelog(self.group, self.source.topic)
+        self._background.run(self._steps.take_over())
+
+    def renew(self) -> bool:
+        """Whether this is still the owner, and nobody was meanwhile. Raises LogUnavailable."""
+        return self._background.run(self._steps.renew())
+
+    def recover(self, chunks: Mapping[bytes, bytes] | None = None) -> None:
+        """Learn state and position: from the changelog, or from what somebody else has read of it to the end."""
+        found = dict(self._reader.latest(self.changelog) if chunks is None else chunks)
+        position = found.pop(POSITION, None)
+        self._position, self._chunks = None if position is None else int(position), found
+
+    def committed(self, group: str) -> Mapping[TopicPartition, int]:
+        """See `Progress.committed`."""
+        self._refuse_another(group, self.source)
+        return {} if self._position is None else {self.source: self._position}
+
+    def state(self, stage: str) -> Iterator[tuple[bytes, bytes]]:
+        """See `Progress.state`: what was recovered, given once."""
+        chunks, self._chunks = self._chunks, {}
+        return iter(chunks.items())
+
+    @contextmanager
+    def transaction(self) -> Iterator["KafkaTransaction"]:
+        """See `Progress.transaction`."""
+        step = self._log.gathering()
+        yield step
+        chunks: dict[bytes, bytes | None] = {key: value for (_, key), value in step.state.items()}
+        writes = Writes({place: list(records) for place, records in step.appends.items()})
+        for (group, source), offset in step.commits.items():
+            self._refuse_another(group, source)
+            chunks[POSITION] = b"%d" % offset
+            writes.positions[self._connection.cluster.group(group)] = {self._log.place(source): offset}
+        if chunks:
+            writes.records[self.changelog] = [Record(key, value, 0) for key, value in chunks.items()]
+        limits = self._log.limits_of({place.topic for place in writes.records})
+        ends = self._background.run(self._steps.write(writes, limits))
+        for offset in step.commits.values():
+            self._position = offset
+        self._written(chunks, ends.get(self.changelog))
+
+    def _refuse_another(self, group: str, source: TopicPartition) -> None:
+        if (group, source) != (self.group, self.source):
+            raise LogError(
+                f"{group} on {source.topic}/{source.partition} is not what is owned here, "
+                f"{self.group} on {self.source.topic}/{self.source.partition}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A seat: work on a partition that is owned."""
+
+    ownership: Ownership
+    work: Work
+    close: Callable[[], None] = lambda: None
+    """Lets go of what the work holds."""
+
+    def step(self) -> int:
+        """See `Work.step`."""
+        return self.work.step()
+
+    def lag(self) -> int:
+        """See `Work.lag`."""
+        return self.work.lag()
+
+    def lag_seconds(self) -> float:
+        """See `Work.lag_seconds`."""
+        return self.work.lag_seconds()
+
+    def renew(self) -> bool:
+        """See `Seat.renew`."""
+        return self.ownership.renew()
+
+
+def changelog_of(log: "KafkaLog", group: str, topic: str) -> str:
+    """Kafka's name of the changelog of a stage on a topic."""
+    return log.cluster.state_topic(f"{group}.{topic}")

@@ -1,0 +1,117 @@
+"""The partitions of one stage that a worker has at the moment: given and taken by a group, stepped in turn."""
+
+import threading
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from streams.log import TopicPartition
+
+
+class Work(Protocol):
+    """A stage, or a loader, at work on one partition."""
+
+    def step(self) -> int:
+        """Deal with some records; how many, 0 when there are none."""
+
+    def lag(self) -> int:
+        """How many records are waiting."""
+
+    def lag_seconds(self) -> float:
+        """How much event time is waiting."""
+
+
+class Seat(Work, Protocol):
+    """Work on a partition that may be another's one day."""
+
+    def renew(self) -> bool:
+        """Whether nobody else has had the partition meanwhile; if so, go on as if nothing had been."""
+
+    def close(self) -> None:
+        """Let go of everything but what is durable."""
+
+
+class Seats:
+    """Steps the partitions it was given. `step` is for one thread; a group gives and takes from another.
+
+    A group takes everything back before it shares out anew. What is kept meanwhile goes on without recovery if it is
+    given to this worker again.
+    """
+
+    def __init__(self, take: Callable[[TopicPartition], Seat], busy: tuple[type[Exception], ...]) -> None:
+        """`take` takes a partition over from whoever had it; `busy` are the errors that pass."""
+        self._take, self._busy = take, busy
+        self.stepped: Callable[[TopicPartition, int], None] = lambda source, records: None
+        """Told of every step that ended well."""
+        self._given: frozenset[TopicPartition] = frozenset()
+        self._seats: dict[TopicPartition, Seat] = {}
+        self._interrupted: set[TopicPartition] = set()
+        self._turns = threading.Lock()
+        self._failure: BaseException | None = None
+
+    def suspend(self) -> None:
+        """No partition is this worker's until it is given. Returns when nothing is under way any more."""
+        self._given = frozenset()
+        with self._turns:
+            self._interrupted = set(self._seats)
+
+    def give(self, sources: Collection[TopicPartition]) -> None:
+        """These are this worker's from now on, and no others; they are taken over when their turn comes."""
+        with self._turns:
+            for source in self._seats.keys() - set(sources):
+                self._leave(source)
+            self._given = frozenset(sources)
+
+    def fail(self, error: BaseException) -> None:
+        """The group has failed: the next step raises this."""
+        self._failure = error
+
+    def step(self) -> int:
+        """A step on each partition; how many records they dealt with. Raises what they raise.
+
+        What is busy on one partition does not hold up the others: it is raised when all have had their turn, and
+        nothing was done.
+        """
+        if self._failure is not None:
+            raise self._failure
+        done, busy = 0, None
+        for source in sorted(self._given):
+            try:
+                with self._turns:
+                    if source in self._given:
+                        dealt_with = self._seat(source).step()
+                        self.stepped(source, dealt_with)
+                        done += dealt_with
+            except self._busy as error:
+                busy = error
+        if busy is not None and not done:
+            raise busy
+        return done
+
+    def lag(self, source: TopicPartition) -> int:
+        """How many records wait on a partition; 0 where it is another's. Raises LogError."""
+        seat = self._seats.get(source)
+        return 0 if seat is None else seat.lag()
+
+    def lag_seconds(self, source: TopicPartition) -> float:
+        """How much event time waits on a partition, in seconds. Raises LogError."""
+        seat = self._seats.get(source)
+        return 0.0 if seat is None else seat.lag_seconds()
+
+    def close(self) -> None:
+        """Leave every partition."""
+        self.suspend()
+        self.give(())
+
+    def _seat(self, source: TopicPartition) -> Seat:
+        if source in self._interrupted and source in self._seats:
+            if not self._seats[source].renew():
+                self._leave(source)
+            self._interrupted.discard(source)
+        if source not in self._seats:
+            self._seats[source] = self._take(source)
+        return self._seats[source]
+
+    def _leave(self, source: TopicPartition) -> None:
+        seat = self._seats.pop(source, None)
+        if seat is not None:
+            seat.close()

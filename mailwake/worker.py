@@ -193,7 +193,7 @@ def opened(
             )
             takes[LOADER] = (plan.topics, partial(_loading, log, warehouse, plan, partial(at, LOADER)))
         pumps = {
-            name: _pump(log, name, topics, Seats(take, BUSY), member)
+            name: _pump(log, name, topics, Seats(name, take, BUSY), member)
             for name, (topics, take) in takes.items()
         }
         fold = _fold(settings, log, member, at) if FoldStage.name in parts else None
@@ -231,7 +231,7 @@ def _pumping(
     source: TopicPartition,
 ) -> Owned:
     stage = make()
-    ownership = log.own(stage.name, source)
+    ownership = log.own(stage.name, source, at=at)
     ownership.take_over()
     ownership.recover()
     runner = StageRunner(
@@ -243,7 +243,7 @@ def _pumping(
 def _loading(
     log: KafkaLog, warehouse: "Warehouse", plan: Any, at: Callable[[str], None], source: TopicPartition
 ) -> Owned:
-    ownership = log.own(LOADER, source)
+    ownership = log.own(LOADER, source, at=at)
     ownership.take_over()
     ownership.recover()
     sink = warehouse.sink(FIRST.number)

@@ -7,6 +7,7 @@ recovers anything or asks where to go on.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ import faust
 from faust.types import TP, StreamT
 
 from processors.stage import Stage
-from streams import kafka_topics
+from streams import kafka_topics, metrics
 from streams.event_lag import seconds_behind
 from streams.faust_feed import Feed, Pace
 from streams.faust_store import ChunkStore, ChunkTable
@@ -25,7 +26,7 @@ from streams.kafka_log import KafkaLog
 from streams.kafka_membership import Member
 from streams.kafka_ownership import Ownership, changelog_of
 from streams.log import TopicPartition
-from streams.runner import Boundary, StageRunner
+from streams.runner import StageRunner
 from streams.seats import Seats
 
 _FULL_REST_S = 0.02
@@ -74,7 +75,7 @@ class Fold:
         make: Callable[[], Stage],
         settings: FoldSettings,
         busy: tuple[type[Exception], ...],
-        at: Callable[[Boundary], None] = lambda _: None,
+        at: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`make` makes a stage without state; `busy` are the errors that pass."""
         self.log, self._make, self._settings, self._at = log, make, settings, at
@@ -82,9 +83,10 @@ class Fold:
         self.name = self._stage.name
         self._sources = {source.partition: source for source in log.partitions(self._stage.reads)}
         self.feed = Feed(log, settings.pace)
-        self.seats = Seats(self._take, busy)
+        self.seats = Seats(self.name, self._take, busy)
         self._owned: dict[TopicPartition, Ownership] = {}
         self._sharing = threading.Lock()
+        self._given_at = 0.0
         self._changelog = changelog_of(log, self.name, self._stage.reads)
         # Asked about a topic that is missing, a broker may make one with as many partitions as it pleases.
         log.make_changelog(self.name, self._stage.reads)
@@ -193,9 +195,10 @@ class Fold:
 
     def _own(self, sources: list[TopicPartition]) -> None:
         with self._sharing:
+            self._given_at = time.perf_counter()
             for source in sources:
                 written = partial(self._store.replace, source.partition)
-                ownership = self.log.own(self.name, source, written)
+                ownership = self.log.own(self.name, source, written, self._at)
                 ownership.take_over()
                 self._owned[source] = ownership
 
@@ -211,6 +214,8 @@ class Fold:
                 ownership = self._owned[source]
                 ownership.recover(self._store.chunks(source.partition))
                 self.feed.open(source, ownership.committed(self.name).get(source, 0))
+            if whole:
+                metrics.RECOVERY_SECONDS.observe(time.perf_counter() - self._given_at, self.name)
             self.seats.give(whole)
 
     def _is_whole(self, ownership: Ownership) -> bool:

@@ -13,7 +13,7 @@ import asyncio
 import json
 import random
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,7 +24,8 @@ from streams.kafka_connection import Background, Connection
 from streams.kafka_hold import Hold
 from streams.kafka_ownership import Ownership, Written, changelog_of
 from streams.kafka_reader import Reader
-from streams.kafka_steps import Steps, Writes
+from streams.kafka_reading import positions_of
+from streams.kafka_steps import Place, Steps, Writes
 from streams.log import (
     Batch,
     Fenced,
@@ -214,10 +215,28 @@ class KafkaLog:
         return KafkaTransaction(self)
 
     def own(
-        self, group: str, source: TopicPartition, written: Written = lambda chunks, end: None
+        self,
+        group: str,
+        source: TopicPartition,
+        written: Written = lambda chunks, end: None,
+        at: Callable[[Place], None] = lambda _: None,
     ) -> Ownership:
         """What a worker that has this partition of a stage needs; nothing is taken over yet."""
-        return Ownership(self, (self._background, self._connection, self._reader), group, source, written)
+        return Ownership(self, (self._background, self._connection, self._reader), group, source, written, at)
+
+    def group_positions(self, group: str) -> Mapping[TopicPartition, int]:
+        """Where a group goes on as Kafka knows it, whoever works for it: for looking on, not for going on."""
+        found = self._background.run(positions_of(self._connection, self.cluster.group(group)))
+        named = ((self.cluster.named(place.topic), place, offset) for place, offset in found.items())
+        return {TopicPartition(topic, place.partition): offset for topic, place, offset in named if topic}
+
+    def waiting(self, source: TopicPartition, position: int) -> int:
+        """How many offsets hold something to read from a position on; 0 where only control markers follow."""
+        place = self.place(source)
+        end = self._reader.end(place)
+        if position >= end or position >= self._reader.visible_end(place):
+            return 0
+        return end - position
 
     def make_changelog(self, group: str, topic: str) -> None:
         """Make the changelog of a stage on a topic where it is missing. Raises LogError where it does not fit it."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from streams.kafka_cluster import KafkaPartition
 from streams.kafka_connection import Background, Connection
 from streams.kafka_reader import Reader
-from streams.kafka_steps import Steps, Writes
+from streams.kafka_steps import Place, Steps, Writes
 from streams.log import LogError, Record, TopicPartition
 from streams.seats import Work
 
@@ -40,6 +40,7 @@ class Ownership:
         group: str,
         source: TopicPartition,
         written: Written,
+        at: Callable[[Place], None],
     ) -> None:
         self._log, self._written = log, written
         self._background, self._connection, self._reader = parts
@@ -50,6 +51,7 @@ class Ownership:
             self._connection,
             cluster.transactional_id(f"{group}.{source.topic}.{source.partition}"),
             awaiting_visibility=False,
+            at=at,
         )
         self._position: int | None = None
         self._chunks: Mapping[bytes, bytes] = {}

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from streams.kafka_cluster import KafkaPartition
-from streams.kafka_connection import Again, Connection
+from streams.kafka_connection import GROUPS, Again, Connection
 
 _COMMITTED = 1
 EARLIEST, LATEST = -2, -1
@@ -51,6 +52,21 @@ async def offsets(
 
     await connection.until_done("asking where partitions begin or end", ask)
     return found
+
+
+async def positions_of(connection: Connection, group: str) -> Mapping[KafkaPartition, int]:
+    """Where a group, by Kafka's name of it, goes on in each partition that it has committed."""
+
+    async def ask() -> Mapping[KafkaPartition, int]:
+        answer = await connection.send_to_coordinator(GROUPS, group, OffsetFetchRequest(group, None))
+        found: dict[KafkaPartition, int] = {}
+        for topic, partitions in answer.topics:
+            for partition, offset, _, code in partitions:
+                await connection.judge(code, f"asking where {group} goes on", (GROUPS, group))
+                found[KafkaPartition(topic, partition)] = offset
+        return found
+
+    return await connection.until_done(f"asking where {group} goes on", ask)
 
 
 async def fetch(

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from streams.kafka_batches import encode
 from streams.kafka_cluster import KafkaPartition
@@ -15,6 +16,10 @@ from streams.log import Fenced, LogUnavailable, Record
 VISIBLE_WITHIN_S = 5.0
 
 _GIVEN_UP = "{}: the broker gave up a transaction that stood still; nothing of it was kept, do it again"
+
+
+Place = Literal["begun", "sent", "positioned", "ended"]
+"""Within a transaction: partitions were added, records written, positions added, and it was committed."""
 
 
 @dataclass(slots=True)
@@ -37,10 +42,14 @@ class Steps:
     """The runtime's producer: `take_over` once, then `write` as often as there are steps."""
 
     def __init__(
-        self, connection: Connection, transactional_id: str, awaiting_visibility: bool = True
+        self,
+        connection: Connection,
+        transactional_id: str,
+        awaiting_visibility: bool = True,
+        at: Callable[[Place], None] = lambda _: None,
     ) -> None:
         """`awaiting_visibility`: a step ends when committed readers see it, not when it is durable."""
-        self._connection, self._awaiting_visibility = connection, awaiting_visibility
+        self._connection, self._awaiting_visibility, self._at = connection, awaiting_visibility, at
         self._producer = Producer(connection, transactional_id)
         self._turns = asyncio.Lock()
         self._open = False
@@ -83,14 +92,18 @@ class Steps:
         self._open = True
         try:
             await self._producer.add_partitions(list(batches))
+            self._at("begun")
             firsts = await self._producer.produce(batches)
+            self._at("sent")
             await self._producer.commit_positions(step.positions)
+            self._at("positioned")
         except StaleEpoch:
             await self._next_epoch()
             raise LogUnavailable(_GIVEN_UP.format(self._connection.cluster)) from None
         self._in_doubt = step
         if not await self._committed():
             raise LogUnavailable(_GIVEN_UP.format(self._connection.cluster))
+        self._at("ended")
         written = ends(firsts, batches)
         if self._awaiting_visibility:
             await wait_until_visible(self._connection, written)

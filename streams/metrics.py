@@ -141,6 +141,23 @@ STAGE_STALLED = Gauge(
     ["stage"],
 )
 STAGE_PAUSED = Gauge("mailwake_stage_paused", "1 while an operator holds the stage back.", ["stage"])
+STAGE_PARTITIONS = Gauge(
+    "mailwake_stage_partitions",
+    "Partitions that this worker has been given of what the stage reads; of all workers together, all there are.",
+    ["stage"],
+)
+TAKE_OVER_SECONDS = Histogram(
+    "mailwake_take_over_seconds",
+    "How long it takes to begin on a partition: the former owner is fenced and the state read from its changelog; of a "
+    "fold, only restored: mailwake_recovery_seconds has the rest.",
+    ["stage"],
+)
+RECOVERY_SECONDS = Histogram(
+    "mailwake_recovery_seconds",
+    "From being given partitions of a fold to having their state: the former owners are fenced, and Faust has read the "
+    "changelog.",
+    ["stage"],
+)
 READY = Gauge(
     "mailwake_ready",
     "1 when this part (log, warehouse) is open and usable: /readyz.",

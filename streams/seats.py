@@ -1,10 +1,14 @@
 """The partitions of one stage that a worker has at the moment: given and taken by a group, stepped in turn."""
 
+import logging
 import threading
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from streams import metrics
 from streams.log import TopicPartition
+
+logger = logging.getLogger(__name__)
 
 
 class Work(Protocol):
@@ -37,9 +41,11 @@ class Seats:
     given to this worker again.
     """
 
-    def __init__(self, take: Callable[[TopicPartition], Seat], busy: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self, stage: str, take: Callable[[TopicPartition], Seat], busy: tuple[type[Exception], ...]
+    ) -> None:
         """`take` takes a partition over from whoever had it; `busy` are the errors that pass."""
-        self._take, self._busy = take, busy
+        self._stage, self._take, self._busy = stage, take, busy
         self.stepped: Callable[[TopicPartition, int], None] = lambda source, records: None
         """Told of every step that ended well."""
         self._given: frozenset[TopicPartition] = frozenset()
@@ -60,6 +66,8 @@ class Seats:
             for source in self._seats.keys() - set(sources):
                 self._leave(source)
             self._given = frozenset(sources)
+        metrics.STAGE_PARTITIONS.set(len(self._given), self._stage)
+        logger.info("%s: given %s", self._stage, _told(sources))
 
     def fail(self, error: BaseException) -> None:
         """The group has failed: the next step raises this."""
@@ -100,7 +108,9 @@ class Seats:
     def close(self) -> None:
         """Leave every partition."""
         self.suspend()
-        self.give(())
+        with self._turns:
+            for source in list(self._seats):
+                self._leave(source)
 
     def _seat(self, source: TopicPartition) -> Seat:
         if source in self._interrupted and source in self._seats:
@@ -108,10 +118,20 @@ class Seats:
                 self._leave(source)
             self._interrupted.discard(source)
         if source not in self._seats:
-            self._seats[source] = self._take(source)
+            with metrics.TAKE_OVER_SECONDS.timing(self._stage):
+                self._seats[source] = self._take(source)
         return self._seats[source]
 
     def _leave(self, source: TopicPartition) -> None:
         seat = self._seats.pop(source, None)
         if seat is not None:
             seat.close()
+
+
+def _told(sources: Collection[TopicPartition]) -> str:
+    topics: dict[str, list[int]] = {}
+    for source in sorted(sources):
+        topics.setdefault(source.topic, []).append(source.partition)
+    return (
+        "; ".join(f"{topic} {' '.join(map(str, several))}" for topic, several in topics.items()) or "nothing"
+    )

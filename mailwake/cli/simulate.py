@@ -67,4 +67,7 @@ def simulate(
         print_line(
             f"{report.events:,} events, {report.documents:,} DMARC reports, {len(report.incidents)} incidents appended"
         )
-        note("to count and load them: " + ("mailwake worker" if settings.log.startswith("kafka:") else "mailwake run --until-idle"))
+        note(
+            "to count and load them: "
+            + ("mailwake worker" if settings.log.startswith("kafka:") else "mailwake run --until-idle")
+        )

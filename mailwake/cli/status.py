@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from mailwake.settings import Settings
 
 STAGES = ("documents", "reputation", "warehouse")
 
@@ -20,6 +23,9 @@ def status(as_json: AsJson = False) -> None:
     from streams.pauses import Pauses
 
     settings = load_settings()
+    if settings.log.startswith("kafka:"):
+        _on_kafka(settings, as_json)
+        return
     log = existing_log(settings)
     try:
         report = _report(log, Pauses.beside(settings.log_path).all())
@@ -40,6 +46,21 @@ def status(as_json: AsJson = False) -> None:
     ]
     print_table("Stages", ("stage", "reads", "position", "lag", ""), stages)
     print_line(f"\nDead letters: {report['dead_letters']:,}")
+
+
+def _on_kafka(settings: "Settings", as_json: bool) -> None:
+    from mailwake.cli.output import print_json, print_line, print_table
+    from mailwake.worker_status import worker_status
+
+    report = worker_status(settings)
+    if as_json:
+        print_json(report)
+        return
+    topics = [(t["topic"], t["partition"], t["begin"], t["end"]) for t in report["topics"]]
+    print_table("Topics", ("topic", "partition", "begin", "end"), topics)
+    print_line()
+    stages = [(s["stage"], s["topic"], s["partition"], s["position"], s["lag"]) for s in report["stages"]]
+    print_table("Stages", ("stage", "reads", "partition", "position", "lag"), stages)
 
 
 def _report(log: Any, paused: Sequence[str]) -> dict[str, Any]:

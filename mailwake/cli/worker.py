@@ -19,8 +19,11 @@ def worker(
     import signal
 
     from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.monitor_server import monitored
+    from mailwake.monitoring import PARTS as STANDS_ON
     from mailwake.settings import load_settings
     from mailwake.worker import PARTS, opened
+    from mailwake.worker_watch import watching
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("faust", "mode", "aiokafka"):
@@ -36,7 +39,11 @@ def worker(
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        with opened(settings, parts) as process:
+        with (
+            monitored(settings, STANDS_ON) as monitor,
+            opened(settings, parts) as process,
+            watching(monitor, settings, process),
+        ):
             logging.getLogger("mailwake").info("working on %s: %s", settings.log, ", ".join(parts))
             await process.run(stop)
 

@@ -7,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.protocol.commit import OffsetFetchRequest
 from kafka_broker_side import apply_retention
 from log_conformance import BRIEF, EVENTS, TOPICS, LogConformance, Opener, read_all, records, values_of
 
 from streams.kafka_batches import encode
 from streams.kafka_cluster import KafkaCluster
-from streams.kafka_connection import GROUPS
 from streams.kafka_log import KafkaLog
 from streams.kafka_producing import Producer
 from streams.kafka_topics import LARGEST_BATCH
@@ -137,16 +135,9 @@ def test_positions_are_kafkas_too_for_whoever_watches_lag(log: KafkaLog) -> None
         step.commit("two", EVENTS, 5)
         step.commit("two", TopicPartition("spread", 3), 0)
 
-    async def ask(group: str) -> dict[str, dict[int, int]]:
-        name = log.cluster.group(group)
-        answer = await log._connection.send_to_coordinator(GROUPS, name, OffsetFetchRequest(name, None))
-        return {
-            topic: {partition: offset for partition, offset, *_ in found} for topic, found in answer.topics
-        }
-
-    events, spread = log.place(EVENTS).topic, log.cluster.topic("spread")
-    assert log._background.run(ask("one")) == {events: {0: 3}}
-    assert log._background.run(ask("two")) == {events: {0: 5}, spread: {3: 0}}
+    assert log.group_positions("one") == {EVENTS: 3}
+    assert log.group_positions("two") == {EVENTS: 5, TopicPartition("spread", 3): 0}
+    assert log.group_positions("three") == {}
 
 
 def test_a_topic_keeps_what_it_declares(cluster: KafkaCluster) -> None:

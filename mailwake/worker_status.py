@@ -1,0 +1,54 @@
+"""How far the workers on a log in Kafka have come, all of them together."""
+
+from typing import Any
+
+from mailwake.opening import open_any_log
+from mailwake.pipeline import LOADER
+from mailwake.settings import Settings
+from processors.documents.stage import DocumentStage
+from processors.reputation.stage import CountStage, FoldStage
+from replay.lineage import LOADED
+from streams.kafka_log import KafkaLog
+from streams.topics import TOPICS
+
+READS = (
+    *((stage.name, stage.reads) for stage in (DocumentStage, CountStage, FoldStage)),
+    *((LOADER, topic) for topic in LOADED),
+)
+"""Each part of a worker, and a topic that it reads."""
+
+
+def worker_status(settings: Settings) -> dict[str, Any]:
+    """Topics with their offsets, and each part's position and lag on each partition.
+
+    Positions are Kafka's of the parts' groups, which change with the outputs. Offsets count control markers: there are
+    fewer records than `end` says. Raises LogError.
+    """
+    log = open_any_log(settings)
+    try:
+        assert isinstance(log, KafkaLog)
+        return {"log": log.id, "topics": _topics(log), "stages": _stages(log)}
+    finally:
+        log.close()
+
+
+def _topics(log: KafkaLog) -> list[dict[str, Any]]:
+    return [
+        {**source._asdict(), "begin": log.begin(source), "end": log.end(source)}
+        for topic in TOPICS
+        for source in log.partitions(topic.name)
+    ]
+
+
+def _stages(log: KafkaLog) -> list[dict[str, Any]]:
+    positions = {name: log.group_positions(name) for name in dict.fromkeys(name for name, _ in READS)}
+    return [
+        {
+            "stage": name,
+            **source._asdict(),
+            "position": (position := positions[name].get(source, log.begin(source))),
+            "lag": log.waiting(source, position),
+        }
+        for name, topic in READS
+        for source in log.partitions(topic)
+    ]

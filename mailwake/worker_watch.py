@@ -1,0 +1,74 @@
+"""What the monitor of a worker watches, and the end of a worker that is stuck."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from mailwake.monitor import Part, Subject
+from mailwake.monitor_server import Monitored
+from mailwake.monitoring import ask_server
+from mailwake.pipeline import LOADER
+from mailwake.settings import Settings
+from mailwake.worker import WorkerProcess
+from sinks.sink import SinkBusy
+from streams import metrics
+from streams.kafka_log import KafkaLog
+from streams.log import LogFull, LogUnavailable, TopicPartition
+from streams.topics import TOPICS
+from streams.vitals import Condition, Moment, Vitals
+
+logger = logging.getLogger(__name__)
+
+WEDGED = 70
+"""The exit code of a worker that was stuck (EX_SOFTWARE of sysexits.h)."""
+
+_LOOK_EVERY_S = 5.0
+
+
+@contextmanager
+def watching(monitored: Monitored, settings: Settings, process: WorkerProcess) -> Iterator[None]:
+    """Watch a worker for the length of the block, in which it runs. Raises MonitorCannotListen."""
+    vitals = Vitals(process.watched(), Moment.now())
+    process.tell(lambda name, records: vitals.stepped(name, records, Moment.now()))
+    process.workers.waits = vitals.waits
+    log, server = process.log, settings.warehouse_server
+    parts = [Part("log", lambda: log.end(TopicPartition(TOPICS[0].name)), (LogFull, LogUnavailable))]
+    if server is not None and LOADER in process.pumps:
+        parts.append(Part("warehouse", partial(ask_server, server), (SinkBusy,)))
+    ended = threading.Event()
+    dog = threading.Thread(
+        target=_end_if_stuck, args=(vitals, settings.stall_seconds, ended), name="watchdog", daemon=True
+    )
+    with monitored.watching(Subject(vitals, parts, lambda: _measure(log))):
+        dog.start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+
+def stuck(conditions: Sequence[Condition], stall_s: float) -> Sequence[Condition]:
+    """Those that have input, make no progress and wait for nobody: another process may get further."""
+    return [one for one in conditions if one.waiting and one.stalled(stall_s) and one.waits_for is None]
+
+
+def _end_if_stuck(vitals: Vitals, stall_s: float, ended: threading.Event) -> None:
+    while not ended.wait(_LOOK_EVERY_S):
+        found = stuck(vitals.conditions(Moment.now()), stall_s)
+        if found:
+            told = ", ".join(f"{one.name} ({one.waiting} records wait)" for one in found)
+            logger.critical(
+                "no progress for %d s, and nothing is waited for: %s. This worker ends; nothing is lost, its partitions "
+                "go to others or to the next one",
+                stall_s,
+                told,
+            )
+            os._exit(WEDGED)
+
+
+def _measure(log: KafkaLog) -> None:
+    for topic in TOPICS:
+        metrics.TOPIC_END.set(sum(log.end(source) for source in log.partitions(topic.name)), topic.name)

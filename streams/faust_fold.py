@@ -22,6 +22,7 @@ from streams.event_lag import seconds_behind
 from streams.faust_feed import Feed, Pace
 from streams.faust_store import ChunkStore, ChunkTable
 from streams.faust_transport import Transport, credentials, quiet
+from streams.kafka_cluster import KafkaPartition
 from streams.kafka_log import KafkaLog
 from streams.kafka_membership import Member
 from streams.kafka_ownership import Ownership, changelog_of
@@ -51,13 +52,14 @@ class FoldApp(faust.App):
     fold: "Fold"
 
     def _new_transport(self) -> Transport:
-        return Transport(self.conf.broker_consumer, self, visible_end=self.fold.log.visible_end)
+        return Transport(self.conf.broker_consumer, self, places=self.fold)
 
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         await self.fold.suspend()
         await super()._on_partitions_revoked(revoked)
 
     async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.consumer.pause_partitions(assigned)
         try:
             await self.fold.take_over(assigned)
         except Exception as error:  # noqa: BLE001 - ends the worker, as whatever goes wrong here does
@@ -98,6 +100,18 @@ class Fold:
     def sources(self) -> Sequence[TopicPartition]:
         """The partitions there are."""
         return list(self._sources.values())
+
+    def visible_end(self, place: KafkaPartition) -> int:
+        """See `Places.visible_end`."""
+        return self.log.visible_end(place)
+
+    def positions(self) -> dict[TP, int]:
+        """See `Places.positions`."""
+        topic = self.log.cluster.topic(self._stage.reads)
+        return {
+            TP(topic, source.partition): ownership.committed(self.name).get(source, 0)
+            for source, ownership in list(self._owned.items())
+        }
 
     async def suspend(self) -> None:
         """Nothing of the fold is under way when this returns, and nothing begins before partitions are given."""
@@ -178,7 +192,10 @@ class Fold:
 
     async def _recovered(self) -> None:
         """Faust has state and position of what it gave: from here on its partitions are stepped."""
-        await asyncio.get_running_loop().run_in_executor(None, self._open)
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._open)
+        except Exception as error:  # noqa: BLE001 - Faust would let it go; it ends the worker
+            await self.app.crash(error)
 
     @property
     def _store(self) -> ChunkStore:

@@ -5,8 +5,7 @@ it; and positions are committed in the owners' transactions, so Faust commits no
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import faust
 from aiokafka import AIOKafkaConsumer
@@ -18,8 +17,15 @@ from streams.kafka_cluster import KafkaCluster, KafkaPartition
 quiet = logging.getLogger("faust.mailwake")
 """For Faust's services: they tell what they do, and we what comes of it."""
 
-VisibleEnd = Callable[[KafkaPartition], int]
-"""The offset after the last record that a committed reader sees."""
+
+class Places(Protocol):
+    """What Faust is told of places in partitions."""
+
+    def visible_end(self, place: KafkaPartition) -> int:
+        """The offset after the last record that a committed reader sees."""
+
+    def positions(self) -> dict[TP, int]:
+        """Where delivery goes on, for each partition whose owner is here."""
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -40,7 +46,7 @@ class _Consumer(driver.Consumer):
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int]:
         """Where recovery ends."""
-        ask, loop = self.transport.visible_end, self.loop
+        ask, loop = self.transport.places.visible_end, self.loop
         return {
             tp: await loop.run_in_executor(None, ask, KafkaPartition(tp.topic, tp.partition))
             for tp in partitions
@@ -50,15 +56,21 @@ class _Consumer(driver.Consumer):
         """Nothing: an older position could be put over a transaction's."""
         return False
 
+    async def perform_seek(self) -> None:
+        """Go on where the state says. Faust would ask its group, and stay where it is if that knows nothing yet."""
+        positions = self.transport.places.positions()
+        if positions:
+            await self.seek_wait(positions)
+
 
 class Transport(driver.Transport):
-    """Made with the application that it serves, which knows where its log ends."""
+    """Made with the application that it serves, and what tells it of places."""
 
     Consumer = _Consumer
 
-    def __init__(self, *args: Any, visible_end: VisibleEnd, **options: Any) -> None:
+    def __init__(self, *args: Any, places: Places, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.visible_end = visible_end
+        self.places = places
 
 
 def credentials(cluster: KafkaCluster) -> faust.types.auth.CredentialsT | None:

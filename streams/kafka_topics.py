@@ -27,7 +27,7 @@ def kept(retention: Retention) -> dict[str, str]:
         "retention.ms": str(-1 if retention.max_age_ms is None else retention.max_age_ms),
         "retention.bytes": str(-1 if retention.max_bytes is None else retention.max_bytes),
         "max.message.bytes": str(LARGEST_BATCH),
-        "message.timestamp.type": "CreateTime",
+        "message.timestamp.type": "LogAppendTime" if retention.since_append else "CreateTime",
         "message.timestamp.after.max.ms": str(2**63 - 1),
     }
 

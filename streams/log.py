@@ -189,6 +189,9 @@ class Retention:
     max_age_ms: int | None = None
     max_bytes: int | None = None
     compacted: bool = False
+    since_append: bool = False
+    """Age counts from the append, not from the record's timestamp: what is made anew from years-old input is not too
+    old when it is made. Kafka stamps such a topic's records itself; embedded there is none."""
 
 
 @dataclass(frozen=True, slots=True)

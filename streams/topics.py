@@ -17,7 +17,7 @@ def declared(partitions: int) -> tuple[Topic, ...]:
         Topic("documents.outcomes"),
         Topic("mail.events", partitions),
         Topic("dmarc.records"),
-        Topic("reputation.deltas", partitions, Retention(max_age_ms=7 * DAY_MS)),
+        Topic("reputation.deltas", partitions, Retention(max_age_ms=7 * DAY_MS, since_append=True)),
         Topic("reputation.buckets", partitions),
         Topic("reputation.scores", partitions, Retention(compacted=True)),
         Topic("dead.letters"),

@@ -1,15 +1,21 @@
 """One input and one undisturbed run for all tests here, which they copy and compare with."""
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("worlds")
+from deploy.kafka.broker import Broker
+from sinks.clickhouse_http.server import HttpServer, HttpSettings
+from sinks.engine import Engine
 
+sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("worlds", "platforms")
+
+from platforms import Platform  # noqa: E402
 from worlds import Outcome, World, make_input  # noqa: E402
 
 
@@ -28,6 +34,30 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     fresh = make_input(folder / "input")
     world = fresh.copy(folder / "run")
     return Undisturbed(fresh, world, world.finish())
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+    """ClickHouse's HTTP interface, over an engine of the tests' own."""
+    with (
+        Engine(tmp_path_factory.mktemp("server") / "data") as engine,
+        HttpServer(engine, HttpSettings(port=0)) as started,
+    ):
+        yield started
+
+
+@pytest.fixture
+def platform(kafka: Broker, server: HttpServer, tmp_path: Path) -> Iterator[Callable[[], Platform]]:
+    """Makes platforms, each of a name of its own."""
+    made: list[Platform] = []
+
+    def make() -> Platform:
+        made.append(Platform(kafka, server, tmp_path, f"p{time.time_ns()}"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

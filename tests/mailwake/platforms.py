@@ -1,0 +1,162 @@
+"""A platform is a log in Kafka and a warehouse on a server; workers run on it as processes, are killed, compared.
+
+The server is ClickHouse's HTTP interface over an engine in the process of the tests.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from worlds import SCENARIO, STEP_RECORDS, Said, _assert_equal, _Spoiled, finished
+
+from deploy.kafka.broker import Broker
+from mailwake.opening import open_any_log
+from mailwake.querying import ask
+from mailwake.settings import Settings
+from mailwake.worker_status import _stages
+from sinks.clickhouse_http.server import HttpServer
+from sinks.warehouse.warehouse import Warehouse
+from sources.simulator import into_log
+from streams.kafka_log import KafkaLog
+
+PROGRAMS = Path(__file__).with_name("worker_programs.py")
+PARTITIONS = 4
+LONGEST_S = 150
+
+
+@dataclass
+class Platform:
+    """A prefix in a broker and a database on a server."""
+
+    broker: Broker
+    server: HttpServer
+    folder: Path
+    name: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILWAKE_")}
+        return kept | {
+            "MAILWAKE_LOG": f"kafka://{self.broker.address}/{self.name}",
+            "MAILWAKE_WAREHOUSE": f"clickhouse://mailwake@127.0.0.1:{self.server.port}/{self.name}",
+            "MAILWAKE_WAREHOUSE_PASSWORD": self.server.token,
+            "MAILWAKE_KAFKA_PARTITIONS": str(PARTITIONS),
+            "MAILWAKE_STEP_RECORDS": str(STEP_RECORDS),
+            "MAILWAKE_SESSION_SECONDS": "6",
+            "MAILWAKE_FOLD_SECONDS": "0.2",
+            "MAILWAKE_LINGER_MS": "20",
+            "MAILWAKE_METRICS_PORT": "0",
+        }
+
+    @property
+    def settings(self) -> Settings:
+        named = {
+            name.removeprefix("MAILWAKE_").lower(): value
+            for name, value in self.environment.items()
+            if name.startswith("MAILWAKE_")
+        }
+        return Settings(**named)  # type: ignore[arg-type]
+
+    @cached_property
+    def log(self) -> KafkaLog:
+        opened = open_any_log(self.settings)
+        assert isinstance(opened, KafkaLog)
+        return opened
+
+    def fill(self) -> None:
+        """Everything that arrives in SCENARIO, some garbage among it; and the warehouse's tables."""
+        into_log(_Spoiled(self.log), SCENARIO)  # type: ignore[arg-type]
+        with Warehouse.on(self.settings.warehouse_server) as warehouse:  # type: ignore[arg-type]
+            warehouse.migrate()
+
+    def start(self, *arguments: object, **settings: str) -> "subprocess.Popen[bytes]":
+        """`mailwake ARGUMENTS` as a process of its own."""
+        return self._popen([sys.executable, "-m", "mailwake", *map(str, arguments)], settings)
+
+    def program(self, *arguments: object, **settings: str) -> "subprocess.Popen[bytes]":
+        """One of worker_programs.py as a process of its own."""
+        return self._popen([sys.executable, str(PROGRAMS), *map(str, arguments)], settings)
+
+    def run(self, *arguments: object, stdin: bytes = b"", expect: int = 0, **settings: str) -> Said:
+        """Run `mailwake ARGUMENTS` to its end; the exit code must be the expected one."""
+        return finished(self.start(*arguments, **settings), stdin, expect)
+
+    @contextmanager
+    def working(self, workers: int = 1, *arguments: object) -> Iterator[list["subprocess.Popen[bytes]"]]:
+        """So many workers for the length of the block, then asked to stop; each must end well."""
+        processes = [self.start("worker", *arguments) for _ in range(workers)]
+        try:
+            yield processes
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            for process in processes:
+                finished(process, expect=0)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+    def settle(
+        self, processes: Sequence["subprocess.Popen[bytes]"], but: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait until nothing waits for any part, or until something else is so; the processes must live."""
+        deadline = time.monotonic() + LONGEST_S
+        while (left := self.left()) and not but():
+            for process in processes:
+                assert process.poll() is None, finished(process)
+            assert time.monotonic() < deadline, f"not within {LONGEST_S} s: {left}"
+            time.sleep(0.3)
+
+    def left(self) -> list[tuple[str, str, int, int]]:
+        """What waits for which part: part, topic, partition, offsets."""
+        return [(s["stage"], s["topic"], s["partition"], s["lag"]) for s in _stages(self.log) if s["lag"]]
+
+    def views(self) -> dict[str, list[str]]:
+        """The rows of every view that says what is the case, whatever the order of events, as JSON in a fixed order."""
+        found = {}
+        with Warehouse.on(self.settings.warehouse_server) as warehouse:  # type: ignore[arg-type]
+            for view in warehouse.views():
+                if view.compared:
+                    chunks = ask(self.settings, f"SELECT * FROM {view.name}", "JSONEachRow")
+                    answer = b"".join(chunks).decode(errors="surrogateescape")
+                    found[view.name] = sorted(answer.split("\n")[:-1])
+        return found
+
+    def close(self) -> None:
+        if "log" in self.__dict__:
+            self.log.close()
+
+    def _popen(self, command: Sequence[str], settings: dict[str, str]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment | settings,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def assert_equal_to_embedded(found: dict[str, list[str]], embedded: dict[str, list[str]]) -> None:
+    """Every view row for row, keys and values.
+
+    A dead letter without its place, its times, which go by places, and its stage: counting is the first half of
+    reputation.
+    """
+    for name, rows in found.items():
+        placeless = _placeless if name == "dead_letters" else list
+        _assert_equal(name, placeless(rows), placeless(embedded[name]))
+
+
+def _placeless(letters: Sequence[str]) -> list[tuple[Any, ...]]:
+    kept = ("tenant", "origin_topic", "reason", "content")
+    return sorted(tuple(str(json.loads(letter).get(name)) for name in kept) for letter in letters)

@@ -1,0 +1,18 @@
+"""Workers on a log in Kafka come to what the embedded pipeline comes to, however many there are."""
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Undisturbed
+from platforms import Platform, assert_equal_to_embedded
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_workers_comes_to_what_embedded_comes_to(
+    undisturbed: Undisturbed, platform: Callable[[], Platform], workers: int
+) -> None:
+    there = platform()
+    there.fill()
+    with there.working(workers) as processes:
+        there.settle(processes)
+    assert_equal_to_embedded(there.views(), undisturbed.outcome.views)

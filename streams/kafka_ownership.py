@@ -42,7 +42,7 @@ class Ownership:
         written: Written,
         at: Callable[[Place], None],
     ) -> None:
-        self._log, self._written = log, written
+        self._log, self._written, self._at = log, written, at
         self._background, self._connection, self._reader = parts
         self.group, self.source = group, source
         cluster = self._connection.cluster
@@ -60,6 +60,7 @@ class Ownership:
         """Become the owner: whoever was it before can write nothing more. Raises LogUnavailable, LogError."""
         self._log.make_changelog(self.group, self.source.topic)
         self._background.run(self._steps.take_over())
+        self._at("fenced")
 
     def renew(self) -> bool:
         """Whether this is still the owner, and nobody was meanwhile. Raises LogUnavailable."""
@@ -70,6 +71,7 @@ class Ownership:
         found = dict(self._reader.latest(self.changelog) if chunks is None else chunks)
         position = found.pop(POSITION, None)
         self._position, self._chunks = None if position is None else int(position), found
+        self._at("recovered")
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """See `Progress.committed`."""

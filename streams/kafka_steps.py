@@ -18,8 +18,9 @@ VISIBLE_WITHIN_S = 5.0
 _GIVEN_UP = "{}: the broker gave up a transaction that stood still; nothing of it was kept, do it again"
 
 
-Place = Literal["begun", "sent", "positioned", "ended"]
-"""Within a transaction: partitions were added, records written, positions added, and it was committed."""
+Place = Literal["fenced", "recovered", "begun", "sent", "positioned", "ended"]
+"""Where a crash must lose nothing: the former owner is fenced, its state is read; within a transaction partitions
+were added, records written, positions added, and it was committed."""
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from sinks.clickhouse_http.server import HttpServer, HttpSettings
 from sinks.engine import Engine
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("worlds", "platforms")
+pytest.register_assert_rewrite("worlds", "platforms", "faults")
 
 from platforms import Platform  # noqa: E402
 from worlds import Outcome, World, make_input  # noqa: E402

@@ -8,11 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from sinks.clickhouse_http.server import HttpServer
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator import into_log
 from streams.kafka_log import KafkaLog
+from streams.log import LogUnavailable, Record
 
 PROGRAMS = Path(__file__).with_name("worker_programs.py")
 PARTITIONS = 4
@@ -55,6 +57,7 @@ class Platform:
             "MAILWAKE_FOLD_SECONDS": "0.2",
             "MAILWAKE_LINGER_MS": "20",
             "MAILWAKE_METRICS_PORT": "0",
+            "MAILWAKE_STALL_SECONDS": "60",
         }
 
     @property
@@ -72,9 +75,33 @@ class Platform:
         assert isinstance(opened, KafkaLog)
         return opened
 
-    def fill(self) -> None:
-        """Everything that arrives in SCENARIO, some garbage among it; and the warehouse's tables."""
-        into_log(_Spoiled(self.log), SCENARIO)  # type: ignore[arg-type]
+    def fill(self, pause_s: float = 0, part: int = 0, parts: int = 1) -> None:
+        """Everything that arrives in SCENARIO, some garbage among it, or a part of it; with a pause after each append.
+
+        As long as the broker is away it is tried again, as producers do; what was kept all the same is then repeated.
+        """
+        every = appends()
+        for records in every[len(every) * part // parts : len(every) * (part + 1) // parts]:
+            while True:
+                try:
+                    self.log.append_all(records)
+                except LogUnavailable:
+                    continue
+                break
+            time.sleep(pause_s)
+
+    @contextmanager
+    def filling(self, pause_s: float) -> Iterator[threading.Thread]:
+        """`fill` beside the block, which may end before; when all is over, all is in."""
+        thread = threading.Thread(target=self.fill, args=(pause_s,))
+        thread.start()
+        try:
+            yield thread
+        finally:
+            thread.join()
+
+    def migrate(self) -> None:
+        """Make the warehouse's tables."""
         with Warehouse.on(self.settings.warehouse_server) as warehouse:  # type: ignore[arg-type]
             warehouse.migrate()
 
@@ -91,9 +118,9 @@ class Platform:
         return finished(self.start(*arguments, **settings), stdin, expect)
 
     @contextmanager
-    def working(self, workers: int = 1, *arguments: object) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    def working(self, workers: int = 1, **settings: str) -> Iterator[list["subprocess.Popen[bytes]"]]:
         """So many workers for the length of the block, then asked to stop; each must end well."""
-        processes = [self.start("worker", *arguments) for _ in range(workers)]
+        processes = [self.start("worker", **settings) for _ in range(workers)]
         try:
             yield processes
             for process in processes:
@@ -104,6 +131,15 @@ class Platform:
             for process in processes:
                 process.kill()
                 process.wait()
+
+    @contextmanager
+    def warehouse_away(self) -> Iterator[None]:
+        """The warehouse does not answer for the length of the block."""
+        self.server.stop()
+        try:
+            yield
+        finally:
+            self.server.start()
 
     def settle(
         self, processes: Sequence["subprocess.Popen[bytes]"], but: Callable[[], bool] = lambda: False
@@ -144,6 +180,24 @@ class Platform:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+
+
+@cache
+def appends() -> Sequence[Mapping[str, Sequence[Record]]]:
+    """What is appended, in its order."""
+    told: list[Mapping[str, Sequence[Record]]] = []
+    into_log(_Spoiled(_Listening(told)), SCENARIO)  # type: ignore[arg-type]
+    return told
+
+
+@dataclass(frozen=True)
+class _Listening:
+    """Keeps what would be appended."""
+
+    told: list[Mapping[str, Sequence[Record]]]
+
+    def append_all(self, records: Mapping[str, Sequence[Record]]) -> None:
+        self.told.append({topic: list(some) for topic, some in records.items()})
 
 
 def assert_equal_to_embedded(found: dict[str, list[str]], embedded: dict[str, list[str]]) -> None:

@@ -12,6 +12,7 @@ def test_any_number_of_workers_comes_to_what_embedded_comes_to(
     undisturbed: Undisturbed, platform: Callable[[], Platform], workers: int
 ) -> None:
     there = platform()
+    there.migrate()
     there.fill()
     with there.working(workers) as processes:
         there.settle(processes)

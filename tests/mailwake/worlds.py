@@ -186,7 +186,7 @@ def make_input(folder: Path) -> World:
 class _Spoiled:
     """Puts garbage between the records that are appended, at fixed distances."""
 
-    def __init__(self, log: SqliteLog) -> None:
+    def __init__(self, log: Any) -> None:
         self._log, self._garbage = log, 0
 
     def append_all(self, records: dict[str, list[Record]]) -> None:

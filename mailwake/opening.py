@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -45,7 +46,13 @@ def open_any_log(settings: Settings, url: str | None = None) -> Log:
         return open_log_at(path_of(named, "sqlite"))
     from streams.kafka_log import KafkaLog
 
-    return KafkaLog.open(KafkaCluster.of(named, settings.kafka_security), declared(settings.kafka_partitions))
+    return KafkaLog.open(kafka_cluster(settings, named), declared(settings.kafka_partitions))
+
+
+def kafka_cluster(settings: Settings, url: str | None = None) -> KafkaCluster:
+    """The cluster at a URL, else the one that the settings name. Raises ValueError for a URL that is none."""
+    cluster = KafkaCluster.of(url or settings.log, settings.kafka_security)
+    return replace(cluster, replicas=settings.kafka_replicas)
 
 
 def open_log(settings: Settings) -> SqliteLog:

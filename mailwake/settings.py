@@ -79,7 +79,9 @@ class Settings(BaseSettings):
     query_rows: Annotated[int, Field(ge=1)] = 10_000_000
     """The most rows a query may return."""
     kafka_partitions: Annotated[int, Field(ge=1, le=1_000)] = 8
-    """How many partitions the topics get that spread, when they are made in Kafka: the most workers that share one stage."""
+    """How many partitions the topics that spread are made with in Kafka: the most workers that share one stage."""
+    kafka_replicas: Annotated[int | None, Field(ge=1)] = None
+    """How many brokers have each partition of a topic that is made: 3 unless given, or as many as there are brokers."""
     worker_name: Annotated[str | None, Field(pattern=r"^[\w.-]{1,200}$")] = None
     """A worker's own name for good (a host, a pod of a StatefulSet): restarted, it gets its partitions back at once."""
     session_seconds: Annotated[int, Field(ge=6, le=300)] = 10

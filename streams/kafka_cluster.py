@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -66,6 +67,8 @@ class KafkaCluster:
     servers: tuple[str, ...]
     prefix: str = ""
     security: KafkaSecurity = field(default_factory=KafkaSecurity)
+    replicas: int | None = None
+    """Of each partition of a topic that is made; 3 unless given, or as many as there are brokers."""
 
     @classmethod
     def of(cls, url: str, security: KafkaSecurity | None = None) -> "KafkaCluster":
@@ -98,13 +101,18 @@ class KafkaCluster:
         escaped = _OTHER.sub(lambda found: "".join(f"_{byte:02x}" for byte in found[0].encode()), name)
         return self._prefixed(escaped)
 
+    def our_state_topics(self, topics: Iterable[str]) -> list[str]:
+        """Those of Kafka's topics that are changelogs of this log's stages."""
+        start = self.state_topic("")
+        return sorted(name for name in topics if name.startswith(start))
+
     def state_topic(self, stage: str) -> str:
         """The changelog of a stage's state."""
         return self.topic(f"mailwake.state.{stage}")
 
     @property
     def meta_topic(self) -> str:
-        """Where the log's id is."""
+        """Where the log's id is, and how many partitions its topics were made with."""
         return self.topic("mailwake.meta")
 
     @property

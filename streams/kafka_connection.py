@@ -171,6 +171,11 @@ class Connection:
         """How many partitions a topic has, as of the last `refresh`; 0 if there was none. Safe from any thread."""
         return len(self._client.cluster.partitions_for_topic(topic) or ())
 
+    def replicas(self, topic: str) -> int:
+        """How many replicas each partition of a topic has (the fewest), as of the last `refresh`."""
+        partitions = self._client.cluster._partitions.get(topic, {})
+        return min((len(found.replicas) for found in partitions.values()), default=0)
+
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has. Raises UnknownTopic."""
         found = self._client.cluster.partitions_for_topic(topic)

@@ -3,7 +3,7 @@
 aiokafka runs in a thread of its own behind this synchronous contract. Everything is read as committed, so
 offsets have gaps where transactions ended or were given up, and `end` is behind what is still undecided.
 
-What the contract asks for beyond Kafka's own: the log's id in `mailwake.meta`; groups' positions in
+What the contract asks for beyond Kafka's own: the log's id and partitions in `mailwake.meta`; groups' positions in
 `mailwake.positions` (and in Kafka's groups too, for whoever watches lag there: Kafka forgets those after a week
 without a commit); a stage's state in a changelog `mailwake.state.<stage>`. All three are compacted, and a step
 changes them in one transaction with its outputs.
@@ -11,13 +11,11 @@ changes them in one transaction with its outputs.
 
 import asyncio
 import json
-import random
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from streams import kafka_topics
+from streams import kafka_origin, kafka_topics
 from streams.kafka_appending import Appender, Routed, prepared
 from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.kafka_connection import Background, Connection
@@ -28,9 +26,7 @@ from streams.kafka_reading import positions_of
 from streams.kafka_steps import Place, Steps, Writes
 from streams.log import (
     Batch,
-    Fenced,
     LogError,
-    LogUnavailable,
     Mark,
     Record,
     Topic,
@@ -42,9 +38,6 @@ from streams.partitioner import partition_of
 
 TIMEOUT_S = 30.0
 """How long each thing is tried while brokers do not answer."""
-
-_ID = b"log.id"
-_CREATORS = 20
 
 
 @dataclass(slots=True)
@@ -336,34 +329,7 @@ class KafkaLog:
         return self._configured[topic]
 
     async def _opened(self, topics: Sequence[Topic]) -> str:
-        await kafka_topics.declare(self._connection, topics)
-        await kafka_topics.make(self._connection, self.cluster.positions_topic, 1, kafka_topics.POSITIONS)
-        await kafka_topics.make(self._connection, self.cluster.meta_topic, 1, kafka_topics.POSITIONS)
-        return await self._find_id() or await self._make_id()
-
-    async def _find_id(self) -> str | None:
-        found = await self._reader.latest_async(KafkaPartition(self.cluster.meta_topic, 0))
-        return found[_ID].decode() if _ID in found else None
-
-    async def _make_id(self) -> str:
-        """Of those who create a log at the same time the last to take over makes it; the others find it then."""
-        place = KafkaPartition(self.cluster.meta_topic, 0)
-        made = uuid.uuid4().hex
-        for attempt in range(_CREATORS):
-            creator = Steps(self._connection, self.cluster.transactional_id("creation"))
-            await creator.take_over()
-            if found := await self._find_id():
-                return found
-            try:
-                await creator.write(
-                    Writes({place: [Record(_ID, made.encode(), 0)]}),
-                    {place.topic: kafka_topics.LARGEST_BATCH},
-                )
-            except (Fenced, LogUnavailable):
-                await asyncio.sleep(random.uniform(0, 0.1 * (attempt + 1)))
-            else:
-                return made
-        raise LogUnavailable(f"{self.cluster} is being created by others at the same time; open it again")
+        return await kafka_origin.opened(self._connection, self._reader, topics)
 
     async def _new_appender(self) -> Appender:
         return Appender(self._connection)

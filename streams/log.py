@@ -201,3 +201,5 @@ class Topic:
     name: str
     partitions: int = 1
     retention: Retention = field(default_factory=Retention)
+    spreads: bool = False
+    """Whether `partitions` only says how many it is made with: any number will do that stays what it was."""

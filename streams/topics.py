@@ -6,7 +6,7 @@ DAY_MS = 86_400_000
 
 
 def declared(partitions: int) -> tuple[Topic, ...]:
-    """The topics, those whose records go by a key that spreads in so many partitions.
+    """The topics, those whose records go by a key that spreads made with so many partitions.
 
     `documents` has one partition whatever the number: of two copies of a report the first told stays, and only one
     partition has a first. What the warehouse is filled from is kept for ever, so that a warehouse that was lost is
@@ -15,11 +15,13 @@ def declared(partitions: int) -> tuple[Topic, ...]:
     return (
         Topic("documents"),
         Topic("documents.outcomes"),
-        Topic("mail.events", partitions),
+        Topic("mail.events", partitions, spreads=True),
         Topic("dmarc.records"),
-        Topic("reputation.deltas", partitions, Retention(max_age_ms=7 * DAY_MS, since_append=True)),
-        Topic("reputation.buckets", partitions),
-        Topic("reputation.scores", partitions, Retention(compacted=True)),
+        Topic(
+            "reputation.deltas", partitions, Retention(max_age_ms=7 * DAY_MS, since_append=True), spreads=True
+        ),
+        Topic("reputation.buckets", partitions, spreads=True),
+        Topic("reputation.scores", partitions, Retention(compacted=True), spreads=True),
         Topic("dead.letters"),
     )
 

@@ -14,6 +14,7 @@ from mailwake.cli import (
     schemas,
     simulate,
     status,
+    topics,
     warehouse,
     worker,
 )
@@ -43,4 +44,5 @@ app.command()(keep.backup)
 app.command()(keep.restore)
 app.add_typer(replay.app, name="replay")
 app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")

@@ -1,0 +1,134 @@
+"""How a log in Kafka began: its id, and how many partitions each topic that spreads was made with.
+
+Both stand in the compacted topic `mailwake.meta`. Of those who open a log for the first time together, the last to
+take the transactional id `mailwake.creation` over writes them, and the others find them then.
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Mapping, Sequence
+
+from streams import kafka_topics
+from streams.kafka_cluster import KafkaPartition
+from streams.kafka_connection import Connection
+from streams.kafka_reader import Reader
+from streams.kafka_steps import Steps, Writes
+from streams.kafka_topics import Wanted
+from streams.log import Fenced, LogError, LogUnavailable, Record, Topic
+
+_ID = b"log.id"
+_PARTITIONS = "partitions."
+_OPENERS = 20
+
+
+async def opened(connection: Connection, reader: Reader, topics: Sequence[Topic]) -> str:
+    """Make what is missing of the log, and give its id.
+
+    A topic that spreads has as many partitions as it was made with, whoever made it and whatever is declared now.
+    Raises LogError for one that was given others since, and for one that doesn't spread and has others than declared.
+    """
+    await connection.until_done("asking for the topics", connection.refresh)
+    own = kafka_topics.wanted(connection.cluster, ())
+    declared = kafka_topics.wanted(connection.cluster, _checked(topics))[len(own) :]
+    for topic in own:
+        await kafka_topics.make(connection, topic.name, topic.partitions, topic.settings)
+    facts = await facts_of(connection, reader)
+    counts = remembered(connection, facts)
+    for topic in declared:
+        await kafka_topics.make(
+            connection, topic.name, counts.get(topic.name, topic.partitions), topic.settings
+        )
+    missing = _missing(connection, declared, facts)
+    return (await _write(connection, reader, declared) if missing else facts)[_ID].decode()
+
+
+async def facts_of(connection: Connection, reader: Reader) -> Mapping[bytes, bytes]:
+    """What the log's meta topic says; nothing where there is none yet."""
+    meta = connection.cluster.meta_topic
+    return await reader.latest_async(KafkaPartition(meta, 0)) if meta in connection.topics() else {}
+
+
+def remembered(connection: Connection, facts: Mapping[bytes, bytes]) -> dict[str, int]:
+    """How many partitions topics were made with, by Kafka's name."""
+    start = _PARTITIONS.encode()
+    return {
+        connection.cluster.topic(key.removeprefix(start).decode()): int(value)
+        for key, value in facts.items()
+        if key.startswith(start)
+    }
+
+
+def grown(connection: Connection, topic: str, made_with: int, found: int) -> str:
+    """What to say of a topic whose partitions are not those that it was made with."""
+    return (
+        f"topic {topic} has {found} partitions in {connection.cluster} and was made with {made_with}: keys are in other "
+        f"partitions now than what was folded of them. {way_out(connection, found)}"
+    )
+
+
+def way_out(connection: Connection, partitions: int) -> str:
+    """How a log gets another number of partitions."""
+    address = f"kafka://{','.join(connection.cluster.servers)}"
+    return (
+        f"To have {partitions}, copy the log into a new one, which puts each key where it belongs: "
+        f"MAILWAKE_KAFKA_PARTITIONS={partitions} mailwake log copy {connection.cluster} {address}/NEWPREFIX"
+    )
+
+
+def _checked(topics: Sequence[Topic]) -> Sequence[Topic]:
+    for topic in topics:
+        if topic.partitions < 1:
+            raise LogError(
+                f"topic {topic.name} is declared with {topic.partitions} partitions; at least 1 is needed"
+            )
+    return topics
+
+
+def _missing(
+    connection: Connection, declared: Sequence[Wanted], facts: Mapping[bytes, bytes]
+) -> dict[bytes, bytes]:
+    """What is to be remembered and is not yet. Raises LogError for a topic that is not what it has to be."""
+    counts = remembered(connection, facts)
+    missing = {} if _ID in facts else {_ID: uuid.uuid4().hex.encode()}
+    for topic in declared:
+        found = connection.known_partitions(topic.name)
+        name = connection.cluster.named(topic.name) or topic.name
+        if not topic.spreads:
+            if found != topic.partitions:
+                raise LogError(misplaced(connection, name, topic.partitions, found))
+        elif topic.name not in counts:
+            missing[f"{_PARTITIONS}{name}".encode()] = b"%d" % found
+        elif counts[topic.name] != found:
+            raise LogError(grown(connection, name, counts[topic.name], found))
+    return missing
+
+
+def misplaced(connection: Connection, topic: str, declared: int, found: int) -> str:
+    """What to say of a topic that has to have the partitions that it is declared with, and has others."""
+    return (
+        f"topic {topic} has {found} partitions in {connection.cluster} and is declared with {declared}: another number "
+        "would put keys elsewhere. Declare as many, or copy the records into a new log (a prefix after the address, "
+        f"kafka://HOST:PORT/PREFIX, names one): mailwake log copy {connection.cluster} kafka://HOST:PORT/NEWPREFIX"
+    )
+
+
+async def _write(connection: Connection, reader: Reader, declared: Sequence[Wanted]) -> Mapping[bytes, bytes]:
+    place = KafkaPartition(connection.cluster.meta_topic, 0)
+    for attempt in range(_OPENERS):
+        opener = Steps(connection, connection.cluster.transactional_id("creation"))
+        await opener.take_over()
+        facts = await facts_of(connection, reader)
+        missing = _missing(connection, declared, facts)
+        if not missing:
+            return facts
+        try:
+            await opener.write(
+                Writes({place: [Record(key, value, 0) for key, value in missing.items()]}),
+                {place.topic: kafka_topics.LARGEST_BATCH},
+            )
+        except (Fenced, LogUnavailable):
+            await asyncio.sleep(random.uniform(0, 0.1 * (attempt + 1)))
+        else:
+            return {**facts, **missing}
+    raise LogUnavailable(f"{connection.cluster} is being created by others at the same time; open it again")

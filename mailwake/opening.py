@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from mailwake.registry import use_registry
 from mailwake.settings import Settings, SettingsError, path_of
 from streams.kafka_cluster import KafkaCluster
 from streams.log import Log, LogError
@@ -41,6 +42,7 @@ def open_any_log(settings: Settings, url: str | None = None) -> Log:
 
     Raises SettingsError, LogError (LogUnavailable when no broker answers); ValueError for a URL that is none.
     """
+    use_registry(settings)
     named = url or settings.log
     if not named.startswith("kafka:"):
         return open_log_at(path_of(named, "sqlite"))
@@ -56,19 +58,26 @@ def kafka_cluster(settings: Settings, url: str | None = None) -> KafkaCluster:
 
 
 def open_log(settings: Settings) -> SqliteLog:
-    """The log in SQLite that the settings name, made if it is missing. Raises SettingsError, LogError."""
+    """The log in SQLite that the settings name, made if it is missing, for whoever writes events.
+
+    Raises SettingsError, LogError (RegistryError where they name a schema registry).
+    """
+    use_registry(settings)
     return open_log_at(settings.log_path)
 
 
 def existing_log(settings: Settings) -> SqliteLog:
-    """The log that the settings name, which must exist. Raises NoLog, SettingsError, LogError."""
+    """The log that the settings name, which must exist, for whoever reads no events, or calls `use_registry` first.
+
+    Raises NoLog, SettingsError, LogError.
+    """
     path = settings.log_path
     if not path.exists():
         raise NoLog(
             f"there is no log at {path.absolute()} yet: mailwake emit, ingest or demo makes one, and MAILWAKE_LOG "
             "names another"
         )
-    return open_log(settings)
+    return open_log_at(path)
 
 
 def open_warehouse(settings: Settings) -> "Warehouse":

@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     kafka_ca_file: Path | None = None
     """Certificates (PEM) of whom to trust; the operating system's if none is named."""
 
+    schema_registry: str | None = None
+    """The schema registry whose ids records carry: http(s)://[USER@]HOST:PORT[/PATH]; the committed ids unless given."""
+    schema_registry_password: SecretStr | None = None
+    """The password of that user; never shown."""
+    schema_registry_ca_file: Path | None = None
+    """Certificates (PEM) of whom to trust at https://; the operating system's if none is named."""
+
     @field_validator("watch", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -120,6 +127,15 @@ class Settings(BaseSettings):
             path_of(value, "sqlite")
         except ValueError as error:
             raise ValueError(f"{error}, or {WANTED}") from None
+        return value
+
+    @field_validator("schema_registry")
+    @classmethod
+    def _registry_scheme(cls, value: str | None) -> str | None:
+        if value is not None:
+            from streams.registry_address import RegistryAddress
+
+            RegistryAddress.of(value)
         return value
 
     @field_validator("warehouse")

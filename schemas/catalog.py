@@ -2,9 +2,13 @@
 
 A version is a committed file `avsc/<Record>/<n>.avsc`; its wire id is in `ids.json`. The highest version is
 what we write; all of them can be read for ever.
+
+Where there is a schema registry, `install` tells its ids, once, when the process starts. They are then what is written,
+and read beside the committed ones.
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -55,6 +59,34 @@ class Version:
     """As committed, logical types and all."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The ids that a schema registry has given. They are facts: an id never comes to mean another schema."""
+
+    registry: str
+    """Which one, to say so."""
+    written: Mapping[str, int]
+    """What the latest version of each record is written with, by the record's name."""
+    read: Callable[[int], Version]
+    """The version that an id of the registry stands for. Raises UnknownSchema."""
+
+
+_installed: list[Ids] = []
+
+
+def install(ids: Ids | None) -> None:
+    """Write with these ids from now on, and read them too; None for the committed ones alone.
+
+    They hold for the whole process, as the committed ones do: to be told before anything is read or written.
+    """
+    _installed[:] = [] if ids is None else [ids]
+
+
+def installed() -> Ids | None:
+    """The registry's ids, if there are any."""
+    return _installed[0] if _installed else None
+
+
 @cache
 def versions() -> dict[int, Version]:
     """Every committed version by its wire id."""
@@ -79,10 +111,15 @@ def latest(record: type[Event]) -> Version:
 
 
 def version(schema_id: int) -> Version:
-    """The version with this wire id. Raises UnknownSchema."""
-    try:
-        return versions()[schema_id]
-    except KeyError:
-        raise UnknownSchema(
-            f"schema id {schema_id} is not one of the {len(versions())} committed ones"
-        ) from None
+    """The version with this wire id, be it a committed one or the registry's. Raises UnknownSchema."""
+    known = versions().get(schema_id)
+    if known is not None:
+        return known
+    if not _installed:
+        raise UnknownSchema(f"schema id {schema_id} is not one of the {len(versions())} committed ones")
+    return _installed[0].read(schema_id)
+
+
+def wire_id(record: type[Event]) -> int:
+    """The id that the latest version of a record type is written with."""
+    return _installed[0].written[record.__name__] if _installed else latest(record).id

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import fastavro
 
 from schemas.avro import without_logical_types
-from schemas.catalog import UnknownSchema, Version, latest, version
+from schemas.catalog import UnknownSchema, Version, latest, version, wire_id
 from schemas.record import EARLIEST_MS, LATEST_MS, NOTHING, Event, FlatRecord, InvalidEvent, is_canonical_uuid
 from schemas.wire import Undecodable as Undecodable
 from schemas.wire import canonical
@@ -49,7 +49,7 @@ def encode_rows(record: type[Event], rows: Iterable[Mapping[str, Any]]) -> list[
     """
     current = latest(record)
     schema = parsed(current.id)
-    head = frame_of(current.id)
+    head = frame_of(wire_id(record))
     buffer = io.BytesIO()
     ends = [0]
     for row in rows:

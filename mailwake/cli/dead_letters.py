@@ -82,9 +82,12 @@ def retry(offset: Offset, as_json: AsJson = False) -> None:
 @contextmanager
 def _log() -> Iterator["SqliteLog"]:
     from mailwake.opening import existing_log
+    from mailwake.registry import use_registry
     from mailwake.settings import load_settings
 
-    log = existing_log(load_settings())
+    settings = load_settings()
+    use_registry(settings)
+    log = existing_log(settings)
     try:
         yield log
     finally:

@@ -180,11 +180,13 @@ def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Repl
     from mailwake.cli.progress import progress
     from mailwake.opening import existing_log, open_warehouse
     from mailwake.pipeline import fresh_stages
+    from mailwake.registry import use_registry
     from mailwake.settings import load_settings
     from replay.work import Pace, Replay
     from streams.log import LogInUse
 
     settings = load_settings()
+    use_registry(settings)
     with ExitStack() as stack:
         advance = stack.enter_context(progress(label, as_json=as_json))
         log = existing_log(settings)

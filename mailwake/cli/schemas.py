@@ -1,10 +1,10 @@
-"""`mailwake schemas`: list, show, check and write the Avro schemas."""
+"""`mailwake schemas`: list, show, check, register and write the Avro schemas."""
 
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="The Avro schemas: list, show, check, generate.")
+app = typer.Typer(no_args_is_help=True, help="The Avro schemas: list, show, check, register, generate.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
 
@@ -54,6 +54,46 @@ def check(as_json: AsJson = False) -> None:
     if found:
         raise CommandFailed("\n".join((*found, "to write them: .venv/bin/python -m schemas.generate")))
     print_line(f"{len(versions())} schema versions: as the models say, FULL_TRANSITIVE compatible")
+
+
+@app.command()
+def register(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be registered, and change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put every version of every schema into the schema registry that MAILWAKE_SCHEMA_REGISTRY names.
+
+    Each subject is told to demand FULL_TRANSITIVE compatibility. What is there already stays as it is.
+    """
+    from dataclasses import asdict
+
+    from mailwake.cli.failures import NOT_SO, CommandFailed
+    from mailwake.cli.output import print_json, print_line, print_table
+    from mailwake.registry import registry_of
+    from mailwake.settings import SettingsError, load_settings
+    from streams.registry_ids import register_all
+
+    registry = registry_of(load_settings())
+    if registry is None:
+        raise SettingsError(
+            "there is no schema registry to register in: set MAILWAKE_SCHEMA_REGISTRY=http://HOST:8081"
+        )
+    done = list(register_all(registry, dry_run))
+    refused = [f"{one.subject} version {one.version}: {'; '.join(one.why)}" for one in done if one.why]
+    if as_json:
+        for one in done:
+            print_json(asdict(one))
+        raise typer.Exit(NOT_SO if refused else 0)
+    rows = [
+        (one.subject, str(one.version), "" if one.id is None else str(one.id), one.outcome) for one in done
+    ]
+    print_table(None, ("subject", "version", "id", "would be" if dry_run else "is"), rows)
+    if refused:
+        raise CommandFailed("the schema registry takes these for incompatible:\n" + "\n".join(refused))
+    new = sum(one.outcome == "new" for one in done)
+    print_line(f"{new} {'to register' if dry_run else 'registered'}, {len(done) - new} there already")
 
 
 @app.command()

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from schemas.catalog import latest
+from schemas.catalog import latest, wire_id
 from schemas.codec import frame_of, parsed
 from schemas.record import Event
 
@@ -32,7 +32,7 @@ def framed_rows(record: type[Event], frame: pl.DataFrame) -> pl.Series:
     if strangers := [name for name in frame.columns if name not in known]:
         raise ValueError(f"{record.__name__} has no field {', '.join(strangers)}")
     row = _Row(frame.height)
-    row.constant(frame_of(version.id))
+    row.constant(frame_of(wire_id(record)))
     for field in fields:
         _add_field(row, record, field, frame)
     return row.joined()

@@ -1,0 +1,170 @@
+"""A real schema registry on loopback: Apicurio, which speaks Confluent's API, with its data in memory.
+
+    python -m deploy.registry.server [--port 8081]
+
+prints the address and runs until Ctrl-C. Tests use `RegistryServer`.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.kafka.broker import free_port
+from deploy.kafka.jars import FOLDER, BrokerError, ToolMissing, java
+
+VERSION = "2.6.13.Final"
+"""The last that runs on Java 17."""
+
+UP_WITHIN_S = 60.0
+PATH = "/apis/ccompat/v7"
+"""Where Apicurio speaks Confluent's API."""
+
+
+@dataclass(slots=True)
+class RegistryServer:
+    """A registry that runs, or ran: use it as a context manager, or `stop` it."""
+
+    port: int
+    data: Path
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        """What clients are given."""
+        return f"http://127.0.0.1:{self.port}{PATH}"
+
+    def run(self) -> None:
+        """Start it, empty, and wait until it answers; port 0 takes any that is free. Raises BrokerError."""
+        executable, jar = java(), _runner()
+        self.port = self.port or free_port()
+        self.data.mkdir(parents=True, exist_ok=True)
+        with (self.data / "registry.log").open("wb") as said:
+            self._process = subprocess.Popen(
+                [executable, "-Xmx384m", "-XX:+UseSerialGC", "-jar", str(jar)],
+                env={
+                    **os.environ,
+                    "QUARKUS_HTTP_HOST": "127.0.0.1",
+                    "QUARKUS_HTTP_PORT": str(self.port),
+                },
+                cwd=self.data,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_up()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the process; what was registered is gone."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _wait_until_up(self) -> None:
+        deadline = time.monotonic() + UP_WITHIN_S
+        while not self._answers():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                raise BrokerError(f"the registry did not start; see {self.data / 'registry.log'}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/subjects", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+def _runner(folder: Path = FOLDER) -> Path:
+    """Apicurio's jar, fetched first (142 MB) where it is missing. Raises BrokerError."""
+    home = folder / f"apicurio-{VERSION}"
+    if not home.is_dir():
+        _fetch(home)
+    return (home / f"apicurio-registry-app-{VERSION}-runner.jar").resolve()
+
+
+def _fetch(home: Path) -> None:
+    """Into a folder beside it, then renamed: half of it never shows, whoever else fetches."""
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise ToolMissing("there is no mvn on the PATH: install Apache Maven (Debian: apt-get install maven)")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    half = Path(tempfile.mkdtemp(dir=home.parent, prefix="fetching-"))
+    artifact = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
+    command = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
+    try:
+        done = subprocess.run(
+            [*command, f"-DoutputDirectory={half.resolve()}"], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise BrokerError(f"Maven could not fetch Apicurio: {(done.stdout + done.stderr).strip()[-800:]}")
+        (archive,) = half.glob("*.tar.gz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(half, filter="data")
+        archive.unlink()
+        try:
+            half.rename(home)
+        except OSError:
+            if not home.is_dir():
+                raise
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def main() -> int:
+    """Run a registry until Ctrl-C."""
+    arguments = argparse.ArgumentParser(
+        prog="python -m deploy.registry.server", description="A schema registry on loopback."
+    )
+    arguments.add_argument("--port", type=int, default=8081, help="0 takes any that is free (%(default)s)")
+    asked = arguments.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with RegistryServer(asked.port, FOLDER / "registry") as server:
+            server.run()
+            sys.stdout.write(
+                f"the registry answers. Use it with\n\n    export MAILWAKE_SCHEMA_REGISTRY={server.url}\n\n"
+                "Ctrl-C stops it; what was registered is gone then.\n"
+            )
+            sys.stdout.flush()
+            signal.pause()
+            return 0
+    except BrokerError as error:
+        sys.stderr.write(f"registry: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Options of the test runs, and the Kafka broker that some of them share."""
+"""Options of the test runs, and the Kafka broker and the schema registry that some of them share."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,9 @@ import pytest
 
 from deploy.kafka.broker import Broker
 from deploy.kafka.jars import ToolMissing
+from deploy.registry.server import RegistryServer
+from schemas import codec, columns, packed
+from schemas.catalog import install
 
 FOR_TESTS = {
     "log.retention.check.interval.ms": "86400000",
@@ -30,6 +33,36 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A real broker that every test of the session may use; each under a prefix of its own."""
     with started(Broker(0, tmp_path_factory.mktemp("kafka"), properties=FOR_TESTS)) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A real schema registry for the session; see `registry`."""
+    with RegistryServer(0, tmp_path_factory.mktemp("registry")) as server:
+        try:
+            server.run()
+        except ToolMissing as missing:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"these tests need a schema registry: {missing}")
+            pytest.skip(f"NOT TESTED, there is no schema registry here: {missing}")
+        yield server
+
+
+@pytest.fixture
+def registry(shared_registry: RegistryServer) -> Iterator[RegistryServer]:
+    """The real registry, empty; what is written and read afterwards has the committed ids again."""
+    shared_registry.clear()
+    yield shared_registry
+    install(None)
+    for cached in (
+        codec.plain,
+        codec.parsed,
+        columns._head,
+        columns._flags,
+        packed._known_last,
+        packed._header_schema,
+    ):
+        cached.cache_clear()
 
 
 def started(broker: Broker) -> Broker:

@@ -6,6 +6,7 @@ prints the address and runs until Ctrl-C. Tests use `RegistryServer`.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -69,6 +70,14 @@ class RegistryServer:
         except BaseException:
             self.stop()
             raise
+
+    def clear(self) -> None:
+        """Forget every subject; ids stay given."""
+        with urllib.request.urlopen(f"{self.url}/subjects", timeout=30) as answer:
+            subjects = json.load(answer)
+        for subject in subjects:
+            request = urllib.request.Request(f"{self.url}/subjects/{subject}", method="DELETE")
+            urllib.request.urlopen(request, timeout=30).close()
 
     def stop(self) -> None:
         """End the process; what was registered is gone."""

@@ -116,7 +116,8 @@ def version(schema_id: int) -> Version:
     if known is not None:
         return known
     if not _installed:
-        raise UnknownSchema(f"schema id {schema_id} is not one of the {len(versions())} committed ones")
+        hint = ": a registry's, which MAILWAKE_SCHEMA_REGISTRY names?" if 0 < schema_id < FIRST_ID else ""
+        raise UnknownSchema(f"schema id {schema_id} is not one of the {len(versions())} committed ones{hint}")
     return _installed[0].read(schema_id)
 
 

@@ -1,6 +1,6 @@
-"""How a log in Kafka began: its id, and how many partitions each topic that spreads was made with.
+"""How a log in Kafka began: its id, how many partitions each topic that spreads was made with, whether with a registry.
 
-Both stand in the compacted topic `mailwake.meta`. Of those who open a log for the first time together, the last to
+All stand in the compacted topic `mailwake.meta`. Of those who open a log for the first time together, the last to
 take the transactional id `mailwake.creation` over writes them, and the others find them then.
 """
 
@@ -9,6 +9,7 @@ import random
 import uuid
 from collections.abc import Mapping, Sequence
 
+from schemas.catalog import installed
 from streams import kafka_topics
 from streams.kafka_cluster import KafkaPartition
 from streams.kafka_connection import Connection
@@ -19,6 +20,9 @@ from streams.log import Fenced, LogError, LogUnavailable, Record, Topic
 
 _ID = b"log.id"
 _PARTITIONS = "partitions."
+_REGISTRY = b"schema.registry"
+"""Which schema registry was in use when one was first: from then on its ids are in the log."""
+
 _OPENERS = 20
 
 
@@ -26,7 +30,8 @@ async def opened(connection: Connection, reader: Reader, topics: Sequence[Topic]
     """Make what is missing of the log, and give its id.
 
     A topic that spreads has as many partitions as it was made with, whoever made it and whatever is declared now.
-    Raises LogError for one that was given others since, and for one that doesn't spread and has others than declared.
+    Raises LogError for one that was given others since, for one that doesn't spread and has others than declared, and
+    where this process has no schema registry and the log had one.
     """
     await connection.until_done("asking for the topics", connection.refresh)
     own = kafka_topics.wanted(connection.cluster, ())
@@ -91,6 +96,14 @@ def _missing(
     """What is to be remembered and is not yet. Raises LogError for a topic that is not what it has to be."""
     counts = remembered(connection, facts)
     missing = {} if _ID in facts else {_ID: uuid.uuid4().hex.encode()}
+    ids = installed()
+    if ids is None and _REGISTRY in facts:
+        raise LogError(
+            f"records in {connection.cluster} carry the ids of the schema registry {facts[_REGISTRY].decode()}: set "
+            "MAILWAKE_SCHEMA_REGISTRY, or none of them can be read"
+        )
+    if ids is not None and _REGISTRY not in facts:
+        missing[_REGISTRY] = ids.registry.encode()
     for topic in declared:
         found = connection.known_partitions(topic.name)
         name = connection.cluster.named(topic.name) or topic.name

@@ -18,7 +18,7 @@ from schemas.catalog import FIRST_ID, install
 from schemas.codec import decode, schema_id_of
 from schemas.columns import decode_frames
 from schemas.mail import MessageSent
-from streams.log import TopicPartition
+from streams.log import LogError, TopicPartition
 from streams.registry import RegistryUnavailable
 from streams.registry_ids import SchemasNotRegistered
 
@@ -76,6 +76,20 @@ def test_a_log_that_began_without_a_registry_goes_on_with_one(
     assert first >= FIRST_ID > later[0] == later[1]
     assert [decode(value).source_event_id for value in values] == ["1", "2", "3"]
     assert decode_frames(values).frames[MessageSent].height == 3
+
+
+def test_a_log_in_kafka_that_had_a_registry_is_not_opened_without(
+    named: RegistryServer, kafka: Broker, monkeypatch
+) -> None:
+    monkeypatch.setenv("MAILWAKE_LOG", f"kafka://{kafka.address}/r{time.time_ns()}")
+    assert mailwake("schemas", "register").returncode == 0
+    Emitter().close()
+    install(None)
+    monkeypatch.delenv("MAILWAKE_SCHEMA_REGISTRY")
+    with pytest.raises(
+        LogError, match=r"carry the ids of the schema registry http://.*set MAILWAKE_SCHEMA_REGISTRY"
+    ):
+        Emitter()
 
 
 def test_the_pipeline_runs_on_the_registry_s_ids(named: RegistryServer) -> None:

@@ -38,7 +38,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture(scope="session")
 def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
     """A real schema registry for the session; see `registry`."""
-    with RegistryServer(0, tmp_path_factory.mktemp("registry")) as server:
+    with RegistryServer(0, tmp_path_factory.mktemp("registry"), tls_port=0) as server:
         try:
             server.run()
         except ToolMissing as missing:

@@ -24,6 +24,7 @@ from typing import Self
 
 from deploy.kafka.broker import free_port
 from deploy.kafka.jars import FOLDER, BrokerError, ToolMissing, java
+from deploy.kafka.secured import Secured
 
 VERSION = "2.6.13.Final"
 """The last that runs on Java 17."""
@@ -39,12 +40,19 @@ class RegistryServer:
 
     port: int
     data: Path
+    tls_port: int | None = None
+    """Where it speaks TLS as well; 0 takes any that is free."""
     _process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def url(self) -> str:
         """What clients are given."""
         return f"http://127.0.0.1:{self.port}{PATH}"
+
+    @property
+    def tls_url(self) -> str:
+        """The same over TLS; `Secured.certificate` of its data folder is to be trusted."""
+        return f"https://127.0.0.1:{self.tls_port}{PATH}"
 
     def run(self) -> None:
         """Start it, empty, and wait until it answers; port 0 takes any that is free. Raises BrokerError."""
@@ -58,6 +66,7 @@ class RegistryServer:
                     **os.environ,
                     "QUARKUS_HTTP_HOST": "127.0.0.1",
                     "QUARKUS_HTTP_PORT": str(self.port),
+                    **self._tls(),
                 },
                 cwd=self.data,
                 stdout=said,
@@ -98,6 +107,17 @@ class RegistryServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _tls(self) -> dict[str, str]:
+        if self.tls_port is None:
+            return {}
+        self.tls_port = self.tls_port or free_port()
+        key = Secured(mechanisms=()).properties(self.data)
+        return {
+            "QUARKUS_HTTP_SSL_PORT": str(self.tls_port),
+            "QUARKUS_HTTP_SSL_CERTIFICATE_KEY_STORE_FILE": key["ssl.keystore.location"],
+            "QUARKUS_HTTP_SSL_CERTIFICATE_KEY_STORE_PASSWORD": key["ssl.keystore.password"],
+        }
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + UP_WITHIN_S

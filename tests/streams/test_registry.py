@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deploy.kafka.secured import Secured
 from deploy.registry.server import RegistryServer
 from schemas.catalog import FIRST_ID, RECORDS, UnknownSchema, latest, versions
 from schemas.mail import MessageDelivered, MessageSent
@@ -254,6 +255,14 @@ def test_what_passes_is_asked_again(guarded) -> None:
     statuses += [503] * 9
     with pytest.raises(RegistryUnavailable, match="503 no"):
         at(url, password="s3cret").level(SENT)
+
+
+def test_over_tls_the_certificate_is_checked(registry: RegistryServer) -> None:
+    trusted = Secured.certificate(registry.data)
+    assert at(registry.tls_url, ca_file=trusted).schema_id(SENT, latest(MessageSent).schema) is None
+    with pytest.raises(RegistryError, match=r"TLS failed.*MAILWAKE_SCHEMA_REGISTRY_CA_FILE") as refused:
+        at(registry.tls_url).level(SENT)
+    assert not isinstance(refused.value, RegistryUnavailable)
 
 
 def test_plain_words_to_no_tls(registry: RegistryServer) -> None:

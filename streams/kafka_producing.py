@@ -33,6 +33,9 @@ _STALE = frozenset({47, 90})
 _LOST_COUNT = frozenset({45, 46, 59})
 _TOO_LARGE = frozenset({10, 18})
 _NO_KEY = 87
+_BROKER_FAILED = -1
+"""What a broker (4.1) answers who commits just while another takes the transactional id over, in place of a stale epoch."""
+
 _TOGETHER_BYTES = 32 * 2**20
 
 
@@ -137,6 +140,8 @@ class Producer:
 
         async def ask() -> None:
             answer = await self._coordinated(EndTxnRequest(self._named, self._id, self._epoch, True))
+            if answer.error_code == _BROKER_FAILED:
+                raise Again("the broker failed: somebody else may be taking the transactional id over")
             await self._judge(answer.error_code, "committing a transaction")
 
         await self._until_done("committing a transaction", ask)

@@ -77,7 +77,8 @@ _installed: list[Ids] = []
 def install(ids: Ids | None) -> None:
     """Write with these ids from now on, and read them too; None for the committed ones alone.
 
-    They hold for the whole process, as the committed ones do: to be told before anything is read or written.
+    They hold for the whole process, as the committed ones do: to be told before anything is read or written. An id may be
+    asked for when it is first met; what it means is the same whoever asks, and when.
     """
     _installed[:] = [] if ids is None else [ids]
 

@@ -121,15 +121,13 @@ class Topics:
 
     async def _planned(self, topic: Wanted, made_with: int | None) -> Planned:
         connection = self._connection
-        found, replicas = connection.known_partitions(topic.name), kafka_topics.replicas_of(connection)
+        found = connection.known_partitions(topic.name)
         if not found:
+            replicas = kafka_topics.replicas_of(connection)
             return Planned(topic.name, made_with or topic.partitions, replicas, exists=False)
         has = connection.replicas(topic.name)
         settings = await kafka_topics.settings(connection, topic.name)
-        declared = {
-            **topic.settings,
-            "min.insync.replicas": kafka_topics.least_in_sync(min(has, replicas)),
-        }
+        declared = {**topic.settings, "min.insync.replicas": kafka_topics.least_in_sync(has)}
         changes = tuple(
             Change(name, settings[name].value if name in settings else None, value)
             for name, value in declared.items()
@@ -141,7 +139,9 @@ class Topics:
             if setting.own and name not in declared
         }
         refused = self._refused(topic, made_with, found)
-        note = None if has == replicas else _replicas_differ(connection, topic.name, has, replicas)
+        # Unless a number is set, a broker that is down now is no reason to want fewer.
+        asked = connection.cluster.replicas or max(has, kafka_topics.replicas_of(connection))
+        note = None if has == asked else _replicas_differ(connection, topic.name, has, asked)
         return Planned(topic.name, found, has, True, changes, theirs, refused, note)
 
     def _refused(self, topic: Wanted, made_with: int | None, found: int) -> str | None:

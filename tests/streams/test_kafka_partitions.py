@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from aiokafka.protocol.admin import CreatePartitionsRequest
+from aiokafka.protocol.admin import CreatePartitionsRequest, DeleteTopicsRequest
 
 from streams import kafka_topics
 from streams.kafka_cluster import KafkaCluster
@@ -69,6 +69,20 @@ def test_a_topic_that_was_given_more_partitions_since_is_refused(open_with: Open
     give(open_with(3), "mail.events", 5)
     with pytest.raises(LogError, match=r"mail.events has 5 partitions.*made with 3.*mailwake log copy"):
         open_with(5)
+
+
+def test_a_topic_that_was_deleted_is_made_as_it_was(open_with: Open) -> None:
+    log = open_with(3)
+    name = log.cluster.topic("mail.events")
+
+    async def delete() -> None:
+        answer = await log._connection.send_to_any(DeleteTopicsRequest([name], 10_000))
+        assert [code for _, code in answer.topic_error_codes] == [0]
+        while name in log._connection.topics():
+            await log._connection.refresh()
+
+    log._background.run(delete())
+    assert len(open_with(8).partitions("mail.events")) == 3
 
 
 def test_a_topic_that_an_operator_made_is_taken_as_it_is_and_remembered(open_with: Open) -> None:

@@ -33,6 +33,9 @@ _STALE = frozenset({47, 90})
 _LOST_COUNT = frozenset({45, 46, 59})
 _TOO_LARGE = frozenset({10, 18})
 _NO_KEY = 87
+_ENDED = 48
+"""The transaction was ended meanwhile, by whoever took over or for standing still."""
+
 _BROKER_FAILED = -1
 """What a broker (4.1) answers who commits just while another takes the transactional id over, in place of a stale epoch."""
 
@@ -193,6 +196,8 @@ class Producer:
 
     async def _judge_written(self, code: int, source: KafkaPartition) -> None:
         where = f"{source.topic}/{source.partition}"
+        if code == _ENDED:
+            raise StaleEpoch
         if code in _LOST_COUNT:
             raise LogUnavailable(
                 f"{self._connection.cluster}: {where} has lost count of this producer's batches (error {code}); what was "

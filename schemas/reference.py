@@ -180,7 +180,8 @@ def _framing() -> Iterator[str]:
     yield from ("", "## Framing", "")
     yield (
         "A record is framed as Confluent's clients do: a zero byte, the schema id in four bytes (big-endian), the "
-        "Avro body. There are no headers. Ids are committed and never given twice; an event that says tenant `acme`, "
+        "Avro body. There are no headers. Ids are committed and never given twice; where there is [a schema "
+        "registry](schemas.md), its ids are written and both are read. An event that says tenant `acme`, "
         "source event id `open-1`, From domain `example.com`, `is_machine` false, 1790000000000 and 250 ms later is, "
         "with everything else at its default:"
     )

@@ -57,6 +57,21 @@ def kafka_cluster(settings: Settings, url: str | None = None) -> KafkaCluster:
     return replace(cluster, replicas=settings.kafka_replicas)
 
 
+def open_log_as_it_is(settings: Settings, url: str) -> Log:
+    """The log at a URL, which must exist, with the topics and partitions that it has.
+
+    Raises NoLog, LogError, LogUnavailable; ValueError for a URL that is none.
+    """
+    if not url.startswith("kafka:"):
+        path = path_of(url, "sqlite")
+        if not path.is_file():
+            raise NoLog(f"there is no log at {path.absolute()}: check the path")
+        return SqliteLog.open(path, (), create=False)
+    from streams.kafka_log import KafkaLog
+
+    return KafkaLog.open(KafkaCluster.of(url, settings.kafka_security), (), create=False)
+
+
 def open_log(settings: Settings) -> SqliteLog:
     """The log in SQLite that the settings name, made if it is missing, for whoever writes events.
 

@@ -67,26 +67,36 @@ class KafkaTransaction:
 class KafkaLog:
     """`streams.log.Log` in a Kafka cluster; `open` makes one."""
 
-    def __init__(self, background: Background, connection: Connection, topics: Sequence[Topic]) -> None:
+    def __init__(
+        self, background: Background, connection: Connection, topics: Sequence[Topic], create: bool = True
+    ) -> None:
         self._background, self._connection = background, connection
         self.cluster = connection.cluster
         self._reader = Reader(background, connection)
         self._configured: dict[str, kafka_topics.Configured] = {}
         self._runtime: Steps | None = None
-        self._id = background.run(self._opened(topics))
+        self._id = background.run(self._opened(topics) if create else kafka_origin.existing(self._connection, self._reader))
         self._appender = background.run(self._new_appender())
 
     @classmethod
-    def open(cls, cluster: KafkaCluster, topics: Sequence[Topic], timeout_s: float = TIMEOUT_S) -> "KafkaLog":
+    def open(
+        cls,
+        cluster: KafkaCluster,
+        topics: Sequence[Topic],
+        timeout_s: float = TIMEOUT_S,
+        *,
+        create: bool = True,
+    ) -> "KafkaLog":
         """Open the log in this cluster; `topics` are made where it lacks them.
 
-        `timeout_s` is how long each call tries while brokers do not answer. Raises LogError, LogUnavailable.
+        Without `create` it must be there, and is left as it is. `timeout_s` is how long each call tries while brokers
+        do not answer. Raises LogError, LogUnavailable.
         """
         connection = Connection(cluster, timeout_s)
         background = Background("mailwake-kafka")
         try:
             background.run(connection.start())
-            return cls(background, connection, topics)
+            return cls(background, connection, topics, create)
         except BaseException:
             background.run(connection.close())
             background.close()

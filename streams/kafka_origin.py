@@ -48,6 +48,15 @@ async def opened(connection: Connection, reader: Reader, topics: Sequence[Topic]
     return (await _write(connection, reader, declared) if missing else facts)[_ID].decode()
 
 
+async def existing(connection: Connection, reader: Reader) -> str:
+    """The id of a log that is there, which is left as it is. Raises LogError where there is none."""
+    await connection.until_done("asking for the topics", connection.refresh)
+    facts = await facts_of(connection, reader)
+    if _ID not in facts:
+        raise LogError(f"there is no log at {connection.cluster}: check the address and the prefix")
+    return facts[_ID].decode()
+
+
 async def facts_of(connection: Connection, reader: Reader) -> Mapping[bytes, bytes]:
     """What the log's meta topic says; nothing where there is none yet."""
     meta = connection.cluster.meta_topic

@@ -8,6 +8,7 @@ from mailwake.cli import (
     emit,
     ingest,
     keep,
+    log_copy,
     query,
     replay,
     run,
@@ -42,6 +43,7 @@ app.command()(status.resume)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(keep.backup)
 app.command()(keep.restore)
+app.add_typer(log_copy.app, name="log")
 app.add_typer(replay.app, name="replay")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(topics.app, name="topics")

@@ -1,6 +1,6 @@
 """The Emitter that programs import: it opens the log that the settings, or its argument, name."""
 
-from mailwake.opening import open_any_log
+from mailwake.opening import open_any_log, open_spooled_log
 from mailwake.settings import load_settings
 from streams.emitter import Emitter as LogEmitter
 
@@ -10,6 +10,8 @@ class Emitter(LogEmitter):
 
     `emit` and `emit_many` return when the events are durable; `emit_async` and `emit_many_async` are the same
     for asyncio. See `streams.emitter.Emitter`.
+
+    With MAILWAKE_SPOOL they return when the events are durable in the spool, which is drained into the log meanwhile.
     """
 
     def __init__(self, log: str | None = None) -> None:
@@ -18,10 +20,12 @@ class Emitter(LogEmitter):
         Events that name no tenant are MAILWAKE_TENANT's.
         """
         settings = load_settings()
-        self._opened = open_any_log(settings, log)
+        self.spooled = open_spooled_log(settings, log)
+        """The log behind its spool; None without one."""
+        self._opened = self.spooled or open_any_log(settings, log)
         super().__init__(self._opened, settings.tenant)
 
     def close(self) -> None:
-        """Wait until everything handed over is durable, then close the log."""
+        """Wait until everything handed over is durable, and a bounded time until it is in the log; then close that."""
         super().close()
         self._opened.close()

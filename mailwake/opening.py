@@ -16,6 +16,7 @@ from streams.topics import TOPICS, declared
 
 if TYPE_CHECKING:
     from sinks.warehouse.warehouse import Warehouse
+    from streams.spooled_log import SpooledLog
 
 ROOM_TO_OPEN = 8 * 2**20
 """Bytes; what must be free where the warehouse is."""
@@ -55,6 +56,29 @@ def kafka_cluster(settings: Settings, url: str | None = None) -> KafkaCluster:
     """The cluster at a URL, else the one that the settings name. Raises ValueError for a URL that is none."""
     cluster = KafkaCluster.of(url or settings.log, settings.kafka_security)
     return replace(cluster, replicas=settings.kafka_replicas)
+
+
+def open_spooled_log(settings: Settings, url: str | None = None) -> "SpooledLog | None":
+    """The log behind the spool that the settings name, whether or not its brokers answer; None without a spool.
+
+    Raises SettingsError for a log that is not in Kafka; LogError; ValueError for a URL that is none.
+    """
+    named = url or settings.log
+    if settings.spool is None:
+        return None
+    if not named.startswith("kafka:"):
+        raise SettingsError(
+            f"MAILWAKE_SPOOL is for a log in Kafka, and the log is {named}, which is as near as a spool: leave it out"
+        )
+    from streams.spool import Spool
+    from streams.spooled_log import SpooledLog
+
+    path = path_of(settings.spool, "sqlite")
+    _make_folder(path.parent, "spool")
+    cluster = KafkaCluster.of(named, settings.kafka_security)
+    return SpooledLog.open(
+        Spool.open(path, settings.spool_bytes, str(cluster)), cluster, declared(settings.kafka_partitions)
+    )
 
 
 def open_log_as_it_is(settings: Settings, url: str) -> Log:

@@ -38,6 +38,10 @@ class Settings(BaseSettings):
 
     log: str = "sqlite:///mailwake.db"
     """Where events are kept: sqlite:///PATH, or kafka://HOST:PORT[,HOST:PORT ...][/PREFIX]."""
+    spool: str | None = None
+    """Where an Emitter keeps events until a log in Kafka has them: sqlite:///PATH; none unless given."""
+    spool_bytes: Annotated[int, Field(ge=2**20)] = 2**30
+    """The most that the spool holds."""
     warehouse: str = "chdb:///warehouse"
     """Where they are queried: chdb:///FOLDER, or clickhouse://USER@HOST:PORT/DATABASE (clickhouses:// for TLS)."""
     warehouse_password: SecretStr = SecretStr("")
@@ -71,7 +75,10 @@ class Settings(BaseSettings):
     linger_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
     """How long `mailwake up` waits for more when little came."""
     wait_seconds: Annotated[int, Field(ge=0)] = 20
-    """How long `mailwake run` and `ingest` wait for room on the disk or a busy warehouse before they give up."""
+    """How long `mailwake run` and `ingest` wait for room on the disk or a busy warehouse before they give up.
+
+    And how long `mailwake emit` waits for a log that takes nothing from the spool.
+    """
     query_seconds: Annotated[int, Field(ge=1)] = 60
     """The longest a query may run."""
     query_bytes: Annotated[int, Field(ge=10_000_000)] = 400_000_000
@@ -137,6 +144,13 @@ class Settings(BaseSettings):
 
             RegistryAddress.of(value)
         return value
+
+    @field_validator("spool")
+    @classmethod
+    def _spool_scheme(cls, value: str | None) -> str | None:
+        if value:
+            path_of(value, "sqlite")
+        return value or None
 
     @field_validator("warehouse")
     @classmethod

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from schemas.catalog import RECORDS, TOPIC_OF
 from schemas.codec import encode_rows, fields_of
@@ -37,6 +37,14 @@ _ENCODED_IN_PASSING = 500
 """More events than this are checked and encoded off the event loop: they would hold it up."""
 
 
+@runtime_checkable
+class TakesEmits(Protocol):
+    """What takes emits one beside the other, as a spool does, where a log takes their records."""
+
+    def append_emits(self, emits: Sequence[Mapping[str, Sequence[Record]]]) -> None:
+        """Make emits durable, all or nothing. Raises LogError."""
+
+
 class EmitterClosed(RuntimeError):
     """The emitter was closed before this emit."""
 
@@ -55,7 +63,7 @@ class Emitter:
     failure: the pipeline counts it once.
     """
 
-    def __init__(self, log: Log, tenant: str = "default") -> None:
+    def __init__(self, log: Log | TakesEmits, tenant: str = "default") -> None:
         """Emit to this log, which stays the caller's to close; `tenant` is that of events which name none."""
         self._log, self._tenant, self._process = log, tenant, os.getpid()
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
@@ -129,7 +137,10 @@ class Emitter:
         records = _merged(together)
         try:
             with metrics.EMITTER_SECONDS.timing():
-                self._log.append_all(records)
+                if isinstance(self._log, TakesEmits):
+                    self._log.append_emits([append.records for append in together])
+                else:
+                    self._log.append_all(records)
         except LogError as error:
             if len(together) == 1 or isinstance(error, LogUnavailable):
                 metrics.EMITTER_APPENDS.add(1, "full" if isinstance(error, LogFull) else "failed")

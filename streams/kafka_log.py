@@ -20,6 +20,7 @@ from streams.kafka_appending import Appender, Routed, prepared
 from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.kafka_connection import Background, Connection
 from streams.kafka_hold import Hold
+from streams.kafka_numbered import NumberedAppends
 from streams.kafka_ownership import Ownership, Written, changelog_of
 from streams.kafka_reader import Reader
 from streams.kafka_reading import positions_of
@@ -75,7 +76,9 @@ class KafkaLog:
         self._reader = Reader(background, connection)
         self._configured: dict[str, kafka_topics.Configured] = {}
         self._runtime: Steps | None = None
-        self._id = background.run(self._opened(topics) if create else kafka_origin.existing(self._connection, self._reader))
+        self._id = background.run(
+            self._opened(topics) if create else kafka_origin.existing(self._connection, self._reader)
+        )
         self._appender = background.run(self._new_appender())
 
     @classmethod
@@ -254,6 +257,10 @@ class KafkaLog:
     def visible_end(self, place: KafkaPartition) -> int:
         """The offset after the last record that a committed reader sees; 0 when there is none."""
         return self._reader.visible_end(place)
+
+    def numbered(self, writer: str) -> NumberedAppends:
+        """Appends under this name, of which only one process at a time may write: the one before is fenced."""
+        return NumberedAppends(self, self._background, self._connection, writer)
 
     def close(self) -> None:
         """See `Log.close`."""

@@ -20,7 +20,7 @@ from streams.kafka_batches import Encoded
 from streams.kafka_cluster import KafkaPartition
 from streams.kafka_connection import GROUPS, REQUEST_MS, TRANSACTIONS, Again, Connection
 from streams.kafka_protocol import InitProducerId
-from streams.log import LogError, LogUnavailable
+from streams.log import LogError, LogUnavailable, RecordRefused
 
 TRANSACTION_MS = 10_000
 """After this the broker gives up a transaction that stands still: until then committed readers wait behind it."""
@@ -39,6 +39,7 @@ _ENDED = 48
 _BROKER_FAILED = -1
 """What a broker (4.1) answers who commits just while another takes the transactional id over, in place of a stale epoch."""
 
+_WRONG_TIME = 32
 _TOGETHER_BYTES = 32 * 2**20
 
 
@@ -209,7 +210,12 @@ class Producer:
                 "Open the log again"
             )
         if code == _NO_KEY:
-            raise LogError(f"{where} refused a record: in a compacted topic every record needs a key")
+            raise RecordRefused(f"{where} refused a record: in a compacted topic every record needs a key")
+        if code == _WRONG_TIME:
+            raise RecordRefused(
+                f"{where} refused a record for its time: the topic's message.timestamp.before.max.ms or .after.max.ms are "
+                "narrower than what happened"
+            )
         await self._judge(code, f"writing to {where}")
 
 

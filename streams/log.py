@@ -38,7 +38,11 @@ class LogUnavailable(LogError):
     """
 
 
-class RecordTooLarge(LogError):
+class RecordRefused(LogError):
+    """The log takes no such record, whenever it is appended. Nothing of the append was kept."""
+
+
+class RecordTooLarge(RecordRefused):
     """A record is larger than the log takes; `size` and `limit` are in bytes. Nothing of the append was kept."""
 
     def __init__(self, message: str, size: int, limit: int) -> None:

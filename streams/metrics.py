@@ -222,6 +222,21 @@ EMITTER_RECORDS = Counter(
     "mailwake_emitter_records_total", "Events that this process' Emitter has made durable.", ["topic"]
 )
 EMITTER_SECONDS = Histogram("mailwake_emitter_append_seconds", "How long it takes to make an append durable.")
+SPOOL_RECORDS = Gauge(
+    "mailwake_spool_records", "Records that wait in this process' spool for the log, whoever emitted them."
+)
+SPOOL_BYTES = Gauge("mailwake_spool_bytes", "What they take, in bytes; MAILWAKE_SPOOL_BYTES is the bound.")
+SPOOL_REFUSED_RECORDS = Gauge(
+    "mailwake_spool_refused_records",
+    "Records that the log refused for good (too large, most likely) and that were set aside in the spool.",
+)
+SPOOL_DRAINED = Counter(
+    "mailwake_spool_drained_total", "Records that this process has taken from its spool into the log."
+)
+SPOOL_FAILURES = Counter(
+    "mailwake_spool_failures_total",
+    "Attempts to drain the spool that failed and are made again: the log is away, most likely.",
+)
 
 QUERIES = Counter(
     "mailwake_queries_total",

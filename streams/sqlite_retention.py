@@ -65,7 +65,7 @@ def apply(writing: Writing, partitions: Sequence[Kept], now_ms: int) -> Removed:
         if kept.retention.compacted:
             removed += _in_slices(writing, _compact, kept, now_ms)
             removed += _in_slices(writing, _remove_tombstones, kept, now_ms)
-    while _give_back_pages(writing):
+    while give_back_pages(writing):
         pass
     return removed
 
@@ -217,7 +217,7 @@ def _slowest(connection: sqlite3.Connection, kept: Kept) -> str:
     return f"group {row[0]}"
 
 
-def _give_back_pages(writing: Writing) -> bool:
+def give_back_pages(writing: Writing) -> bool:
     """Shorten the file by some pages, unless few are free: the next appends can use those."""
     with writing() as connection:
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()

@@ -1,9 +1,10 @@
-"""The tables of the log's database, and opening a file as a log: created, recognised, its topics declared."""
+"""The tables of the log's database, and opening a file as one: created, recognised, its topics declared."""
 
 import sqlite3
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from streams.file_lock import FileLock
@@ -55,8 +56,22 @@ CREATE TABLE state (stage TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
 _OLDEST_SQLITE = (3, 37, 0)
 
 
-def open_database(path: Path, create: bool, timeout_s: float) -> Connections:
-    """Connections to the log at `path`, created first if it is missing and may be. Raises LogError."""
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What an SQLite file of ours is, how it is told from others, and how it begins; `first_row` takes its id."""
+
+    name: str
+    application_id: int
+    version: int
+    tables: str
+    first_row: str
+
+
+LOG = Format("mailwake log", APPLICATION_ID, VERSION, TABLES, "INSERT INTO log VALUES (?, 0)")
+
+
+def open_database(path: Path, create: bool, timeout_s: float, format: Format = LOG) -> Connections:  # noqa: A002
+    """Connections to the file at `path`, created first if it is missing and may be. Raises LogError."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise LogError(f"this Python has SQLite {sqlite3.sqlite_version}; the log needs 3.37 or later")
     if not path.parent.is_dir():
@@ -70,7 +85,7 @@ def open_database(path: Path, create: bool, timeout_s: float) -> Connections:
                 f"{path}: process {creation.holder()} keeps the log from being opened; see what it does"
             )
         with failures_named(path):
-            _create_or_recognise(path, timeout_s)
+            _create_or_recognise(path, timeout_s, format)
     except OSError as error:
         raise LogError(f"{path} cannot be opened: {error}") from error
     finally:
@@ -115,7 +130,7 @@ def numbers(connection: sqlite3.Connection) -> dict[str, list[int]]:
     return found
 
 
-def _create_or_recognise(path: Path, timeout_s: float) -> None:
+def _create_or_recognise(path: Path, timeout_s: float, wanted: Format) -> None:
     path.touch()
     connection = connect(path, timeout_s)
     try:
@@ -123,27 +138,27 @@ def _create_or_recognise(path: Path, timeout_s: float) -> None:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if application == version == tables == 0:
-            _create(connection)
-        elif application != APPLICATION_ID:
-            raise LogError(f"{path} is an SQLite database, but not a mailwake log; check the path")
-        elif version > VERSION:
+            _create(connection, wanted)
+        elif application != wanted.application_id:
+            raise LogError(f"{path} is an SQLite database, but not a {wanted.name}; check the path")
+        elif version > wanted.version:
             raise LogError(
-                f"{path} has schema version {version}, written by a newer mailwake; this one knows up to {VERSION}. "
+                f"{path} has schema version {version}, written by a newer mailwake; this one knows up to {wanted.version}. "
                 "Install the newer mailwake again, or restore a backup made before it"
             )
     finally:
         connection.close()
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: sqlite3.Connection, wanted: Format) -> None:
     """Make the tables in one transaction: a creation that was interrupted starts anew."""
     connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
-    for statement in TABLES.split(";\n"):
+    for statement in wanted.tables.split(";\n"):
         connection.execute(statement)
-    connection.execute("INSERT INTO log VALUES (?, 0)", (uuid.uuid4().hex,))
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute(wanted.first_row, (uuid.uuid4().hex,))
+    connection.execute(f"PRAGMA application_id = {wanted.application_id}")
+    connection.execute(f"PRAGMA user_version = {wanted.version}")
     connection.execute("COMMIT")

@@ -3,9 +3,12 @@
 import json
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from streams.spool import Held
 
 BATCH = 10_000
 
@@ -14,11 +17,16 @@ Line = tuple[int, dict[str, Any]]
 
 
 def emit(
+    retry_refused: Annotated[
+        bool,
+        typer.Option("--retry-refused", help="Let what the log refused, and the spool kept, go to it again."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Append events to the log, durably: JSON lines on stdin, each with the record's name under "type".
 
-    Lines are taken 10,000 at a time, each batch all or nothing.
+    Lines are taken 10,000 at a time, each batch all or nothing. With MAILWAKE_SPOOL they are durable in the spool,
+    and what the log takes of that is in the log when this ends.
 
     The first line that is no event ends it and is named; the batches before its own are in the log.
 
@@ -29,17 +37,31 @@ def emit(
     from mailwake.emitter import Emitter
     from mailwake.settings import load_settings
 
-    tenant = load_settings().tenant
-    emitted = 0
+    settings = load_settings()
+    tenant, emitted = settings.tenant, 0
+    held: Held | None = None
     with Emitter() as emitter, progress("emitted", at_first="emitting", as_json=as_json) as advance:
+        if retry_refused and emitter.spooled:
+            emitter.spooled.retry_refused()
         for first, batch in _batches(tenant):
             _emit(emitter, first, batch)
             emitted += len(batch)
             advance("events", len(batch))
+        if emitter.spooled:
+            emitter.spooled.drain(settings.wait_seconds)
+            held = emitter.spooled.held()
     if as_json:
-        print_json({"emitted": emitted})
+        left = {"left_in_spool": held.records, "refused_in_spool": held.refused_records} if held else {}
+        print_json({"emitted": emitted, **left})
+        return
+    print_line(f"{emitted:,} events {'emitted' if held else 'appended'}")
+    if held and held.records:
+        print_line(f"{held.records:,} records left in the spool, for when the log takes them: run it again")
+    if held and held.refused_records:
+        print_line(
+            f"{held.refused_records:,} records set aside in the spool: the log refused them (--retry-refused)"
+        )
     else:
-        print_line(f"{emitted:,} events appended")
         note("to count and load them: mailwake run --until-idle (or leave mailwake up running)")
 
 

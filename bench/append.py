@@ -3,7 +3,7 @@
     python bench/append.py [--records N] [--json] [--log kafka://HOST:PORT]
 
 Records are 290 bytes, as an encoded event is, with a key of 18 bytes. An append is one call of `Log.append`, durable
-when it returns. The log is the embedded one, in a folder of its own beneath the current one, which is removed
+when it returns; what goes into a spool is as durable, and what goes out goes nowhere. The log is the embedded one, in a folder of its own beneath the current one, which is removed
 afterwards; or one in Kafka, whose topics stay there under a prefix of their own.
 """
 
@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 from streams.kafka_cluster import KafkaCluster
 from streams.kafka_log import KafkaLog
 from streams.log import Log, Record, Topic, TopicPartition
+from streams.spool import Group, Most, Spool
 from streams.sqlite_log import SqliteLog
 
 VALUE_BYTES = 290
@@ -41,9 +43,7 @@ class Row:
 
 def measure(open_log: Callable[[int], Log], records: int) -> Iterator[Row]:
     """Append and then read so many records, in batches of each size."""
-    sample = [Record(b"tenant/example.com", os.urandom(VALUE_BYTES), i) for i in range(20_000)]
-    for batch in (1, 1_000, 20_000):
-        count = max(batch, records // batch * batch) if batch > 1 else min(records, 2_000)
+    for batch, count, sample in batches(records):
         with closing(open_log(batch)) as log:
             chunk = sample[:batch]
             start = time.perf_counter()
@@ -56,6 +56,28 @@ def measure(open_log: Callable[[int], Log], records: int) -> Iterator[Row]:
                 while found := len(log.read(SOURCE, offset, batch)):
                     offset += found
                 yield row("read", batch, offset, start, None)
+
+
+def measure_spool(folder: Path, records: int) -> Iterator[Row]:
+    """Emit so many records into a spool, so many to an emit, and take them out again as a drainer does."""
+    for batch, count, sample in batches(records):
+        with closing(Spool.open(folder / f"spool-{batch}.db", 2**40, "nowhere")) as spool:
+            start = time.perf_counter()
+            for _ in range(count // batch):
+                spool.add([{"events": sample[:batch]}])
+            yield row("spool in", batch, count, start, WANTED_APPENDS if batch > 1 else None)
+            start = time.perf_counter()
+            group: Group | None = None
+            while group := spool.next_group(group, Most()):
+                pass
+            yield row("out", batch, count, start, None)
+
+
+def batches(records: int) -> Iterator[tuple[int, int, list[Record]]]:
+    """Batch sizes, how many records in all, and records to take."""
+    sample = [Record(b"tenant/example.com", os.urandom(VALUE_BYTES), i) for i in range(20_000)]
+    for batch in (1, 1_000, 20_000):
+        yield batch, max(batch, records // batch * batch) if batch > 1 else min(records, 2_000), sample
 
 
 def row(what: str, batch: int, records: int, start: float, wanted: int | None) -> Row:
@@ -86,7 +108,8 @@ def main() -> None:
                 )
             return SqliteLog.open(Path(folder) / f"{batch}.db", [Topic("events")])
 
-        for one in measure(opened, asked.records):
+        spooled = () if asked.log else measure_spool(Path(folder), asked.records)
+        for one in chain(measure(opened, asked.records), spooled):
             if asked.json:
                 print(json.dumps(asdict(one)))
             else:

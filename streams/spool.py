@@ -40,7 +40,6 @@ CREATE TABLE emits (
     bytes INTEGER NOT NULL,
     refused TEXT
 ) STRICT;
-CREATE INDEX waiting ON emits (first) WHERE refused IS NULL;
 CREATE INDEX refused ON emits (first) WHERE refused IS NOT NULL;
 CREATE TABLE records (
     position INTEGER PRIMARY KEY,

@@ -36,12 +36,14 @@ class Target(Protocol):
 class Draining:
     """How to drain, in seconds: waits after failures (doubled each time), and looks for what other processes emitted.
 
-    `close_s` is how long an end waits for what still waits.
+    `rest_s` lets emits come together before they are sent, where few are; `close_s` is how long an end waits for what
+    still waits.
     """
 
     first_wait_s: float = 0.25
     longest_wait_s: float = 10.0
     look_s: float = 0.5
+    rest_s: float = 0.02
     close_s: float = 10.0
     most: Most = field(default_factory=Most)
 
@@ -153,6 +155,11 @@ class Drainer:
             sent, singly = group, max(singly - group.emits, 0)
             self._told, self._failures, tidy = "", 0, False
             metrics.SPOOL_DRAINED.add(group.next - group.first)
+            if (
+                group.next - group.first < self._how.most.records // 2
+                and group.bytes < self._how.most.bytes // 2
+            ):
+                self._stopping.wait(self._how.rest_s)
         if sent is not None:
             self._spool.settle(sent.number)
             self._moved.set()

@@ -23,7 +23,7 @@ from streams.kafka_hold import Hold
 from streams.kafka_numbered import NumberedAppends
 from streams.kafka_ownership import Ownership, Written, changelog_of
 from streams.kafka_reader import Reader
-from streams.kafka_reading import positions_of
+from streams.kafka_reading import positions_of, until_decided
 from streams.kafka_steps import Place, Steps, Writes
 from streams.log import (
     Batch,
@@ -260,7 +260,12 @@ class KafkaLog:
 
     def numbered(self, writer: str) -> NumberedAppends:
         """Appends under this name, of which only one process at a time may write: the one before is fenced."""
-        return NumberedAppends(self, self._background, self._connection, writer)
+        return NumberedAppends(self, (self._background, self._connection, self._reader), writer)
+
+    def until_decided(self, topic: str) -> None:
+        """Wait until no transaction is open before what is in a topic now. Raises LogUnavailable."""
+        places = [self.place(source) for source in self.partitions(topic)]
+        self._background.run(until_decided(self._connection, places))
 
     def close(self) -> None:
         """See `Log.close`."""

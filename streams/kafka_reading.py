@@ -10,7 +10,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from streams.kafka_cluster import KafkaPartition
 from streams.kafka_connection import GROUPS, Again, Connection
 
-_COMMITTED = 1
+_COMMITTED, _UNDECIDED_TOO = 1, 0
 EARLIEST, LATEST = -2, -1
 _OUT_OF_RANGE = 1
 _EMPTY_TRIES = 3
@@ -32,7 +32,7 @@ class OutOfRange(Exception):
 
 
 async def offsets(
-    connection: Connection, sources: Sequence[KafkaPartition], at: int
+    connection: Connection, sources: Sequence[KafkaPartition], at: int, isolation: int = _COMMITTED
 ) -> Mapping[KafkaPartition, int]:
     """EARLIEST: the first offset kept. LATEST: the one before which everything is decided (committed or given up)."""
     found: dict[KafkaPartition, int] = {}
@@ -44,7 +44,7 @@ async def offsets(
                 topics = by_node.setdefault(await connection.leader(source), {})
                 topics.setdefault(source.topic, []).append((source.partition, at))
         for node, topics in by_node.items():
-            answer = await connection.send(node, OffsetRequest(-1, _COMMITTED, list(topics.items())))
+            answer = await connection.send(node, OffsetRequest(-1, isolation, list(topics.items())))
             for topic, partitions in answer.topics:
                 for partition, code, _, offset, *_ in partitions:
                     await connection.judge(code, f"asking where {topic}/{partition} begins or ends")
@@ -52,6 +52,21 @@ async def offsets(
 
     await connection.until_done("asking where partitions begin or end", ask)
     return found
+
+
+async def until_decided(connection: Connection, sources: Sequence[KafkaPartition]) -> None:
+    """Wait until all that is written now is committed or given up: readers wait behind a transaction that is open.
+
+    The broker gives up one that stands still. Raises LogUnavailable.
+    """
+    written = await offsets(connection, sources, LATEST, _UNDECIDED_TOO)
+
+    async def ask() -> None:
+        decided = await offsets(connection, sources, LATEST)
+        if any(decided[source] < end for source, end in written.items()):
+            raise Again("a producer's transaction is open")
+
+    await connection.until_done("waiting for what others have begun to write", ask)
 
 
 async def positions_of(connection: Connection, group: str) -> Mapping[KafkaPartition, int]:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heapreplace
+from typing import Protocol, runtime_checkable
 
 from schemas.catalog import UnknownSchema
 from schemas.codec import Undecodable, decode_fields, frame_of, schema_id_of
@@ -19,20 +20,35 @@ from streams.log import Batch, Log, LogError, Mark, Record, RecordTooLarge, Topi
 FACTS = ("documents", "mail.events", "dmarc.records")
 """The topics that producers and sources append to."""
 
+DERIVED_TOO = ("dmarc.records",)
+"""Those of them that a stage appends to as well."""
+
 
 class CopyRefused(LogError):
     """This source can't be copied into this target, or no longer; nothing of the step was copied."""
+
+
+def _same(schema_id: int) -> int:
+    return schema_id
 
 
 Progress = Callable[[str, int, int | None], None]
 """Told how many more records of a topic are dealt with, and about how many are left."""
 
 
+@runtime_checkable
+class Decides(Protocol):
+    """A log in which what is durable may stand behind a transaction that is still open, and not be read yet."""
+
+    def until_decided(self, topic: str) -> None:
+        """Wait until no transaction is open before what is in a topic now. Raises LogUnavailable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copying:
     """How to copy: `map_id` gives a schema's id in the target for its id in the source, or raises UnknownSchema."""
 
-    map_id: Callable[[int], int] = lambda schema_id: schema_id
+    map_id: Callable[[int], int] = _same
     step_records: int = 10_000
     step_bytes: int = 4 * 2**20
     """The most in one transaction, but for one record that is larger."""
@@ -68,12 +84,12 @@ def stage_of(source: Log) -> str:
     return f"copy.{source.id}"
 
 
-def is_derived(topic: str, value: bytes | None) -> bool:
-    """Whether the document stage made this record: such names its document, and has the key that the stage gives.
+def is_derived(value: bytes | None) -> bool:
+    """Whether the document stage made this record of a report: it names its document, and has the stage's kind of key.
 
-    A producer may tell records of reports as well: those are facts.
+    A producer may tell such records as well: those are facts.
     """
-    if topic != "dmarc.records" or value is None:
+    if value is None:
         return False
     try:
         _, fields = decode_fields(value)
@@ -114,7 +130,7 @@ def _refuse_others_facts(source: Log, target: Log) -> None:
 
 @dataclass(slots=True)
 class _Cursor:
-    """Reads one partition record by record; `position` is the offset after what was taken."""
+    """Reads one partition record by record; `position` is that of the next record, once `head` has given it."""
 
     log: Log
     place: TopicPartition
@@ -130,15 +146,9 @@ class _Cursor:
             if batch.next == batch.first:
                 return None
             self._batch, self._at = batch, 0
-            if not len(batch):
-                self.position = batch.next
+            self.position = batch.offsets[0] if len(batch) else batch.next
         batch, at = self._batch, self._at
         return Record(batch.keys[at], batch.values[at], batch.timestamps[at])
-
-    def offset(self) -> int:
-        """That of the next record; only after `head` gave one."""
-        assert self._batch is not None
-        return self._batch.offsets[self._at]
 
     def take(self) -> None:
         """Pass the next record."""
@@ -164,6 +174,8 @@ def _copy_topic(
     how: Copying,
     progress: Progress,
 ) -> int:
+    if isinstance(source, Decides):
+        source.until_decided(topic)
     places = source.partitions(topic)
     limit = max(how.step_records // len(places), 100)
     cursors = [_Cursor(source, place, _start(source, place, known, how), limit) for place in places]
@@ -175,10 +187,7 @@ def _copy_topic(
         if not step.passed:
             return copied
         moved = [cursor for cursor in cursors if cursor.position != kept[cursor.place]]
-        records = [
-            _reframed(record, place, frames, how)
-            for record, place in zip(step.records, step.places, strict=True)
-        ]
+        records = step.records if how.map_id is _same else _all_reframed(step, frames, how)
         _write(
             topic,
             target,
@@ -208,20 +217,20 @@ def _start(source: Log, place: TopicPartition, known: Mapping[TopicPartition, in
 def _gather(topic: str, cursors: Sequence[_Cursor], how: Copying) -> _Step:
     """The next records of all partitions, the earliest first; each partition's stay in order."""
     step = _Step()
-    heads = [(head.timestamp, index) for index, cursor in enumerate(cursors) if (head := cursor.head())]
+    some_are_derived = topic in DERIVED_TOO
+    heads = [(record.timestamp, index, record) for index, c in enumerate(cursors) if (record := c.head())]
     heapify(heads)
     while heads and step.passed < how.step_records and step.bytes < how.step_bytes:
-        cursor = cursors[heads[0][1]]
-        record = cursor.head()
-        assert record is not None
-        if not is_derived(topic, record.value):
+        _, index, record = heads[0]
+        cursor = cursors[index]
+        if not some_are_derived or not is_derived(record.value):
             step.records.append(record)
-            step.places.append((cursor.place, cursor.offset()))
+            step.places.append((cursor.place, cursor.position))
             step.bytes += len(record.key or b"") + len(record.value or b"")
         step.passed += 1
         cursor.take()
         if following := cursor.head():
-            heapreplace(heads, (following.timestamp, heads[0][1]))
+            heapreplace(heads, (following.timestamp, index, following))
         else:
             heappop(heads)
     return step
@@ -254,6 +263,12 @@ def _write(
             error.size,
             error.limit,
         ) from None
+
+
+def _all_reframed(step: _Step, frames: dict[bytes, bytes], how: Copying) -> Sequence[Record]:
+    return [
+        _reframed(record, place, frames, how) for record, place in zip(step.records, step.places, strict=True)
+    ]
 
 
 def _reframed(

@@ -5,6 +5,7 @@ import time
 from aiokafka.protocol.admin import AlterConfigsRequest, DeleteRecordsRequest
 from log_conformance import BRIEF, LATEST, TOPICS
 
+from streams.kafka_batches import encode
 from streams.kafka_cluster import KafkaPartition
 from streams.kafka_connection import REQUEST_MS
 from streams.kafka_log import KafkaLog
@@ -12,6 +13,7 @@ from streams.kafka_producing import Producer
 from streams.kafka_reading import LATEST as END
 from streams.kafka_reading import offsets
 from streams.kafka_topics import kept
+from streams.log import Record
 
 DAY_MS = 86_400_000
 AT_ONCE = {
@@ -77,3 +79,15 @@ async def _leave_control_record(log: KafkaLog, place: KafkaPartition) -> None:
     await producer.begin()
     await producer.add_partitions([place])
     await producer.begin()
+
+
+def left_open(log: KafkaLog, place: KafkaPartition) -> None:
+    """A transaction with one record that a producer left open: the broker gives it up in its own time."""
+
+    async def leave() -> None:
+        producer = Producer(log._connection, log.cluster.transactional_id("left.open"))
+        await producer.begin()
+        await producer.add_partitions([place])
+        await producer.produce({place: encode([Record(b"key", b"0", 0)], 2**17, True, "")})
+
+    log._background.run(leave())

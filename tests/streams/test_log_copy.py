@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from kafka_broker_side import left_open
 
 from deploy.kafka.broker import Broker
 from mailwake.opening import open_any_log, open_log_as_it_is
@@ -154,6 +155,17 @@ def test_partitions_are_read_side_by_side(address, opener: Open) -> None:
     copy = opener(address("sqlite", "target"), 1)
     copy_log(origin, copy, Copying(step_records=70))
     assert list(copy.read(MAIL, 0, 1_000).timestamps) == [record.timestamp for record in mail(1_000)]
+
+
+def test_what_stands_behind_an_open_transaction_is_waited_for(address, opener: Open) -> None:
+    """A producer that died amid a transaction hides what others made durable since, until the broker gives it up."""
+    origin, copy = opener(address("kafka", "source"), 1), opener(address("sqlite", "target"), 1)
+    origin.append("mail.events", mail(5))
+    left_open(origin, origin.place(MAIL))
+    origin.append("mail.events", mail(5, start=5))
+    assert origin.end(MAIL) == 5
+    assert copy_log(origin, copy)["mail.events"] == 10
+    assert told(copy) == by_key(mail(10))
 
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "kafka"), ("kafka", "sqlite"), ("kafka", "kafka")])

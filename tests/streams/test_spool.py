@@ -17,7 +17,7 @@ from streams.spooled_log import SpooledLog
 from tests.streams.test_emitter import sent
 
 ALL = 2**62
-QUICK = Draining(first_wait_s=0.001, longest_wait_s=0.01, look_s=0.02)
+QUICK = Draining(first_wait_s=0.001, longest_wait_s=0.01, look_s=0.02, rest_s=0.001)
 SLOW = 60.0
 """Longer than anything here takes: only what hangs waits for so long."""
 

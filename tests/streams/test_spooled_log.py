@@ -11,14 +11,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from spool_programs import emit_of, opened
+from kafka_broker_side import left_open
+from spool_programs import TOPICS, emit_of, opened
 
 from deploy.kafka.broker import Broker, free_port
 from mailwake import Emitter
 from mailwake.settings import SettingsError
 from schemas.codec import decode
 from schemas.documents import DocumentReceived
-from streams.kafka_cluster import KafkaCluster
+from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.kafka_log import KafkaLog
 from streams.log import Log, Record, RecordTooLarge, TopicPartition
 from streams.spool import Spool
@@ -192,6 +193,17 @@ def test_two_processes_share_a_spool_and_one_that_is_killed_is_followed(
     with log_at(address) as log:
         there = {record.value for record in records_of(log, "mail.events")}
     assert_each_once(address, {"a": count + (b"a %d" % count in there), "b": 600})
+
+
+def test_a_number_behind_anothers_open_transaction_is_waited_for(kafka: Broker) -> None:
+    """Read too early the last number would be missing, and the group would be there twice."""
+    address = f"kafka://{kafka.address}/s{time.time_ns()}"
+    with closing(KafkaLog.open(KafkaCluster.of(address), TOPICS)) as log:
+        log.numbered("one").append_all(emit_of("a", 0), 7)
+        left_open(log, KafkaPartition(log.cluster.topic("mailwake.writers"), 0))
+        log.numbered("one").append_all(emit_of("a", 1), 8)
+        assert log.numbered("one").last() == 8
+        assert log.numbered("another").last() is None
 
 
 def large(size: int) -> DocumentReceived:

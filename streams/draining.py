@@ -67,7 +67,7 @@ class Drainer:
     def wait(self, before: int, within_s: float) -> bool:
         """Wait until nothing that was added before this position waits; False if time ran out."""
         deadline = time.monotonic() + within_s
-        while self._spool.waits(before):
+        while (first := self._spool.first()) is not None and first < before:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False

@@ -177,15 +177,16 @@ def _copy_topic(
     if isinstance(source, Decides):
         source.until_decided(topic)
     places = source.partitions(topic)
+    ends = {place: source.end(place) for place in places}
     limit = max(how.step_records // len(places), 100)
     cursors = [_Cursor(source, place, _start(source, place, known, how), limit) for place in places]
     kept = {place: known.get(place) for place in places}
     frames: dict[bytes, bytes] = {}
     copied = 0
-    while True:
+    while any(cursor.position < ends[cursor.place] for cursor in cursors):
         step = _gather(topic, cursors, how)
         if not step.passed:
-            return copied
+            break
         moved = [cursor for cursor in cursors if cursor.position != kept[cursor.place]]
         records = step.records if how.map_id is _same else _all_reframed(step, frames, how)
         _write(
@@ -198,7 +199,8 @@ def _copy_topic(
         )
         kept.update((cursor.place, cursor.position) for cursor in moved)
         copied += len(records)
-        progress(topic, step.passed, sum(source.end(c.place) - c.position for c in cursors))
+        progress(topic, step.passed, sum(max(ends[c.place] - c.position, 0) for c in cursors))
+    return copied
 
 
 def _start(source: Log, place: TopicPartition, known: Mapping[TopicPartition, int], how: Copying) -> int:

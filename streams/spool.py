@@ -167,13 +167,16 @@ class Spool:
         with self._connections.reading() as connection:
             return _held(connection)
 
-    def waits(self, before: int) -> bool:
-        """Whether something that was added before this position waits."""
+    def first(self) -> int | None:
+        """The position of what waits longest, None if nothing does."""
         with self._connections.reading() as connection:
-            found = connection.execute(
-                "SELECT 1 FROM emits WHERE refused IS NULL AND first < ? LIMIT 1", (before,)
-            )
-            return found.fetchone() is not None
+            (first,) = connection.execute("SELECT min(first) FROM emits WHERE refused IS NULL").fetchone()
+        return first
+
+    def end(self) -> int:
+        """The position that the next record will get."""
+        with self._connections.reading() as connection:
+            return int(connection.execute("SELECT next FROM spool").fetchone()[0])
 
     def settle(self, last: int | None) -> None:
         """Remove the group that was sent last, if the last number that the log kept is its own."""

@@ -87,11 +87,14 @@ class SpooledLog:
         return taken
 
     def drain(self, within_s: float) -> int:
-        """Wait as long as records go to the log, and `within_s` without any that does; how many are left."""
-        left = self.held().records
-        while left and not self._drainer.wait(_ALL, within_s):
-            before, left = left, self.held().records
-            if left >= before:
+        """Wait for what is in the spool now: while records go to the log, and `within_s` without any that does.
+
+        How many are left.
+        """
+        end, first = self._spool.end(), self._spool.first()
+        while not self._drainer.wait(end, within_s):
+            before, first = first, self._spool.first()
+            if first == before:
                 self._gave_up = True
                 break
         return self.held().records
@@ -111,6 +114,3 @@ class SpooledLog:
                 for record in records:
                     if len(record.value or b"") + len(record.key or b"") + BATCH_BYTES > limit:
                         encode([record], limit, False, topic)
-
-
-_ALL = 2**62

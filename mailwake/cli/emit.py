@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from mailwake.emitter import Emitter
     from streams.spool import Held
 
 BATCH = 10_000
@@ -41,8 +42,8 @@ def emit(
     tenant, emitted = settings.tenant, 0
     held: Held | None = None
     with Emitter() as emitter, progress("emitted", at_first="emitting", as_json=as_json) as advance:
-        if retry_refused and emitter.spooled:
-            emitter.spooled.retry_refused()
+        if retry_refused:
+            _retry_refused(emitter)
         for first, batch in _batches(tenant):
             _emit(emitter, first, batch)
             emitted += len(batch)
@@ -63,6 +64,14 @@ def emit(
         )
     else:
         note("to count and load them: mailwake run --until-idle (or leave mailwake up running)")
+
+
+def _retry_refused(emitter: "Emitter") -> None:
+    from mailwake.cli.failures import USAGE, CommandFailed
+
+    if emitter.spooled is None:
+        raise CommandFailed("--retry-refused is about a spool, and MAILWAKE_SPOOL names none", USAGE)
+    emitter.spooled.retry_refused()
 
 
 def _batches(tenant: str) -> Iterator[tuple[int, list[Line]]]:

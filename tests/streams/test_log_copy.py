@@ -283,6 +283,26 @@ def test_what_retention_removed_is_said_and_not_passed_over(address, opener: Ope
     assert copy_log(Trimmed(origin), copy, Copying(accept_loss=True))["mail.events"] == 2
 
 
+class Growing:
+    """A log to which somebody appends whenever it is read."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def __getattr__(self, name: str):
+        return getattr(self._log, name)
+
+    def read(self, source: TopicPartition, offset: int, limit: int):
+        self._log.append(source.topic, [Record(KEYS[0], b"more", 0)])
+        return self._log.read(source, offset, limit)
+
+
+def test_a_copy_of_a_log_that_grows_comes_to_an_end(address, opener: Open) -> None:
+    origin, copy = opener(address("sqlite", "source"), 1), opener(address("sqlite", "target"), 1)
+    origin.append("mail.events", mail(5))
+    assert copy_log(Growing(origin), copy, Copying(step_records=2))["mail.events"] >= 5
+
+
 def test_a_record_that_the_target_does_not_take_is_named(address, opener: Open) -> None:
     origin, copy = opener(address("sqlite", "source"), 1), opener(address("kafka", "target"), 1)
     origin.append("mail.events", [*mail(2), Record(KEYS[0], bytes(9 * 2**20), 5)])

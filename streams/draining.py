@@ -94,7 +94,7 @@ class Drainer:
                 self._drain_into_log()
             else:
                 self._stopping.wait(self._how.look_s)
-        except LogError as error:
+        except (LogError, OSError) as error:
             self._say(str(error))
         except Exception as error:
             # A mistake of ours must not end the draining: it is told with its trace, and all is tried again.

@@ -171,7 +171,7 @@ class Spool:
         """The position of what waits longest, None if nothing does."""
         with self._connections.reading() as connection:
             (first,) = connection.execute("SELECT min(first) FROM emits WHERE refused IS NULL").fetchone()
-        return first
+        return None if first is None else int(first)
 
     def end(self) -> int:
         """The position that the next record will get."""

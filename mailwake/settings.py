@@ -38,10 +38,6 @@ class Settings(BaseSettings):
 
     log: str = "sqlite:///mailwake.db"
     """Where events are kept: sqlite:///PATH, or kafka://HOST:PORT[,HOST:PORT ...][/PREFIX]."""
-    spool: str | None = None
-    """Where an Emitter keeps events until a log in Kafka has them: sqlite:///PATH; none unless given."""
-    spool_bytes: Annotated[int, Field(ge=2**20)] = 2**30
-    """The most that the spool holds."""
     warehouse: str = "chdb:///warehouse"
     """Where they are queried: chdb:///FOLDER, or clickhouse://USER@HOST:PORT/DATABASE (clickhouses:// for TLS)."""
     warehouse_password: SecretStr = SecretStr("")
@@ -85,6 +81,10 @@ class Settings(BaseSettings):
     """The most memory a query may take."""
     query_rows: Annotated[int, Field(ge=1)] = 10_000_000
     """The most rows a query may return."""
+    spool: str | None = None
+    """Where an Emitter keeps events until a log in Kafka has them: sqlite:///PATH; none unless given."""
+    spool_bytes: Annotated[int, Field(ge=2**20)] = 2**30
+    """The most that the spool holds."""
     kafka_partitions: Annotated[int, Field(ge=1, le=1_000)] = 8
     """How many partitions the topics that spread are made with in Kafka: the most workers that share one stage."""
     kafka_replicas: Annotated[int | None, Field(ge=1)] = None

@@ -139,6 +139,14 @@ def test_arguments_of_commands_that_open_the_warehouse(
         ({"LOG": "kafka://a,,b"}, ["status"], USAGE, "setting log (MAILWAKE_LOG): got 'kafka://a,,b'"),
         ({"LOG": "kafka://broker"}, ["status"], USAGE, "needs a log in SQLite so far"),
         (
+            {"SPOOL": "spool.db"},
+            ["emit"],
+            USAGE,
+            "setting spool (MAILWAKE_SPOOL): got 'spool.db', wants sqlite:///",
+        ),
+        ({"SPOOL": "sqlite:///spool.db"}, ["emit"], USAGE, "MAILWAKE_SPOOL is for a log in Kafka"),
+        ({}, ["emit", "--retry-refused"], USAGE, "MAILWAKE_SPOOL names none"),
+        (
             {"WAREHOUSE": "chdb:///file"},
             ["run", "--until-idle"],
             USAGE,

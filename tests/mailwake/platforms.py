@@ -33,6 +33,8 @@ from streams.log import LogUnavailable, Record
 PROGRAMS = Path(__file__).with_name("worker_programs.py")
 PARTITIONS = 4
 LONGEST_S = 150
+PORTION = 100
+"""The most records that are appended together."""
 
 
 @dataclass
@@ -192,12 +194,14 @@ def appends() -> Sequence[Mapping[str, Sequence[Record]]]:
 
 @dataclass(frozen=True)
 class _Listening:
-    """Keeps what would be appended."""
+    """Keeps what would be appended, in small portions."""
 
     told: list[Mapping[str, Sequence[Record]]]
 
     def append_all(self, records: Mapping[str, Sequence[Record]]) -> None:
-        self.told.append({topic: list(some) for topic, some in records.items()})
+        for topic, some in records.items():
+            several = list(some)
+            self.told.extend({topic: several[at : at + PORTION]} for at in range(0, len(several), PORTION))
 
 
 def assert_equal_to_embedded(found: dict[str, list[str]], embedded: dict[str, list[str]]) -> None:

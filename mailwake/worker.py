@@ -96,8 +96,9 @@ class WorkerProcess:
             stopping = asyncio.ensure_future(stop.wait())
             await root.wait_first(stopping)
             stopping.cancel()
-        if root.crash_reason is not None:
-            raise root.crash_reason
+            reason = root.crash_reason
+        if reason is not None:
+            raise reason
 
 
 class _Root(Service):

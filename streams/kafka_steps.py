@@ -132,8 +132,8 @@ class Steps:
             await self._producer.begin()
         except StaleEpoch:
             raise Fenced(
-                f"another runtime has taken {self._connection.cluster} over: nothing of this step was written, this "
-                "process must stop"
+                f"another runtime has taken {self._connection.cluster} over ({self._producer.transactional_id}): nothing "
+                "of this step was written, this process must stop"
             ) from None
         self._in_doubt, self._open = None, False
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mailwake.opening import open_log
+from mailwake.opening import open_any_log
 from mailwake.pipeline import opened
 from mailwake.settings import Settings
 from processors.documents.stage import DocumentStage
@@ -15,7 +15,7 @@ from schemas.codec import Undecodable, decode_fields
 from schemas.documents import DocumentReceived
 from sources.files import Intake, name_of, read_document
 from streams.blobs import Blobs
-from streams.log import LogError, LogInUse, Record, TopicPartition
+from streams.log import Log, LogError, LogInUse, Record, TopicPartition
 from streams.pauses import Pauses
 from streams.sqlite_log import SqliteLog
 
@@ -43,8 +43,11 @@ Advance = Callable[[str, int], None]
 def ingest_files(
     settings: Settings, files: Sequence[Path], advance: Advance = lambda name, records: None
 ) -> Iterator[Processed]:
-    """Append files, in groups, and yield what became of each as it is known. Raises LogError, UnreadablePath."""
-    log = open_log(settings)
+    """Append files, in groups, and yield what became of each as it is known. Raises LogError, UnreadablePath.
+
+    A log in Kafka has workers, which are waited for; another one a pipeline, which is run here unless it runs already.
+    """
+    log = open_any_log(settings)
     try:
         intake = Intake(log, Blobs(settings.blobs), settings.tenant)
         for group in _groups(files):
@@ -54,9 +57,9 @@ def ingest_files(
             receipts = {
                 document.receipt_id: path for path, (document, _) in zip(group, prepared, strict=True)
             }
-            _process(settings, advance)
-            paused = partial(Pauses.beside(settings.log_path).paused, DocumentStage.name)
-            for processed in _outcomes(log, before, receipts, paused):
+            if isinstance(log, SqliteLog):
+                _process(settings, advance)
+            for processed in _outcomes(log, before, receipts, partial(_paused, settings)):
                 advance("outcomes", 1)
                 yield processed
     finally:
@@ -69,6 +72,11 @@ def _prepared(intake: Intake, path: Path, advance: Advance) -> tuple[DocumentRec
     return prepared
 
 
+def _paused(settings: Settings) -> bool:
+    on_kafka = settings.log.startswith("kafka:")
+    return not on_kafka and Pauses.beside(settings.log_path).paused(DocumentStage.name)
+
+
 def _process(settings: Settings, advance: Advance) -> None:
     try:
         with opened(settings) as pipeline:
@@ -78,7 +86,7 @@ def _process(settings: Settings, advance: Advance) -> None:
 
 
 def _outcomes(
-    log: SqliteLog, offset: int, receipts: dict[str, Path], paused: Callable[[], bool]
+    log: Log, offset: int, receipts: dict[str, Path], paused: Callable[[], bool]
 ) -> Iterator[Processed]:
     """Read outcomes until each receipt has one, then to the end: all those of a receipt are there at once."""
     waiting, deadline = set(receipts), time.monotonic() + WAIT_S
@@ -100,8 +108,8 @@ def _outcomes(
                 )
             if time.monotonic() > deadline:
                 raise NotProcessed(
-                    f"{len(waiting)} documents are in the log and not processed after {WAIT_S:.0f} s: is the pipeline "
-                    "behind? mailwake status tells; their outcome will be in the view documents"
+                    f"{len(waiting)} documents are in the log and not processed after {WAIT_S:.0f} s: does the pipeline, "
+                    "or a worker, run, and is it behind? mailwake status tells; their outcome will be in the view documents"
                 )
             time.sleep(0.1)
 

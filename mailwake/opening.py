@@ -105,6 +105,12 @@ def open_log(settings: Settings) -> SqliteLog:
     return open_log_at(settings.log_path)
 
 
+def existing_any_log(settings: Settings) -> Log:
+    """The log that the settings name, which must exist: in SQLite or in Kafka. Raises NoLog, SettingsError, LogError."""
+    on_kafka = settings.log.startswith("kafka:")
+    return open_log_as_it_is(settings, settings.log) if on_kafka else existing_log(settings)
+
+
 def existing_log(settings: Settings) -> SqliteLog:
     """The log that the settings name, which must exist, for whoever reads no events, or calls `use_registry` first.
 

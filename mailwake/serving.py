@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mailwake.settings import Settings
+from mailwake.settings import Settings, SettingsError
 from sinks.clickhouse_http.server import HttpServer, HttpSettings
 from sinks.clickhouse_http.settings import QueryLimits
 from sinks.engine import Engine
+from sinks.warehouse.warehouse import DATABASE
 
 CONNECT_S = 5.0
 
@@ -27,6 +28,25 @@ def served(engine: Engine, settings: Settings) -> Iterator[str]:
             yield url
         finally:
             note.unlink(missing_ok=True)
+
+
+@contextmanager
+def served_to_workers(engine: Engine, settings: Settings) -> Iterator[str]:
+    """Serve the engine to who has the password; yields the URL as MAILWAKE_WAREHOUSE has it.
+
+    Raises SettingsError without a password, CannotListen when the port is taken.
+    """
+    password = settings.warehouse_password.get_secret_value()
+    if not password:
+        raise SettingsError(
+            "workers write with a password: set MAILWAKE_WAREHOUSE_PASSWORD, here and for the workers alike"
+        )
+    limits = QueryLimits(
+        seconds=settings.query_seconds, memory=settings.query_bytes, result_rows=settings.query_rows
+    )
+    options = HttpSettings(host=settings.http_host, port=settings.http_port, limits=limits)
+    with HttpServer(engine, options, password) as server:
+        yield f"clickhouse://mailwake@{settings.http_host}:{server.port}/{DATABASE}"
 
 
 @contextmanager

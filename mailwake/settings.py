@@ -169,8 +169,8 @@ class Settings(BaseSettings):
         """The log's SQLite file. Raises SettingsError where the log is in Kafka."""
         if self.log.startswith("kafka:"):
             raise SettingsError(
-                f"this needs a log in SQLite so far, and MAILWAKE_LOG is {self.log}: emit to Kafka, or set MAILWAKE_LOG to "
-                "sqlite:///PATH"
+                f"this is for a log in SQLite, and MAILWAKE_LOG is {self.log}: mailwake worker works on that one; or set "
+                "MAILWAKE_LOG to sqlite:///PATH"
             )
         return path_of(self.log, "sqlite")
 

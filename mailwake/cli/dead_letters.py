@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from streams.sqlite_log import SqliteLog
+    from streams.log import Log
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be understood: list, show, retry.")
 
@@ -80,28 +80,25 @@ def retry(offset: Offset, as_json: AsJson = False) -> None:
 
 
 @contextmanager
-def _log() -> Iterator["SqliteLog"]:
-    from mailwake.opening import existing_log
+def _log() -> Iterator["Log"]:
+    from mailwake.opening import existing_any_log
     from mailwake.registry import use_registry
     from mailwake.settings import load_settings
 
     settings = load_settings()
     use_registry(settings)
-    log = existing_log(settings)
+    log = existing_any_log(settings)
     try:
         yield log
     finally:
         log.close()
 
 
-def _letters(log: "SqliteLog", limit: int) -> Iterator[tuple[int, Any]]:
+def _letters(log: "Log", limit: int) -> Iterator[tuple[int, Any]]:
     from mailwake.cli.output import complain
     from schemas.codec import Undecodable, decode
-    from streams.log import TopicPartition
 
-    letters = TopicPartition("dead.letters")
-    batch = log.read(letters, max(log.begin(letters), log.end(letters) - limit), limit)
-    for offset, value in sorted(zip(batch.offsets, batch.values, strict=True), reverse=True):
+    for offset, value in reversed(_newest(log, limit)):
         try:
             if value is not None:
                 yield offset, decode(value)
@@ -109,14 +106,32 @@ def _letters(log: "SqliteLog", limit: int) -> Iterator[tuple[int, Any]]:
             complain(f"offset {offset} holds no dead letter: {error}")
 
 
-def _letter(log: "SqliteLog", offset: int) -> Any:
+def _newest(log: "Log", limit: int) -> list[tuple[int, bytes | None]]:
+    """The last records, oldest first; offsets may have gaps, so more is looked at until there are enough."""
+    from streams.log import TopicPartition
+
+    letters = TopicPartition("dead.letters")
+    begin, end, back = log.begin(letters), log.end(letters), limit
+    while True:
+        offset, found = max(begin, end - back), list[tuple[int, bytes | None]]()
+        start = offset
+        while offset < end and (batch := log.read(letters, offset, limit)).next > offset:
+            found += zip(batch.offsets, batch.values, strict=True)
+            offset = batch.next
+        if len(found) >= limit or start == begin:
+            return found[-limit:]
+        back *= 4
+
+
+def _letter(log: "Log", offset: int) -> Any:
     from mailwake.cli.failures import USAGE, CommandFailed
     from schemas.codec import Undecodable, decode
     from streams.log import TopicPartition
 
     letters = TopicPartition("dead.letters")
     there = log.begin(letters) <= offset < log.end(letters)
-    value = log.read(letters, offset, 1).values[0] if there else None
+    batch = log.read(letters, offset, 1) if there else None
+    value = batch.values[0] if batch and list(batch.offsets) == [offset] else None
     if value is None:
         raise CommandFailed(f"no dead letter at offset {offset}: mailwake dead-letters list", USAGE)
     try:

@@ -50,6 +50,30 @@ def migrate(
         print_line("\n".join([*applied, "the warehouse is up to date"]))
 
 
+@app.command()
+def serve() -> None:
+    """Serve the embedded warehouse to workers, as a ClickHouse server would be: to try the platform form on one machine.
+
+    Whoever has MAILWAKE_WAREHOUSE_PASSWORD may write; anybody else on this machine may read. Ctrl-C stops.
+    """
+    import signal
+
+    from mailwake.cli.output import note
+    from mailwake.opening import usable_warehouse
+    from mailwake.serving import served_to_workers
+    from mailwake.settings import load_settings
+    from sinks.engine import Engine
+
+    settings = load_settings()
+    with Engine(usable_warehouse(settings)) as engine, served_to_workers(engine, settings) as url:
+        note(
+            f"workers find it by MAILWAKE_WAREHOUSE={url} and the same MAILWAKE_WAREHOUSE_PASSWORD. Ctrl-C stops."
+        )
+        stopped = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, stopped)
+        signal.sigwait(stopped)
+
+
 def _pending(settings: "Settings") -> Sequence[str]:
     from mailwake.opening import open_warehouse, usable_warehouse
     from sinks.warehouse.warehouse import everything, pending_on

@@ -117,10 +117,12 @@ def _timezone(engine: "Engine") -> str:
 
 
 class HttpServer:
-    """The interface, from `start` to `stop`. `token` is what lets a request write; it is made anew each time."""
+    """The interface, from `start` to `stop`. `token` is what lets a request write; unless given it is made anew."""
 
-    def __init__(self, engine: "Engine", options: HttpSettings | None = None) -> None:
-        self.token = secrets.token_urlsafe(32)
+    def __init__(
+        self, engine: "Engine", options: HttpSettings | None = None, token: str | None = None
+    ) -> None:
+        self.token = token or secrets.token_urlsafe(32)
         self._engine = engine
         self._options = options or HttpSettings()
         self._port = self._options.port

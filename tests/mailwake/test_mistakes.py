@@ -137,7 +137,11 @@ def test_arguments_of_commands_that_open_the_warehouse(
         ({"LOG": "sqlite:///none.db"}, ["replay", "rebuild"], USAGE, "there is no log at"),
         ({"LOG": "redis://broker"}, ["status"], USAGE, "setting log (MAILWAKE_LOG): got 'redis://broker'"),
         ({"LOG": "kafka://a,,b"}, ["status"], USAGE, "setting log (MAILWAKE_LOG): got 'kafka://a,,b'"),
-        ({"LOG": "kafka://broker"}, ["status"], USAGE, "needs a log in SQLite so far"),
+        ({"LOG": "kafka://broker"}, ["up"], USAGE, "mailwake worker works on that one"),
+        ({"LOG": "kafka://broker"}, ["run", "--until-idle"], USAGE, "mailwake worker works on that one"),
+        ({}, ["worker"], USAGE, "use mailwake up for that one"),
+        ({}, ["worker", "--only", "count,fould"], USAGE, "--only: got fould, wants some of documents, count"),
+        ({}, ["warehouse", "serve"], USAGE, "set MAILWAKE_WAREHOUSE_PASSWORD"),
         (
             {"SPOOL": "spool.db"},
             ["emit"],

@@ -16,15 +16,18 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 def entries(lock: str) -> Mapping[str, str]:
-    """The lock's text of each package: its version, hashes, and who asked for it."""
-    parts = [part for part in _ENTRY.split(lock) if _NAME.match(part)]
-    return {normal(part): part for part in parts}
+    """The lock's text of each package: its version, or one for each range of Pythons, hashes, and who asked for it."""
+    texts: dict[str, str] = {}
+    for text in _ENTRY.split(lock):
+        if _NAME.match(text):
+            texts[normal(text)] = texts.get(normal(text), "") + text
+    return texts
 
 
 def asked_by(entry: str) -> frozenset[str]:
     """Who asked for a package, mailwake itself apart."""
     comments = [line.strip().lstrip("#").strip() for line in entry.splitlines() if line.strip().startswith("#")]
-    names = " ".join(comments).removeprefix("via").split()
+    names = (name for comment in comments for name in comment.removeprefix("via").split())
     return frozenset(normal(name) for name in names if _NAME.fullmatch(name))
 
 

@@ -26,7 +26,9 @@ def entries(lock: str) -> Mapping[str, str]:
 
 def asked_by(entry: str) -> frozenset[str]:
     """Who asked for a package, mailwake itself apart."""
-    comments = [line.strip().lstrip("#").strip() for line in entry.splitlines() if line.strip().startswith("#")]
+    comments = [
+        line.strip().lstrip("#").strip() for line in entry.splitlines() if line.strip().startswith("#")
+    ]
     names = (name for comment in comments for name in comment.removeprefix("via").split())
     return frozenset(normal(name) for name in names if _NAME.fullmatch(name))
 

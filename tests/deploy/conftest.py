@@ -8,4 +8,6 @@ import pytest
 TESTS = Path(__file__).parents[1]
 # At the end: others here and there import from a `conftest` of their own.
 sys.path += [str(Path(__file__).parent), str(TESTS / "sinks"), str(TESTS / "sinks" / "warehouse")]
-pytest.register_assert_rewrite("promtool", "expressions", "warehouse_samples", "sink_conformance")
+pytest.register_assert_rewrite(
+    "promtool", "expressions", "workload", "manifests", "warehouse_samples", "sink_conformance"
+)

@@ -125,6 +125,14 @@ def test_no_password_is_written_down(services: dict[str, Any], passwords: dict[s
                 assert "from_env=" in line or re.search(r"password: \$\w+$", line), f"{file}: {line}"
 
 
+def test_clickhouse_gets_the_passwords_that_its_users_are_to_have(services: dict[str, Any]) -> None:
+    users = (DEPLOY / "compose" / "users.xml").read_text()
+    given = services["clickhouse"]["environment"]
+    assert set(re.findall(r'from_env="(\w+)"', users)) == {name for name in given if "PASSWORD" in name}
+    assert given["LOADER_PASSWORD"] == services["worker-1"]["environment"]["MAILWAKE_WAREHOUSE_PASSWORD"]
+    assert not {"CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD"} & set(given)
+
+
 def test_without_a_password_nothing_starts(env: Path, passwords: dict[str, str], tmp_path: Path) -> None:
     for name in passwords:
         (tmp_path / ".env").write_text(
@@ -247,7 +255,6 @@ def test_grafana_has_the_sources_that_the_dashboards_ask(services: dict[str, Any
     mounted = {mount["target"] for mount in services["grafana"]["volumes"]}
     assert variables["MAILWAKE_DASHBOARDS"] in mounted
     assert (
-        variables["GRAFANA_CLICKHOUSE_PASSWORD"]
-        == services["clickhouse"]["environment"]["GRAFANA_CLICKHOUSE_PASSWORD"]
+        variables["GRAFANA_CLICKHOUSE_PASSWORD"] == services["clickhouse"]["environment"]["READER_PASSWORD"]
     )
     assert warehouse["defaultDatabase"] == "mailwake"

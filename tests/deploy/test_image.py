@@ -9,8 +9,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from manifests import containers, pods  # type: ignore[import-not-found]
 from packaging.requirements import Requirement
 from promtool import DEPLOY, REPOSITORY  # type: ignore[import-not-found]
+from workload import settings  # type: ignore[import-not-found]
 
 from deploy.image import runtime_lock
 
@@ -71,6 +73,21 @@ def test_it_ends_as_a_user_without_rights_that_starts_mailwake() -> None:
     assert (last["ENTRYPOINT"], last["CMD"]) == ('["mailwake"]', '["worker"]')
     assert "mailwake" in PROJECT["project"]["scripts"]
     assert f"VERSION={PROJECT['project']['version']}" in DOCKERFILE
+
+
+def test_documents_are_where_the_volumes_are_mounted(tmp_path: Path) -> None:
+    told = dict(re.findall(r"(MAILWAKE_\w+)=(\S+)", dict(STEPS)["ENV"]))
+    blobs = str(settings(told, tmp_path).blobs)
+    assert f"install --directory --owner mailwake --group mailwake {Path(blobs).parent} {blobs}" in DOCKERFILE
+    assert f"blobs:{blobs}" in (REPOSITORY / "docker-compose.yml").read_text()
+    (mount,) = [
+        mount
+        for _, pod in pods()
+        for container in containers(pod)
+        for mount in container["volumeMounts"]
+        if mount["name"] == "blobs"
+    ]
+    assert mount["mountPath"] == blobs
 
 
 def test_faust_makes_its_folder_where_the_image_may_write() -> None:

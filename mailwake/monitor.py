@@ -1,7 +1,8 @@
-"""What a process says of itself: `/metrics`, `/healthz` and `/readyz`, for any runtime whose stages have vitals.
+"""What a process says of itself: `/metrics`, `/healthz`, `/livez`, `/readyz`, for any runtime whose stages have vitals.
 
-`/healthz` asks whether to restart the process: red when a stage has input and makes no progress. `/readyz` asks
-whether to rely on it: red when the log or the warehouse are not open yet, or not usable.
+`/healthz` asks whether somebody should look: red when a stage has input and makes no progress. `/livez` asks whether
+to restart the process: red when such a stage waits for nobody. `/readyz` asks whether to rely on it: red when the log
+or the warehouse are not open yet, or not usable.
 """
 
 import json
@@ -72,15 +73,19 @@ class Monitor:
         if path == "/metrics":
             return self._metrics(accept, at)
         if path == "/healthz":
-            return self._health(at)
+            return self._health(at, lambda condition: condition.stalled(self._stall_s))
+        if path == "/livez":
+            return self._health(at, lambda condition: condition.stuck(self._stall_s))
         if path == "/readyz":
             return self._readiness()
-        return _said(NOT_FOUND, {"status": "not found", "paths": ["/metrics", "/healthz", "/readyz"]})
+        return _said(
+            NOT_FOUND, {"status": "not found", "paths": ["/metrics", "/healthz", "/livez", "/readyz"]}
+        )
 
-    def _health(self, at: Moment) -> Answer:
+    def _health(self, at: Moment, red: Callable[[Condition], bool]) -> Answer:
         subject = self._subject
         conditions = () if subject is None else subject.vitals.conditions(at)
-        stalled = [condition for condition in conditions if condition.stalled(self._stall_s)]
+        stalled = [condition for condition in conditions if red(condition)]
         return _said(
             UNAVAILABLE if stalled else OK,
             {

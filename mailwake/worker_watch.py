@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -18,7 +18,7 @@ from streams import metrics
 from streams.kafka_log import KafkaLog
 from streams.log import LogFull, LogUnavailable, TopicPartition
 from streams.topics import TOPICS
-from streams.vitals import Condition, Moment, Vitals
+from streams.vitals import Moment, Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +50,9 @@ def watching(monitored: Monitored, settings: Settings, process: WorkerProcess) -
             ended.set()
 
 
-def stuck(conditions: Sequence[Condition], stall_s: float) -> Sequence[Condition]:
-    """Those that have input, make no progress and wait for nobody: another process may get further."""
-    return [one for one in conditions if one.waiting and one.stalled(stall_s) and one.waits_for is None]
-
-
 def _end_if_stuck(vitals: Vitals, stall_s: float, ended: threading.Event) -> None:
     while not ended.wait(_LOOK_EVERY_S):
-        found = stuck(vitals.conditions(Moment.now()), stall_s)
+        found = [one for one in vitals.conditions(Moment.now()) if one.stuck(stall_s)]
         if found:
             told = ", ".join(f"{one.name} ({one.waiting} records wait)" for one in found)
             logger.critical(

@@ -54,6 +54,9 @@ class FoldApp(faust.App):
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self, places=self.fold)
 
+    def _create_directories(self) -> None:
+        """None: nothing of a fold is on disk."""
+
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         await self.fold.suspend()
         await super()._on_partitions_revoked(revoked)

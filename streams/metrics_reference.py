@@ -12,12 +12,13 @@ _HEAD = """# Metrics and health
 
 Made by `python -m streams.metrics_reference` from `streams/metrics.py`; a test holds that they agree.
 
-`mailwake up` serves three pages on 127.0.0.1:9464 (`MAILWAKE_METRICS_HOST`, `MAILWAKE_METRICS_PORT`; 0: none):
+`mailwake up` and `mailwake worker` serve four pages on 127.0.0.1:9464 (`MAILWAKE_METRICS_HOST`, `MAILWAKE_METRICS_PORT`; 0: none):
 
 | page | says |
 | --- | --- |
 | `/metrics` | all that is below, and `process_…` (memory, CPU, files of the process), for Prometheus |
-| `/healthz` | 503 when a stage has input and has made no progress for `MAILWAKE_STALL_SECONDS` (120), with JSON: which stage, since when, how many records wait, what it waits for. Paused stages are named and never red. For who restarts processes |
+| `/healthz` | 503 when a stage has input and has made no progress for `MAILWAKE_STALL_SECONDS` (120), with JSON: which stage, since when, how many records wait, what it waits for. Paused stages are named and never red. For who looks after it |
+| `/livez` | the same, 503 only when such a stage waits for nobody: a restart brings no broker and no server back. For who restarts processes; a worker ends by itself then |
 | `/readyz` | 503 as long as the log or the warehouse are not open, do not answer, or a stage waits for them. For who sends traffic |
 
     curl -s http://127.0.0.1:9464/healthz

@@ -65,6 +65,10 @@ class Condition:
         """Whether it has input and has made no progress for so long; being paused counts as progress."""
         return self.waiting != 0 and self.idle_s >= after_s
 
+    def stuck(self, after_s: float) -> bool:
+        """Whether it has stalled though records wait for it and it waits for nobody: another process may get further."""
+        return bool(self.waiting) and self.stalled(after_s) and self.waits_for is None
+
 
 class Vitals:
     """What is known of the stages of one process. Told and asked from any thread."""

@@ -26,7 +26,7 @@ def worker(
     from mailwake.worker_watch import watching
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("faust", "mode", "aiokafka"):
+    for chatty in ("faust", "mode", "aiokafka", "urllib3", "clickhouse_connect"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     parts = tuple(part.strip() for part in only.split(",")) if only is not None else PARTS
     if unknown := set(parts) - set(PARTS):

@@ -82,6 +82,8 @@ _FULL_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too 
 _CODE = re.compile(r"\bCode: (\d+)")
 _PASSING_STATUS = re.compile(r"HTTP status (408|429|5\d\d)\b")
 """What is answered in a server's place while it starts, or by what stands before it."""
+_REFUSED_STATUS = re.compile(r"HTTP status (401|403)\b")
+"""To a wrong password some answer without a code of ClickHouse's."""
 
 
 class ServerRefuses(SinkError):
@@ -259,7 +261,7 @@ def explained(where: str) -> Iterator[None]:
             raise SinkBusy(
                 f"the warehouse {where} is busy or away, trying again later: {_short(error)}"
             ) from error
-        if _code(error) in REFUSED_CODES:
+        if _code(error) in REFUSED_CODES or _REFUSED_STATUS.search(str(error)):
             raise ServerRefuses(
                 f"the warehouse {where} refuses: {_short(error)}; look at MAILWAKE_WAREHOUSE (user, database), "
                 "MAILWAKE_WAREHOUSE_PASSWORD and MAILWAKE_WAREHOUSE_CLUSTER, and at what that user may do"

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("worlds", "platforms", "faults")
 
 from platforms import Platform  # noqa: E402
-from worlds import Outcome, World, make_input  # noqa: E402
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """The input before anything ran, the same after a run in peace, and what that came to."""
-
-    input: World
-    world: World
-    outcome: Outcome
+from worlds import Undisturbed, World, make_input  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import Undisturbed  # type: ignore[attr-defined]
 from typer.main import get_command
-from worlds import World
+from worlds import Undisturbed, World
 
 from mailwake.cli.app import app
 

@@ -3,8 +3,7 @@
 import time
 
 import pytest
-from conftest import Undisturbed  # type: ignore[attr-defined]
-from worlds import World, assert_same, assert_same_views
+from worlds import Undisturbed, World, assert_same, assert_same_views
 
 from deploy.kafka.broker import Broker
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Undisturbed  # type: ignore[attr-defined]
 from running import running, until, until_it_says
-from worlds import World, assert_same, finished
+from worlds import Undisturbed, World, assert_same, finished
 
 NO_ROOM = 4
 DISK = 64 * 2**20

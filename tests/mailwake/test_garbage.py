@@ -3,8 +3,7 @@
 import base64
 import json
 
-from conftest import Undisturbed  # type: ignore[attr-defined]
-from worlds import GARBAGE, INPUTS, World
+from worlds import GARBAGE, INPUTS, Undisturbed, World
 
 from schemas.codec import Undecodable, decode
 

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
-from conftest import Undisturbed  # type: ignore[attr-defined]
 from pipeline_programs import EVENTS_OF_A_BATCH, batch_of
-from worlds import World, assert_same, finished
+from worlds import Undisturbed, World, assert_same, finished
 
 from schemas.codec import decode
 from schemas.mail import MessageSent

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from conftest import Undisturbed  # type: ignore[attr-defined]
-from worlds import World, assert_same, assert_same_views
+from worlds import Undisturbed, World, assert_same, assert_same_views
 
 from mailwake.simulating import days_before_today
 from sources.simulator import Scenario, into_log

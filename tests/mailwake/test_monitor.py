@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from conftest import Undisturbed  # type: ignore[attr-defined]
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from running import running, running_program, until, until_it_says
 from test_full_disk import Disk, disk  # noqa: F401 - a fixture
-from worlds import World, assert_same, finished
+from worlds import Undisturbed, World, assert_same, finished
 
 from mailwake.monitor import Monitor, Part, Subject
 from mailwake.monitor_server import MonitorCannotListen, MonitorServer
@@ -79,7 +78,9 @@ def test_a_stalled_stage_is_named_with_since_when_and_how_much_waits(process: Pr
     vitals = process.opened()
     process.waiting = 12
     assert process.ask("/healthz", 59)[0] == 200
+    assert process.ask("/livez", 61)[0] == 503
     vitals.waits("fold", LogFull("no room"))
+    assert process.ask("/livez", 61)[0] == 200
     status, said = process.ask("/healthz", 61.04)
     assert status == 503 and said["status"] == "stalled"
     assert said["stalled"] == [
@@ -114,9 +115,18 @@ def test_a_part_that_fails_or_is_waited_for_is_not_ready(process: Process) -> No
     assert process.ask("/readyz")[0] == 200
 
 
+NOT_OF_UP = {
+    "mailwake_emitter_records_total",
+    "mailwake_stage_partitions",
+    "mailwake_take_over_seconds",
+    "mailwake_recovery_seconds",
+}
+"""What only an emitter or a worker has series of."""
+
+
 def test_another_path_is_told_which_there_are(process: Process) -> None:
     status, said = process.ask("/")
-    assert status == 404 and said["paths"] == ["/metrics", "/healthz", "/readyz"]
+    assert status == 404 and said["paths"] == ["/metrics", "/healthz", "/livez", "/readyz"]
 
 
 @pytest.fixture
@@ -232,8 +242,7 @@ def test_up_shows_what_it_has_done(world: World, undisturbed: Undisturbed) -> No
     missing = {
         metric.name
         for metric in catalogue()
-        if not names & {metric.name, f"{metric.name}_count"}
-        and metric.name != "mailwake_emitter_records_total"
+        if not names & {metric.name, f"{metric.name}_count"} and metric.name not in NOT_OF_UP
     }
     assert not missing
 

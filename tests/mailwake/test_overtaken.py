@@ -4,9 +4,8 @@ import os
 import signal
 
 import pytest
-from conftest import Undisturbed  # type: ignore[attr-defined]
 from running import running, until_it_says
-from worlds import World, assert_same, finished
+from worlds import Undisturbed, World, assert_same, finished
 
 from streams.pauses import Pauses
 

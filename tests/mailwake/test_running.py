@@ -8,10 +8,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from conftest import Undisturbed  # type: ignore[attr-defined]
 from pipeline_programs import EVENTS_OF_A_BATCH
 from running import running, until, until_it_says
-from worlds import World, assert_same, finished
+from worlds import Undisturbed, World, assert_same, finished
 
 REPORT = b"""<?xml version="1.0"?>
 <feedback>

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from conftest import Undisturbed
 from platforms import Platform, assert_equal_to_embedded
+from worlds import Undisturbed
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

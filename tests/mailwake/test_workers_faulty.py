@@ -11,9 +11,9 @@ from pathlib import Path
 
 import faults
 import pytest
-from conftest import Undisturbed
 from faults import Fault
 from platforms import Platform, assert_equal_to_embedded
+from worlds import Undisturbed
 
 from deploy.kafka.broker import Broker, free_port
 from sinks.clickhouse_http.server import HttpServer, HttpSettings

@@ -208,6 +208,15 @@ class Outcome:
     views: dict[str, list[str]]
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """The input before anything ran, the same after a run in peace, and what that came to."""
+
+    input: World
+    world: World
+    outcome: Outcome
+
+
 def assert_same(found: Outcome, undisturbed: Outcome) -> None:
     """Topics byte for byte, views row for row.
 

@@ -49,7 +49,9 @@ def open_any_log(settings: Settings, url: str | None = None) -> Log:
         return open_log_at(path_of(named, "sqlite"))
     from streams.kafka_log import KafkaLog
 
-    return KafkaLog.open(kafka_cluster(settings, named), declared(settings.kafka_partitions))
+    return KafkaLog.open(
+        kafka_cluster(settings, named), declared(settings.kafka_partitions, settings.kafka_kept_days)
+    )
 
 
 def kafka_cluster(settings: Settings, url: str | None = None) -> KafkaCluster:
@@ -77,7 +79,9 @@ def open_spooled_log(settings: Settings, url: str | None = None) -> "SpooledLog 
     _make_folder(path.parent, "spool")
     cluster = KafkaCluster.of(named, settings.kafka_security)
     return SpooledLog.open(
-        Spool.open(path, settings.spool_bytes, str(cluster)), cluster, declared(settings.kafka_partitions)
+        Spool.open(path, settings.spool_bytes, str(cluster)),
+        cluster,
+        declared(settings.kafka_partitions, settings.kafka_kept_days),
     )
 
 

@@ -5,22 +5,23 @@ from streams.log import Retention, Topic
 DAY_MS = 86_400_000
 
 
-def declared(partitions: int) -> tuple[Topic, ...]:
+def declared(partitions: int, kept_days: int | None = None) -> tuple[Topic, ...]:
     """The topics, those whose records go by a key that spreads made with so many partitions.
 
     `documents` has one partition whatever the number: of two copies of a report the first told stays, and only one
     partition has a first. What the warehouse is filled from is kept for ever, so that a warehouse that was lost is
-    filled again from the log alone.
+    filled again from the log alone; or, of mail events and buckets, which are many, what was recorded in `kept_days`.
     """
+    kept = Retention(max_age_ms=None if kept_days is None else kept_days * DAY_MS)
     return (
         Topic("documents"),
         Topic("documents.outcomes"),
-        Topic("mail.events", partitions, spreads=True),
+        Topic("mail.events", partitions, kept, spreads=True),
         Topic("dmarc.records"),
         Topic(
             "reputation.deltas", partitions, Retention(max_age_ms=7 * DAY_MS, since_append=True), spreads=True
         ),
-        Topic("reputation.buckets", partitions, spreads=True),
+        Topic("reputation.buckets", partitions, kept, spreads=True),
         Topic("reputation.scores", partitions, Retention(compacted=True), spreads=True),
         Topic("dead.letters"),
     )

@@ -61,7 +61,12 @@ def _topics() -> "Iterator[Topics]":
             "Kafka set MAILWAKE_LOG=kafka://HOST:PORT"
         )
     insist = "kafka_partitions" in settings.model_fields_set
-    with Topics(kafka_cluster(settings), declared(settings.kafka_partitions), insist, TIMEOUT_S) as topics:
+    with Topics(
+        kafka_cluster(settings),
+        declared(settings.kafka_partitions, settings.kafka_kept_days),
+        insist,
+        TIMEOUT_S,
+    ) as topics:
         yield topics
 
 

@@ -77,7 +77,9 @@ def test_an_array_in_many_blocks_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"\x00", b"\x00\x00\x0f\x42", b"\x01" + GOOD[1:], b"\x00\x00\x00\x00\x01x", GOOD[:5]]
+    "value",
+    [b"", b"\x00", b"\x00\x00\x0f\x42", b"\x01" + GOOD[1:], b"\x00\x00\x00\x00\x01x", GOOD[:5]],
+    ids=["empty", "a zero", "half an id", "another magic byte", "unknown id", "no body"],
 )
 def test_what_is_not_framed_or_has_no_body(value: bytes) -> None:
     with pytest.raises(Undecodable):

@@ -107,3 +107,9 @@ def test_those_who_open_at_once_with_other_numbers_agree(open_with: Open) -> Non
     for name in SPREAD:
         assert len({len(log.partitions(name)) for log in logs}) == 1
     assert len({log.id for log in [*logs, open_with(9)]}) == 1
+
+
+def test_only_what_is_much_goes_after_some_days() -> None:
+    kept = {topic.name: topic.retention.max_age_ms for topic in declared(2, kept_days=30)}
+    assert kept["mail.events"] == kept["reputation.buckets"] == 30 * 86_400_000
+    assert kept["documents"] is kept["dmarc.records"] is kept["dead.letters"] is None

@@ -13,6 +13,12 @@ address, stream and campaign, each at its provider).
                                        dropped, state in changelogs, buckets emitted
     mailwake reputation + warehouse    the same, and every event and bucket loaded into ClickHouse
 
+    --workers 1,2,3    reputation by so many workers, one after another
+    --latency          traffic at a steady 20,000 events/s for a minute, through one worker and the warehouse: seconds from
+                       append until a probe's reputation is in the topic, and in the warehouse's view
+    --memory           one worker's resident memory over a run of three times the events, the highest of each fifth of it
+    --recovery         a worker is killed after an hour of traffic of 100,000 identities: seconds until the fold goes on
+
 Each works on a topic that was filled beforehand. Rates of mailwake are from when a worker is first given partitions
 (it says so) until all parts have committed everything there is; the others' from the first event taken to the last.
 The warehouse is the embedded engine behind ClickHouse's HTTP interface, in a process of its own. Broker, warehouse and
@@ -28,11 +34,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from from_broker import rivals
-from from_broker.platform import Place, Server, brokers, servers
+from from_broker import latency, recovery, rivals
+from from_broker.places import Place, Server, brokers, servers
 from from_broker.processes import in_front
-from from_broker.workers import EVERYTHING, REPUTATION, drained, worker
+from from_broker.sampling import by_fifths, memory_of
+from from_broker.workers import EVERYTHING, REPUTATION, drained, until_given, worker
 
 from deploy.kafka.broker import Broker
 
@@ -75,13 +83,16 @@ class Bench:
         """A log filled with traffic."""
         self.made += 1
         place = Place(self.broker, self.folder, f"{traffic}-{self.made}", self.server if warehouse else None)
-        place.fill(traffic, events)
+        if events:
+            place.fill(traffic, events)
         if warehouse:
             place.migrate()
         return place
 
     def rows(self, traffic: str, events: int, systems: list[str]) -> Iterator[Row]:
         """Each system, one after another."""
+        if not systems:
+            return
         shared = self.place(traffic, events)
         for system in systems:
             if system.startswith("mailwake"):
@@ -113,6 +124,43 @@ def mailwake(system: str, traffic: str, place: Place, events: int, workers: int)
     return Row(system, traffic, round(events / took.seconds), events, cpu)
 
 
+def latencies(bench: Bench, rate: int, seconds: int) -> Iterator[dict[str, Any]]:
+    """Of reputation alone, and with the warehouse."""
+    for warehouse in (False, True):
+        place = bench.place("dense", 0, warehouse)
+        parts = EVERYTHING if warehouse else REPUTATION
+        with worker(place, parts) as one, memory_of(one) as samples:
+            until_given(one)
+            seen = latency.measured(place, rate, seconds)
+        for where, took in (("topic", seen.in_topic), ("warehouse", seen.in_warehouse)):
+            if took:
+                yield {
+                    "latency": f"to the {where}" + (", warehouse loading" if warehouse else ""),
+                    "events_per_s": rate,
+                    "probes": seen.appended,
+                    **{f"p{p}_s": latency.percentile(took, p / 100) for p in (50, 99, 100)},
+                    "producer_late_s": round(seen.slipped_s, 2),
+                    "rss_mib": by_fifths(samples),
+                }
+
+
+def memory(bench: Bench, traffic: str, events: int) -> dict[str, Any]:
+    """Of one worker that has much to do."""
+    place = bench.place(traffic, events)
+    with worker(place, REPUTATION) as one:
+        until_given(one)
+        with memory_of(one) as samples:
+            drained(place, [one], REPUTATION)
+    return {"memory": "worker", "traffic": traffic, "events": events, "rss_mib": by_fifths(samples)}
+
+
+def recoveries(bench: Bench, events: int) -> Iterator[dict[str, Any]]:
+    """Each way of going on."""
+    yield asdict(recovery.restarted(bench.place("many", events)))
+    for standby in (False, True):
+        yield asdict(recovery.taken_over(bench.place("many", events), standby))
+
+
 def printed(rows: list[Row]) -> None:
     """A table."""
     rates = {(row.system, row.traffic): row.events_per_s for row in rows}
@@ -139,6 +187,11 @@ def main() -> None:
     parser.add_argument("--traffic", default="dense,sparse")
     parser.add_argument("--only", default=",".join(SYSTEMS), help="systems, separated by commas")
     parser.add_argument("--workers", default="", help="so many workers, one after another: 1,2,3")
+    parser.add_argument("--latency", action="store_true")
+    parser.add_argument("--rate", type=int, default=20_000, help="events/s of --latency (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=60, help="how long --latency goes on (%(default)s)")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--recovery", action="store_true")
     parser.add_argument("--quixstreams", metavar="PYTHON", help="a Python that has quixstreams and fastavro")
     parser.add_argument("--json", action="store_true", help="a JSON line for each measurement")
     given = parser.parse_args()
@@ -150,7 +203,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir="."))).absolute()
         broker = stack.enter_context(brokers(folder))
-        wanted = any(name.endswith("warehouse") for name in systems)
+        wanted = given.latency or any(name.endswith("warehouse") for name in systems)
         server = stack.enter_context(servers(folder)) if wanted else None
         bench = Bench(broker, folder, server, given.quixstreams)
         rows: list[Row] = []
@@ -166,8 +219,16 @@ def main() -> None:
             for workers in map(int, filter(None, given.workers.split(","))):
                 name = f"mailwake reputation, {workers} workers"
                 told(mailwake(name, traffic, bench.place(traffic, given.events), given.events, workers))
-        if not given.json:
+        if not given.json and rows:
             printed(rows)
+        if given.latency:
+            for measured in latencies(bench, given.rate, given.seconds):
+                print(json.dumps(measured), flush=True)
+        if given.memory:
+            print(json.dumps(memory(bench, given.traffic.split(",")[0], 3 * given.events)), flush=True)
+        if given.recovery:
+            for measured in recoveries(bench, given.events):
+                print(json.dumps(measured), flush=True)
 
 
 if __name__ == "__main__":

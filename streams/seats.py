@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from streams import metrics
@@ -35,7 +36,9 @@ class Seat(Work, Protocol):
 
 
 class Seats:
-    """Steps the partitions it was given. `step` is for one thread; a group gives and takes from another.
+    """Steps the partitions it was given. A group gives and takes from another thread than those that step.
+
+    Several threads may call `step`: each partition is one's at a time, and while one waits for the log another works.
 
     A group takes everything back before it shares out anew. What is kept meanwhile goes on without recovery if it is
     given to this worker again.
@@ -51,18 +54,22 @@ class Seats:
         self._given: frozenset[TopicPartition] = frozenset()
         self._seats: dict[TopicPartition, Seat] = {}
         self._interrupted: set[TopicPartition] = set()
-        self._turns = threading.Lock()
+        self._under_way: set[TopicPartition] = set()
+        self._changing = threading.Condition()
         self._failure: BaseException | None = None
 
     def suspend(self) -> None:
         """No partition is this worker's until it is given. Returns when nothing is under way any more."""
-        self._given = frozenset()
-        with self._turns:
+        with self._changing:
+            self._given = frozenset()
+            self._changing.wait_for(lambda: not self._under_way)
             self._interrupted = set(self._seats)
 
     def give(self, sources: Collection[TopicPartition]) -> None:
         """These are this worker's from now on, and no others; they are taken over when their turn comes."""
-        with self._turns:
+        with self._changing:
+            self._given &= frozenset(sources)
+            self._changing.wait_for(lambda: self._under_way <= self._given)
             for source in self._seats.keys() - set(sources):
                 self._leave(source)
             self._given = frozenset(sources)
@@ -74,7 +81,7 @@ class Seats:
         self._failure = error
 
     def step(self) -> int:
-        """A step on each partition; how many records they dealt with. Raises what they raise.
+        """A step on each partition that no other thread is at; how many records they dealt with. Raises what they raise.
 
         What is busy on one partition does not hold up the others: it is raised when all have had their turn, and
         nothing was done.
@@ -84,8 +91,8 @@ class Seats:
         done, busy = 0, None
         for source in sorted(self._given):
             try:
-                with self._turns:
-                    if source in self._given:
+                with self._turn(source) as ours:
+                    if ours:
                         dealt_with = self._seat(source).step()
                         self.stepped(source, dealt_with)
                         done += dealt_with
@@ -108,9 +115,24 @@ class Seats:
     def close(self) -> None:
         """Leave every partition."""
         self.suspend()
-        with self._turns:
+        with self._changing:
             for source in list(self._seats):
                 self._leave(source)
+
+    @contextmanager
+    def _turn(self, source: TopicPartition) -> Iterator[bool]:
+        """Whether the partition is the block's alone; not if it is another thread's turn, or another worker's."""
+        with self._changing:
+            ours = source in self._given and source not in self._under_way
+            if ours:
+                self._under_way.add(source)
+        try:
+            yield ours
+        finally:
+            if ours:
+                with self._changing:
+                    self._under_way.discard(source)
+                    self._changing.notify_all()
 
     def _seat(self, source: TopicPartition) -> Seat:
         if source in self._interrupted and source in self._seats:

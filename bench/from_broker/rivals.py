@@ -7,7 +7,7 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-from from_broker.platform import HERE, Place
+from from_broker.places import HERE, Place
 from from_broker.processes import started
 from schemas.catalog import latest, wire_id
 from schemas.mail import MAIL_EVENTS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from from_broker.platform import Place
+from from_broker.places import Place
 from from_broker.processes import Shares, started
 from mailwake.worker_status import READS
 from streams.kafka_log import KafkaLog
@@ -93,6 +93,11 @@ def drained(place: Place, workers: Sequence[WorkerHandle], parts: Sequence[str])
 
 def _server(place: Place) -> dict[str, int]:
     return {} if place.server is None else {"warehouse server": place.server.pid}
+
+
+def until_given(one: WorkerHandle) -> None:
+    """Wait until a worker counts."""
+    _first_given([one])
 
 
 def _first_given(workers: Sequence[WorkerHandle]) -> float:

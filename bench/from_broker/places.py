@@ -15,12 +15,20 @@ from mailwake.opening import open_any_log
 from mailwake.settings import Settings
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator.records import mail_records
-from sources.simulator.traffic import dense, sparse
+from sources.simulator.traffic import Traffic, dense, sparse
 from streams.kafka_log import KafkaLog
 
 HERE = Path(__file__).parent
 PARTITIONS = 8
-KINDS = {"dense": dense, "sparse": sparse}
+
+
+def many(seed: int, events: int) -> Traffic:
+    """An hour of traffic of 100,000 identities and more."""
+    return Traffic(seed, events, domains=MANY_DOMAINS, providers=6, minutes=60)
+
+
+MANY_DOMAINS = 3_600
+KINDS = {"dense": dense, "sparse": sparse, "many": many}
 _APPEND = 20_000
 
 
@@ -121,7 +129,7 @@ def servers(folder: Path) -> Iterator[Server]:
 
 def run_here(*arguments: str) -> None:
     """Run this file as a program, to its end. Raises CalledProcessError."""
-    subprocess.run([sys.executable, "-m", "from_broker.platform", *arguments], check=True, cwd=HERE.parent)
+    subprocess.run([sys.executable, "-m", "from_broker.places", *arguments], check=True, cwd=HERE.parent)
 
 
 def _fill(address: str, prefix: str, traffic: str, events: str) -> None:

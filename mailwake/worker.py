@@ -206,7 +206,7 @@ def opened(
             stack.callback(seats.close)
         patience = Patience(BUSY, linger_s=settings.linger_ms / 1000, full_step=settings.step_records)
         process.workers.workers = [
-            Worker(f"{name}/{lane}", seats.step)
+            Worker(f"{name}/{lane}" if lane else name, seats.step)
             for name, seats in process.seats().items()
             for lane in range(LANES.get(name, 1))
         ]

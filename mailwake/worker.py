@@ -70,22 +70,23 @@ class WorkerProcess:
 
     def watched(self) -> list[Watched]:
         """Each part on each partition that it may be given."""
-        sources = {
+        sources: dict[str, tuple[Seats | Fold, list[TopicPartition]]] = {
             name: (pump.seats, [s for topic in pump.topics for s in self.log.partitions(topic)])
             for name, pump in self.pumps.items()
         }
         if self.fold is not None:
-            sources[self.fold.name] = (self.fold.seats, list(self.fold.sources))
+            sources[self.fold.name] = (self.fold, list(self.fold.sources))
         return [
-            Watched(part_of(name, source), partial(seats.lag, source), partial(seats.lag_seconds, source))
-            for name, (seats, several) in sources.items()
+            Watched(part_of(name, source), partial(part.lag, source), partial(part.lag_seconds, source))
+            for name, (part, several) in sources.items()
             for source in several
         ]
 
-    def tell(self, stepped: Callable[[str, int], None]) -> None:
-        """Have every step told, by `part_of` names."""
+    def tell(self, stepped: Callable[[str, int], None], waits: Callable[[str, Exception], None]) -> None:
+        """Have every step told, by `part_of` names: those that ended well, and those that found something busy."""
         for name, seats in self.seats().items():
             seats.stepped = lambda source, records, name=name: stepped(part_of(name, source), records)  # type: ignore[misc]
+            seats.waits = lambda source, error, name=name: waits(part_of(name, source), error)  # type: ignore[misc]
 
     def seats(self) -> Mapping[str, Seats]:
         """The seats of each part."""
@@ -255,7 +256,11 @@ def _loading(
     ownership.take_over()
     ownership.recover()
     sink = warehouse.sink(FIRST.number)
-    loader = Loader(log, sink, plan, at, (source, ownership))
+    try:
+        loader = Loader(log, sink, plan, at, (source, ownership))
+    except BaseException:
+        sink.close()
+        raise
 
     def close() -> None:
         loader.close()

@@ -32,8 +32,7 @@ _LOOK_EVERY_S = 5.0
 def watching(monitored: Monitored, settings: Settings, process: WorkerProcess) -> Iterator[None]:
     """Watch a worker for the length of the block, in which it runs. Raises MonitorCannotListen."""
     vitals = Vitals(process.watched(), Moment.now())
-    process.tell(lambda name, records: vitals.stepped(name, records, Moment.now()))
-    process.workers.waits = vitals.waits
+    process.tell(lambda name, records: vitals.stepped(name, records, Moment.now()), vitals.waits)
     log, server = process.log, settings.warehouse_server
     parts = [Part("log", lambda: log.end(TopicPartition(TOPICS[0].name)), (LogFull, LogUnavailable))]
     if server is not None and LOADER in process.pumps:

@@ -51,11 +51,14 @@ class Seats:
         self._stage, self._take, self._busy = stage, take, busy
         self.stepped: Callable[[TopicPartition, int], None] = lambda source, records: None
         """Told of every step that ended well."""
+        self.waits: Callable[[TopicPartition, Exception], None] = lambda source, error: None
+        """Told of every step that found something busy, whatever becomes of the other partitions."""
         self._given: frozenset[TopicPartition] = frozenset()
         self._seats: dict[TopicPartition, Seat] = {}
         self._interrupted: set[TopicPartition] = set()
         self._under_way: set[TopicPartition] = set()
         self._changing = threading.Condition()
+        self._waiting: set[TopicPartition] = set()
         self._failure: BaseException | None = None
 
     def suspend(self) -> None:
@@ -72,6 +75,8 @@ class Seats:
             self._changing.wait_for(lambda: self._under_way <= self._given)
             for source in self._seats.keys() - set(sources):
                 self._leave(source)
+            for source in self._waiting - set(sources):
+                self._went_well(source, 0)
             self._given = frozenset(sources)
         metrics.STAGE_PARTITIONS.set(len(self._given), self._stage)
         logger.info("%s: given %s", self._stage, _told(sources))
@@ -94,9 +99,11 @@ class Seats:
                 with self._turn(source) as ours:
                     if ours:
                         dealt_with = self._seat(source).step()
-                        self.stepped(source, dealt_with)
+                        self._went_well(source, dealt_with)
                         done += dealt_with
             except self._busy as error:
+                self._waiting.add(source)
+                self.waits(source, error)
                 busy = error
         if busy is not None and not done:
             raise busy
@@ -143,6 +150,10 @@ class Seats:
             with metrics.TAKE_OVER_SECONDS.timing(self._stage):
                 self._seats[source] = self._take(source)
         return self._seats[source]
+
+    def _went_well(self, source: TopicPartition, records: int) -> None:
+        self._waiting.discard(source)
+        self.stepped(source, records)
 
     def _leave(self, source: TopicPartition) -> None:
         seat = self._seats.pop(source, None)

@@ -81,14 +81,14 @@ class Vitals:
 
     def stepped(self, name: str, records: int, at: Moment) -> None:
         """A step of this worker ended well, with so many records; those that are no stages are passed over."""
-        self._waits.pop(metrics.stage_of(name), None)
+        self._waits.pop(name, None)
         stage = self._stages.get(name)
         if stage is not None and (records or stage.paused() or _lag(stage) == 0):
             self._progress[name] = at
 
     def waits(self, name: str, error: Exception) -> None:
         """A step of this worker found a neighbour busy or absent, and will be tried again."""
-        self._waits[metrics.stage_of(name)] = error
+        self._waits[name] = error
 
     def busy(self) -> Sequence[tuple[str, Exception]]:
         """Who waits for a neighbour now, and what it said."""
@@ -116,7 +116,7 @@ class Vitals:
         waiting, paused = _lag(stage), stage.paused()
         if waiting == 0 or paused:
             self._progress[stage.name] = max(at, self._progress[stage.name])
-        since, busy = self._progress[stage.name], self._waits.get(metrics.stage_of(stage.name))
+        since, busy = self._progress[stage.name], self._waits.get(stage.name)
         idle_s = max(0.0, at.steady - since.steady)
         return Condition(stage.name, waiting, since, idle_s, paused, None if busy is None else str(busy))
 

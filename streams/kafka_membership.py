@@ -7,8 +7,9 @@ is the epoch of its producers (`streams.kafka_ownership`): the group is about wh
 import asyncio
 import os
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
@@ -64,6 +65,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer = AIOKafkaConsumer(**self._options, **self._cluster.options())
             await self._consumer.start()
         except KafkaError as error:
+            await self._consumer.stop()
             raise LogError(f"{self._cluster}: joining the group {self._group} failed: {error}") from error
         self._consumer.subscribe(list(self._topics), listener=self)
         self._watch = asyncio.create_task(self._watching())
@@ -77,13 +79,21 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
         """Kafka takes all that we have, until it says which are ours."""
-        await asyncio.get_running_loop().run_in_executor(None, self._seats.suspend)
+        await self._have_done(self._seats.suspend)
 
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         """Kafka gives partitions."""
         self._consumer.pause(*assigned)
         ours = [TopicPartition(self._topics[one.topic], one.partition) for one in assigned]
-        await asyncio.get_running_loop().run_in_executor(None, self._seats.give, ours)
+        await self._have_done(partial(self._seats.give, ours))
+
+    async def _have_done(self, act: Callable[[], None]) -> None:
+        """In a thread: it waits for the step under way. aiokafka only logs what a listener raises."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, act)
+        except Exception as error:
+            self._seats.fail(error)
+            raise
 
     async def _watching(self) -> None:
         """Ask for records: only then does aiokafka tell of what has ended a membership."""
@@ -94,5 +104,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
                 failure = LogError(f"{self._cluster}: the membership of {self._group} ended: {error!r}")
                 failure.__cause__ = error
                 self._seats.fail(failure)
+                return
+            except Exception as error:  # noqa: BLE001 - nobody waits for this task; the next step raises it
+                self._seats.fail(error)
                 return
             await asyncio.sleep(_CHECK_EVERY_S)

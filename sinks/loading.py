@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from processors.dead_letters import dead_letter
-from sinks.sink import Sink, SinkBusy
+from sinks.sink import Sink
 from streams import metrics
 from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, LogError, Mark, Progress, Record, TopicPartition
@@ -85,12 +85,9 @@ class Loader:
         took.observe(time.perf_counter() - begun, name, "read")
         self._at("read")
         records = as_slice(batch)
-        try:
-            with took.timing(name, "load"):
-                loaded = self._sink.load(records, self._log.mark(source, batch.next))
-        except SinkBusy:
-            self._kept[source] = batch
-            raise
+        self._kept[source] = batch
+        with took.timing(name, "load"):
+            loaded = self._sink.load(records, self._log.mark(source, batch.next))
         self._at("loaded")
         checked = plain(source.topic) in self._plan.checked_by_stages
         letters = [
@@ -101,6 +98,7 @@ class Loader:
             transaction.append("dead.letters", [Record(e.key, e.value, e.recorded_at) for e in letters])
             transaction.commit(self._plan.group, source, batch.next)
         self._positions[source] = batch.next
+        del self._kept[source]
         self._at("committed")
         self._tell(plain(source.topic), len(batch), loaded.rows, len(letters))
         return len(batch)
@@ -115,12 +113,12 @@ class Loader:
     def _read(self, source: TopicPartition) -> Batch:
         """The next batch; where as much again is waiting, that is read and prepared while this one is loaded.
 
-        A batch that the sink was too busy for is the same one again: the sink has it prepared.
+        A batch that was not seen through is the same one again: a sink that was busy has it prepared, and a log that
+        did not answer recognises what it has kept of it.
         """
         position = self._positions[source]
-        kept = self._kept.pop(source, None)
-        if kept is not None and kept.first == position:
-            return kept
+        if source in self._kept:
+            return self._kept[source]
         ahead = self._ahead.pop(source, None)
         batch = ahead.result() if ahead is not None else None
         if batch is None or batch.first != position or batch.next == batch.first:

@@ -90,6 +90,7 @@ class Fold:
         self.feed = Feed(log, settings.pace)
         self.seats = Seats(self.name, self._take, busy)
         self._owned: dict[TopicPartition, Ownership] = {}
+        self._opened: set[TopicPartition] = set()
         self._sharing = threading.Lock()
         self._given_at = 0.0
         self._changelog = changelog_of(log, self.name, self._stage.reads)
@@ -115,6 +116,20 @@ class Fold:
             TP(topic, source.partition): ownership.committed(self.name).get(source, 0)
             for source, ownership in list(self._owned.items())
         }
+
+    def lag(self, source: TopicPartition) -> int:
+        """How many records wait on a partition; 0 where it is another's. Raises LogError.
+
+        Those of a partition that Faust has yet to recover wait too: else one that it never recovers would look well.
+        """
+        if source in self._owned and source not in self._opened:
+            known = self.log.group_positions(self.name)
+            return self.log.waiting(source, known.get(source, self.log.begin(source)))
+        return self.seats.lag(source)
+
+    def lag_seconds(self, source: TopicPartition) -> float:
+        """How much event time waits on a partition, in seconds. Raises LogError."""
+        return self.seats.lag_seconds(source)
 
     async def suspend(self) -> None:
         """Nothing of the fold is under way when this returns, and nothing begins before partitions are given."""
@@ -172,6 +187,7 @@ class Fold:
             ),
             recover_callbacks={self._recovered},
         )
+        table.followed = self._recovers
         self.app.tables.add(table)
         return table
 
@@ -200,6 +216,12 @@ class Fold:
         except Exception as error:  # noqa: BLE001 - Faust would let it go; it ends the worker
             await self.app.crash(error)
 
+    def _recovers(self) -> None:
+        """Recovery has come further. However long it takes, on no partition is that a standstill."""
+        for source in list(self._owned):
+            if source not in self._opened:
+                self.seats.stepped(source, 1)
+
     @property
     def _store(self) -> ChunkStore:
         store: Any = self._table.data
@@ -211,7 +233,7 @@ class Fold:
             self.seats.close()
             for source in self._owned:
                 self.feed.close(source)
-            self._owned = {}
+            self._owned, self._opened = {}, set()
 
     def _own(self, sources: list[TopicPartition]) -> None:
         with self._sharing:
@@ -226,17 +248,20 @@ class Fold:
         """Have the partitions stepped that are recovered.
 
         Faust may call a recovery complete that another sharing out has overtaken. But nobody writes to a changelog
-        whose owner is fenced, so what is missing can be seen.
+        whose owner is fenced, so what is missing can be seen. When the other recovery is complete as well, what is
+        stepped already is left alone: its position has moved on, and goes back for nobody.
         """
         with self._sharing:
-            whole = [source for source, ownership in self._owned.items() if self._is_whole(ownership)]
+            closed = {source: owned for source, owned in self._owned.items() if source not in self._opened}
+            whole = [source for source, ownership in closed.items() if self._is_whole(ownership)]
             for source in whole:
                 ownership = self._owned[source]
                 ownership.recover(self._store.chunks(source.partition))
                 self.feed.open(source, ownership.committed(self.name).get(source, 0))
             if whole:
                 metrics.RECOVERY_SECONDS.observe(time.perf_counter() - self._given_at, self.name)
-            self.seats.give(whole)
+            self._opened.update(whole)
+            self.seats.give(self._opened)
 
     def _is_whole(self, ownership: Ownership) -> bool:
         end = self.log.visible_end(ownership.changelog)

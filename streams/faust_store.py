@@ -20,6 +20,7 @@ class ChunkStore(base.Store[int, dict[bytes, bytes]]):
     """State chunks in memory, by partition."""
 
     logger = quiet
+    table: "ChunkTable"
 
     def __post_init__(self) -> None:
         """As Faust begins a service."""
@@ -48,6 +49,7 @@ class ChunkStore(base.Store[int, dict[bytes, bytes]]):
             if offset > self.applied(partition):
                 _put(self.data.setdefault(partition, {}), message.key or b"", message.value)
                 self._applied[partition] = offset
+        self.table.followed()
 
     def applied(self, partition: int) -> int:
         """The last offset of a partition's changelog that was applied; -1 before the first."""
@@ -84,6 +86,8 @@ class ChunkTable(faust.Table[int, dict[bytes, bytes]]):
     """A table of chunks; its changelog is written in the owners' transactions, not by Faust."""
 
     logger = quiet
+    followed: Callable[[], None] = staticmethod(lambda: None)
+    """Told when some of the changelog was applied."""
 
     def _new_store(self) -> ChunkStore:
         return ChunkStore(

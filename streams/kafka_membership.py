@@ -17,7 +17,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 
 from streams.kafka_cluster import KafkaCluster
-from streams.log import LogError, TopicPartition
+from streams.log import LogError, LogUnavailable, TopicPartition
 from streams.seats import Seats
 
 _CHECK_EVERY_S = 1.0
@@ -60,13 +60,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._watch: asyncio.Task[None] | None = None
 
     async def join(self) -> None:
-        """Become a member. Raises LogError."""
+        """Become a member. Raises LogUnavailable, LogError."""
         try:
             self._consumer = AIOKafkaConsumer(**self._options, **self._cluster.options())
             await self._consumer.start()
         except KafkaError as error:
             await self._consumer.stop()
-            raise LogError(f"{self._cluster}: joining the group {self._group} failed: {error}") from error
+            kind = LogUnavailable if getattr(error, "retriable", False) else LogError
+            raise kind(f"{self._cluster}: joining the group {self._group} failed: {error}") from error
         self._consumer.subscribe(list(self._topics), listener=self)
         self._watch = asyncio.create_task(self._watching())
 

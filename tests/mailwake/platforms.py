@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Platform:
     server: HttpServer
     folder: Path
     name: str
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Settings of its own."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,6 +62,7 @@ class Platform:
             "MAILWAKE_LINGER_MS": "20",
             "MAILWAKE_METRICS_PORT": "0",
             "MAILWAKE_STALL_SECONDS": "60",
+            **self.more,
         }
 
     @property
@@ -122,12 +125,20 @@ class Platform:
     @contextmanager
     def working(self, workers: int = 1, **settings: str) -> Iterator[list["subprocess.Popen[bytes]"]]:
         """So many workers for the length of the block, then asked to stop; each must end well."""
-        processes = [self.start("worker", **settings) for _ in range(workers)]
-        try:
+        with self.ending([self.start("worker", **settings) for _ in range(workers)]) as processes:
             yield processes
-            for process in processes:
+
+    @contextmanager
+    def ending(
+        self, processes: Sequence["subprocess.Popen[bytes]"]
+    ) -> Iterator[list["subprocess.Popen[bytes]"]]:
+        """These workers for the length of the block, then asked to stop; each that is left must end well."""
+        left = list(processes)
+        try:
+            yield left
+            for process in left:
                 process.send_signal(signal.SIGTERM)
-            for process in processes:
+            for process in left:
                 finished(process, expect=0)
         finally:
             for process in processes:

@@ -117,6 +117,7 @@ def test_what_a_killed_owner_had_open_is_ended_by_the_next_one(cluster: KafkaClu
     log.until_decided(OUT)
     assert made(log) == [b"kept", b"behind it"] and log.end(place) > 2
     write(next_one, 20, b"again")
+    log.until_decided(OUT)
     assert made(log) == [b"kept", b"behind it", b"again"]
 
 
@@ -160,6 +161,7 @@ def test_nothing_waits_where_only_control_markers_follow(opener: Opener) -> None
     place, source = log.place(TopicPartition(OUT, 2)), TopicPartition(OUT, 2)
     assert log.visible_end(place) == log.waiting(source, 0) == 0
     write(ownership, 1)
+    log.until_decided(OUT)
     assert (log.visible_end(place), log.end(source)) == (1, 2)
     assert (log.waiting(source, 0), log.waiting(source, 1), log.waiting(source, 2)) == (2, 0, 0)
     for number in range(40):  # More markers than are looked at first: of transactions that were given up.

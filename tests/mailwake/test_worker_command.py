@@ -1,0 +1,123 @@
+"""`mailwake worker` as whoever runs it meets it: what it says, what it answers, how it ends; and commands beside it."""
+
+import json
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from platforms import PARTITIONS, Platform, assert_equal_to_embedded
+from worlds import Undisturbed, finished
+
+from deploy.kafka.broker import free_port
+
+REPORT = b"""<?xml version="1.0"?>
+<feedback><report_metadata><org_name>google.com</org_name><email>a@google.com</email>
+<report_id>of-the-test</report_id><date_range><begin>1700000000</begin><end>1700086399</end></date_range>
+</report_metadata><policy_published><domain>example.com</domain><p>none</p></policy_published>
+<record><row><source_ip>192.0.2.1</source_ip><count>3</count><policy_evaluated><disposition>none</disposition>
+<dkim>pass</dkim><spf>pass</spf></policy_evaluated></row><identifiers><header_from>example.com</header_from>
+</identifiers><auth_results><spf><domain>example.com</domain><result>pass</result></spf></auth_results></record>
+</feedback>"""
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """The answer of a worker's monitor, as soon as it listens."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+        except urllib.error.URLError:
+            time.sleep(0.1)
+
+
+def test_parts_are_left_to_other_workers_and_commands_work_beside_them(
+    undisturbed: Undisturbed, platform: Callable[[], Platform], tmp_path: Path
+) -> None:
+    there, ports = platform(), [free_port(), free_port()]
+    there.migrate()
+    parts = ("count,fold", "documents,warehouse")
+    workers = [
+        there.start("worker", "--only", only, MAILWAKE_METRICS_PORT=str(port))
+        for only, port in zip(parts, ports, strict=True)
+    ]
+    with there.ending(workers):
+        there.fill()
+        there.settle(workers)
+        assert_equal_to_embedded(there.views(), undisturbed.outcome.views)
+
+        status = json.loads(there.run("status", "--json").out)
+        assert {one["stage"] for one in status["stages"]} == {"documents", "count", "fold", "warehouse"}
+        assert not any(one["lag"] for one in status["stages"])
+        for port, only in zip(ports, parts, strict=True):
+            names = set(only.split(","))
+            health, body = ask(port, "/healthz")
+            stages = {one["stage"].split("/")[0] for one in json.loads(body)["stages"]}
+            assert (health, stages) == (200, names), body
+            assert ask(port, "/livez")[0] == 200
+            ready, body = ask(port, "/readyz")
+            known = {"log", "warehouse"} if "warehouse" in names else {"log"}
+            assert ready == 200 and set(json.loads(body)["parts"]) == known, body
+            _, metrics = ask(port, "/metrics")
+            for name in names:
+                has = 1 if name == "documents" else 4 + 2 * PARTITIONS if name == "warehouse" else PARTITIONS
+                assert f'mailwake_stage_partitions{{stage="{name}"}} {has}.0' in metrics
+                assert f'mailwake_stage_lag_records{{stage="{name}"}} 0.0' in metrics
+
+        (tmp_path / "report.xml").write_bytes(REPORT)
+        said = json.loads(there.run("ingest", "report.xml", "--json").out)
+        assert said["outcome"] == "parsed", said
+        letters = [json.loads(line) for line in there.run("dead-letters", "list", "--json").out.splitlines()]
+        letter = next(one for one in letters if one["origin_topic"] == "mail.events")
+        shown = json.loads(there.run("dead-letters", "show", letter["offset"], "--json").out)
+        assert shown["reason"] == letter["reason"]
+        again = json.loads(there.run("dead-letters", "retry", letter["offset"], "--json").out)
+        there.settle(workers)
+        latest = json.loads(there.run("dead-letters", "list", "--limit", 1, "--json").out)
+        assert latest["origin_offset"] == again["appended_offset"]
+        assert latest["origin_partition"] == letter["origin_partition"]
+
+
+def test_a_worker_that_is_stuck_ends_and_says_where(platform: Callable[[], Platform]) -> None:
+    there = platform()
+    there.migrate()
+    there.fill(0, 0, 6)
+    said = finished(there.program("hang", "count taken", MAILWAKE_STALL_SECONDS="3"), expect=70)
+    (line,) = [line for line in said.err.splitlines() if "CRITICAL" in line]
+    assert "no progress for 3 s" in line and "count/" in line and "records wait" in line
+    assert "fold/" not in line and "warehouse/" not in line
+
+
+def test_what_a_worker_cannot_begin_with_is_one_line(platform: Callable[[], Platform]) -> None:
+    there = platform()
+    away = there.start("worker", MAILWAKE_LOG="kafka://127.0.0.1:1/x")
+    for expect, says, arguments, settings in (
+        (3, "are not up to date: mailwake warehouse migrate", (), {}),
+        (2, "workers share a log in Kafka", (), {"MAILWAKE_LOG": "sqlite:///mailwake.db"}),
+        (2, "workers share a warehouse on a server", (), {"MAILWAKE_WAREHOUSE": "chdb:///w"}),
+        (2, "--only: got all, wants some of documents, count, fold, warehouse", ("--only", "all"), {}),
+        (2, "MAILWAKE_WORKER_NAME", (), {"MAILWAKE_WORKER_NAME": "a name"}),
+    ):
+        said = there.run("worker", *arguments, expect=expect, **settings)
+        (line,) = said.err.splitlines()
+        assert line.startswith("mailwake: ") and says in line
+    (line,) = finished(away, expect=4).err.splitlines()
+    assert line.startswith("mailwake: kafka://127.0.0.1:1/x does not answer") and "MAILWAKE_LOG" in line
+
+
+@pytest.mark.parametrize("name", [None, "one"])
+def test_a_worker_that_is_told_to_end_at_once_does(
+    platform: Callable[[], Platform], name: str | None
+) -> None:
+    there = platform()
+    named = {} if name is None else {"MAILWAKE_WORKER_NAME": name}
+    worker = there.start("worker", "--only", "count,fold", **named)
+    assert worker.stderr is not None
+    assert b"working on" in worker.stderr.readline()
+    worker.send_signal(signal.SIGTERM)
+    assert finished(worker, expect=0).out == ""

@@ -30,7 +30,7 @@ from streams.kafka_connection import Background
 from streams.kafka_log import KafkaLog
 from streams.kafka_membership import Member, Membership
 from streams.kafka_ownership import Owned
-from streams.log import TopicPartition
+from streams.log import Fenced, TopicPartition
 from streams.partitioner import keys_for
 from streams.runner import StageRunner
 from streams.seats import Seats
@@ -67,6 +67,8 @@ class WorkerProcess:
     pumps: Mapping[str, Pump]
     fold: "Fold | None"
     workers: Workers
+    name: str | None = None
+    """Its own, if it has one."""
 
     def watched(self) -> list[Watched]:
         """Each part on each partition that it may be given."""
@@ -93,14 +95,23 @@ class WorkerProcess:
         folds = {} if self.fold is None else {self.fold.name: self.fold.seats}
         return {**{name: pump.seats for name, pump in self.pumps.items()}, **folds}
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set. Raises what ended it before."""
+    async def run(
+        self, stop: asyncio.Event, failed: Callable[[Exception], None] = lambda failure: None
+    ) -> None:
+        """Until `stop` is set. Raises what ended it before; `failed` is told that at once."""
         root = _Root(self)
         async with root:
             stopping = asyncio.ensure_future(stop.wait())
             await root.wait_first(stopping)
             stopping.cancel()
             reason = root.crash_reason
+            if isinstance(reason, Exception):
+                failed(reason)
+        if isinstance(reason, Fenced) and self.name is not None:
+            raise Fenced(
+                f"{reason}. Was it silent for long, or is there another worker of the name {self.name}? Each needs a "
+                "MAILWAKE_WORKER_NAME of its own"
+            ) from reason
         if reason is not None:
             raise reason
 
@@ -202,7 +213,7 @@ def opened(
             for name, (topics, take) in takes.items()
         }
         fold = _fold(settings, log, member, at) if FoldStage.name in parts else None
-        process = WorkerProcess(log, pumps, fold, Workers((), Patience(BUSY)))
+        process = WorkerProcess(log, pumps, fold, Workers((), Patience(BUSY)), settings.worker_name)
         for seats in process.seats().values():
             stack.callback(seats.close)
         patience = Patience(BUSY, linger_s=settings.linger_ms / 1000, full_step=settings.step_records)

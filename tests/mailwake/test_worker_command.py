@@ -2,17 +2,19 @@
 
 import json
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from platforms import PARTITIONS, Platform, assert_equal_to_embedded
 from worlds import Undisturbed, finished
 
-from deploy.kafka.broker import free_port
+from deploy.kafka.broker import Broker, free_port
+from sinks.clickhouse_http.server import HttpServer
 
 REPORT = b"""<?xml version="1.0"?>
 <feedback><report_metadata><org_name>google.com</org_name><email>a@google.com</email>
@@ -34,6 +36,16 @@ def ask(port: int, path: str) -> tuple[int, str]:
             return refused.code, refused.read().decode()
         except urllib.error.URLError:
             time.sleep(0.1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def away(server: HttpServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker whose broker is away: it tries for half a minute, in which other tests run."""
+    there = Platform(Broker(1, Path()), server, tmp_path_factory.mktemp("away"), "x")
+    worker = there.start("worker", MAILWAKE_LOG="kafka://127.0.0.1:1/x")
+    yield worker
+    worker.kill()
+    worker.wait()
 
 
 def test_parts_are_left_to_other_workers_and_commands_work_beside_them(
@@ -93,9 +105,10 @@ def test_a_worker_that_is_stuck_ends_and_says_where(platform: Callable[[], Platf
     assert "fold/" not in line and "warehouse/" not in line
 
 
-def test_what_a_worker_cannot_begin_with_is_one_line(platform: Callable[[], Platform]) -> None:
+def test_what_a_worker_cannot_begin_with_is_one_line(
+    away: "subprocess.Popen[bytes]", platform: Callable[[], Platform]
+) -> None:
     there = platform()
-    away = there.start("worker", MAILWAKE_LOG="kafka://127.0.0.1:1/x")
     for expect, says, arguments, settings in (
         (3, "are not up to date: mailwake warehouse migrate", (), {}),
         (2, "workers share a log in Kafka", (), {"MAILWAKE_LOG": "sqlite:///mailwake.db"}),

@@ -5,6 +5,7 @@ docs/reliability.md when asked to (WRITE=1).
 """
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import faults
 import pytest
 from faults import Fault
 from platforms import Platform, assert_equal_to_embedded
-from worlds import Undisturbed
+from worlds import Undisturbed, finished
 
 from deploy.kafka.broker import Broker, free_port
 from sinks.clickhouse_http.server import HttpServer, HttpSettings
@@ -65,6 +66,23 @@ def test_neighbours_that_go_and_workers_that_come_and_go(
 
 def test_a_worker_that_wakes_up_too_late_writes_nothing(undisturbed: Undisturbed, platform: Platform) -> None:
     faults.zombie(platform, 5)
+    assert_equal_to_embedded(platform.views(), undisturbed.outcome.views)
+
+
+def test_a_worker_is_told_to_end_while_the_broker_is_away(
+    undisturbed: Undisturbed, platform: Platform
+) -> None:
+    worker = platform.program("leaving", 3)
+    platform.fill(0, 0, 2)
+    platform.settle([worker])
+    platform.fill(0, 1, 2)
+    platform.broker.stop(kill=True)
+    worker.send_signal(signal.SIGTERM)
+    said = finished(worker, expect=0)
+    platform.broker.run()
+    assert said.err.splitlines()[-1].endswith("its partitions go to others when its session is over")
+    with platform.working(1) as workers:
+        platform.settle(workers)
     assert_equal_to_embedded(platform.views(), undisturbed.outcome.views)
 
 

@@ -3,6 +3,7 @@
     die PLACE NTH      `mailwake worker`; the process kills itself at the NTH time that PLACE is reached
     stop PLACE NTH     the same, with SIGSTOP: it goes on when it gets SIGCONT
     hang PLACE         `mailwake worker`; whatever reaches PLACE goes no further
+    leaving SECONDS    `mailwake worker`, which takes no longer to end when it is told to
     telling FILE       `mailwake worker`; FILE gets a JSON line of each taking over by the fold: for each partition how
                        far its changelog was followed by then, and where that ends
 
@@ -46,6 +47,13 @@ class _Hanging(Fate):
             threading.Event().wait()
 
 
+def leaving(seconds: str) -> None:
+    from mailwake import worker_watch
+
+    worker_watch._LEAVING_S = float(seconds)
+    run(Fate(signal.SIGKILL, "never", 1))
+
+
 def telling(file: str) -> None:
     from streams.faust_fold import Fold
 
@@ -66,6 +74,7 @@ def telling(file: str) -> None:
 
 PROGRAMS: dict[str, Callable[..., None]] = {
     "hang": lambda place: run(_Hanging(signal.SIGKILL, place, 1)),
+    "leaving": leaving,
     "telling": telling,
 } | {
     name: partial(lambda sent, place, nth: run(Fate(sent, place, int(nth))), number)

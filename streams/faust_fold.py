@@ -58,7 +58,11 @@ class FoldApp(faust.App):
         """None: nothing of a fold is on disk."""
 
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
-        await self.fold.suspend()
+        try:
+            await self.fold.suspend()
+        except Exception as error:  # noqa: BLE001 - as below; aiokafka would only log it
+            await self.crash(error)
+            return
         await super()._on_partitions_revoked(revoked)
 
     async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

@@ -27,12 +27,16 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """ClickHouse's HTTP interface, over an engine of the tests' own."""
-    with (
-        Engine(tmp_path_factory.mktemp("server") / "data") as engine,
-        HttpServer(engine, HttpSettings(port=0)) as started,
-    ):
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The engine of every server here: a process can have one."""
+    with Engine(tmp_path_factory.mktemp("server") / "data") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def server(engine: Engine) -> Iterator[HttpServer]:
+    """ClickHouse's HTTP interface."""
+    with HttpServer(engine, HttpSettings(port=0)) as started:
         yield started
 
 

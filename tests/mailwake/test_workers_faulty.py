@@ -34,12 +34,9 @@ def lone_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def lone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+def lone_server(engine: Engine) -> Iterator[HttpServer]:
     """A warehouse that may go away, and comes back at the same address."""
-    with (
-        Engine(tmp_path_factory.mktemp("lone-server") / "data") as engine,
-        HttpServer(engine, HttpSettings(port=free_port())) as server,
-    ):
+    with HttpServer(engine, HttpSettings(port=free_port())) as server:
         yield server
 
 

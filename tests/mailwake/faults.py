@@ -86,6 +86,7 @@ def warehouse_away(platform: Platform, seconds: float) -> None:
     """The warehouse does not answer for a while; everything else goes on."""
     with platform.working(2) as workers:
         with platform.filling(PAUSE_S):
+            _wait_until_at_work(workers)
             time.sleep(3)
             with platform.warehouse_away():
                 time.sleep(seconds)
@@ -130,7 +131,8 @@ def killed_while_sharing(platform: Platform, seconds: float) -> None:
 def all_at_once(platform: Platform, seconds: float) -> None:
     """Workers come and go, the warehouse is away and the broker dies, while the load goes on."""
     with platform.working(1) as workers:
-        with platform.filling(PAUSE_S), platform.working(2):
+        with platform.filling(PAUSE_S), platform.working(2) as others:
+            _wait_until_at_work([*workers, *others])
             time.sleep(3)
             with platform.warehouse_away():
                 time.sleep(seconds)
@@ -147,6 +149,14 @@ OTHERS = (
     Fault("a broker that answers slowly", broker_slow),
     Fault("the warehouse away", warehouse_away),
 )
+
+
+def _wait_until_at_work(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Until each has opened log and warehouse: one that finds them away at its start ends."""
+    for process in processes:
+        assert process.stderr is not None
+        while b"working on" not in (line := process.stderr.readline()):
+            assert line, finished(process)
 
 
 def _wait_until_stopped(process: "subprocess.Popen[bytes]") -> None:

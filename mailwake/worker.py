@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mode import Service
 
@@ -22,7 +22,7 @@ from processors.documents.stage import DocumentStage
 from processors.reputation.stage import CountStage, FoldStage
 from processors.stage import Stage
 from replay.lineage import FIRST
-from sinks.loading import Loader, PositionRefused
+from sinks.loading import Loader, LoadPlan, PositionRefused
 from sinks.sink import SinkRefused
 from streams.blobs import Blobs
 from streams.faust_feed import Pace
@@ -46,8 +46,9 @@ logger = logging.getLogger(__name__)
 PARTS = ("documents", "count", "fold", LOADER)
 """What a worker does; each may be left to other workers."""
 
-LANES = {CountStage.name: 2}
-"""How many threads step a part, on a partition each: counting waits for the log a third of its time. Others have one."""
+LANES = {CountStage.name: 2, LOADER: 2}
+"""How many threads step a part, on a partition each: counting waits for the log a third of its time, loading for the
+warehouse. Others have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,7 @@ class WorkerProcess:
 
     def seats(self) -> Mapping[str, Seats]:
         """The seats of each part."""
-        folds = {} if self.fold is None else {self.fold.name: self.fold.seats}
-        return {**{name: pump.seats for name, pump in self.pumps.items()}, **folds}
+        return _seats(self.pumps, self.fold)
 
     async def run(
         self, stop: asyncio.Event, failed: Callable[[Exception], None] = lambda failure: None
@@ -189,13 +189,14 @@ def opened(
 
     `at` is told of every boundary within a step, and whose it is.
     """
+    if not settings.log.startswith("kafka:"):
+        raise SettingsError(
+            f"workers share a log in Kafka, and MAILWAKE_LOG is {settings.log}: use mailwake up for that one"
+        )
     with ExitStack() as stack:
         log = open_any_log(settings)
+        assert isinstance(log, KafkaLog)
         stack.callback(log.close)
-        if not isinstance(log, KafkaLog):
-            raise SettingsError(
-                f"workers share a log in Kafka, and MAILWAKE_LOG is {settings.log}: use mailwake up for that one"
-            )
         member = Member(settings.worker_name, settings.session_seconds * 1000)
         takes: dict[str, tuple[Sequence[str], Callable[[TopicPartition], Owned]]] = {}
         for stage in _pumped(settings, log):
@@ -213,17 +214,21 @@ def opened(
             for name, (topics, take) in takes.items()
         }
         fold = _fold(settings, log, member, at) if FoldStage.name in parts else None
-        process = WorkerProcess(log, pumps, fold, Workers((), Patience(BUSY)), settings.worker_name)
-        for seats in process.seats().values():
+        several = _seats(pumps, fold)
+        for seats in several.values():
             stack.callback(seats.close)
-        patience = Patience(BUSY, linger_s=settings.linger_ms / 1000, full_step=settings.step_records)
-        process.workers.workers = [
+        stepping = [
             Worker(f"{name}/{lane}" if lane else name, seats.step)
-            for name, seats in process.seats().items()
+            for name, seats in several.items()
             for lane in range(LANES.get(name, 1))
         ]
-        process.workers.patience = patience
-        yield process
+        patience = Patience(BUSY, linger_s=settings.linger_ms / 1000, full_step=settings.step_records)
+        yield WorkerProcess(log, pumps, fold, Workers(stepping, patience), settings.worker_name)
+
+
+def _seats(pumps: Mapping[str, Pump], fold: "Fold | None") -> Mapping[str, Seats]:
+    folds = {} if fold is None else {fold.name: fold.seats}
+    return {**{name: pump.seats for name, pump in pumps.items()}, **folds}
 
 
 def part_of(name: str, source: TopicPartition) -> str:
@@ -261,7 +266,7 @@ def _pumping(
 
 
 def _loading(
-    log: KafkaLog, warehouse: "Warehouse", plan: Any, at: Callable[[str], None], source: TopicPartition
+    log: KafkaLog, warehouse: "Warehouse", plan: LoadPlan, at: Callable[[str], None], source: TopicPartition
 ) -> Owned:
     ownership = log.own(LOADER, source, at=at)
     ownership.take_over()

@@ -26,14 +26,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     return Undisturbed(fresh, world, world.finish())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The engine of every server here: a process can have one."""
+    """The engine of every server of a module: a process can have one."""
     with Engine(tmp_path_factory.mktemp("server") / "data") as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(engine: Engine) -> Iterator[HttpServer]:
     """ClickHouse's HTTP interface."""
     with HttpServer(engine, HttpSettings(port=0)) as started:

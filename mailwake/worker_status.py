@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from mailwake.opening import open_any_log
+from mailwake.opening import existing_any_log
 from mailwake.pipeline import LOADER
 from mailwake.settings import Settings
 from processors.documents.stage import DocumentStage
 from processors.reputation.stage import CountStage, FoldStage
 from replay.lineage import LOADED
 from streams.kafka_log import KafkaLog
+from streams.log import TopicPartition
 from streams.topics import TOPICS
 
 READS = (
@@ -24,7 +25,7 @@ def worker_status(settings: Settings) -> dict[str, Any]:
     Positions are Kafka's of the parts' groups, which change with the outputs. Offsets count control markers: there are
     fewer records than `end` says. Raises LogError.
     """
-    log = open_any_log(settings)
+    log = existing_any_log(settings)
     try:
         assert isinstance(log, KafkaLog)
         return {"log": log.id, "topics": _topics(log), "stages": _stages(log)}
@@ -43,12 +44,17 @@ def _topics(log: KafkaLog) -> list[dict[str, Any]]:
 def _stages(log: KafkaLog) -> list[dict[str, Any]]:
     positions = {name: log.group_positions(name) for name in dict.fromkeys(name for name, _ in READS)}
     return [
-        {
-            "stage": name,
-            **source._asdict(),
-            "position": (position := positions[name].get(source, log.begin(source))),
-            "lag": log.waiting(source, position),
-        }
+        _part(log, name, source, positions[name].get(source))
         for name, topic in READS
         for source in log.partitions(topic)
     ]
+
+
+def _part(log: KafkaLog, name: str, source: TopicPartition, known: int | None) -> dict[str, Any]:
+    position = log.begin(source) if known is None else known
+    return {
+        "stage": name,
+        **source._asdict(),
+        "position": position,
+        "lag": log.waiting(source, position),
+    }

@@ -1,7 +1,7 @@
 """Options of the test runs, and the Kafka broker and the schema registry that some of them share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -39,12 +39,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
     """A real schema registry for the session; see `registry`."""
     with RegistryServer(0, tmp_path_factory.mktemp("registry"), tls_port=0) as server:
-        try:
-            server.run()
-        except ToolMissing as missing:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"these tests need a schema registry: {missing}")
-            pytest.skip(f"NOT TESTED, there is no schema registry here: {missing}")
+        run_or_skip(server.run, "schema registry")
         yield server
 
 
@@ -67,10 +62,15 @@ def registry(shared_registry: RegistryServer) -> Iterator[RegistryServer]:
 
 def started(broker: Broker) -> Broker:
     """Start it. Without Java or Maven the test fails in CI, and is skipped elsewhere."""
+    run_or_skip(broker.run, "Kafka broker")
+    return broker
+
+
+def run_or_skip(run: Callable[[], None], what: str) -> None:
+    """Start something; where what it takes is not installed the test fails in CI, and is skipped elsewhere."""
     try:
-        broker.run()
+        run()
     except ToolMissing as missing:
         if os.environ.get("CI") == "true":
-            pytest.fail(f"these tests need a Kafka broker: {missing}")
-        pytest.skip(f"NOT TESTED, there is no Kafka broker here: {missing}")
-    return broker
+            pytest.fail(f"these tests need a {what}: {missing}")
+        pytest.skip(f"NOT TESTED, there is no {what} here: {missing}")

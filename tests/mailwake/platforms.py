@@ -25,6 +25,7 @@ from mailwake.querying import ask
 from mailwake.settings import Settings
 from mailwake.worker_status import _stages
 from sinks.clickhouse_http.server import HttpServer
+from sinks.warehouse.views import all_views
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator import into_log
 from streams.kafka_log import KafkaLog
@@ -221,6 +222,8 @@ def assert_equal_to_embedded(found: dict[str, list[str]], embedded: dict[str, li
     A dead letter without its place, its times, which go by places, and its stage: counting is the first half of
     reputation.
     """
+    assert set(found) == {view.name for view in all_views() if view.compared}
+    assert found["mail_events"] and found["reputation_minutes"] and found["dmarc_records"]
     for name, rows in found.items():
         placeless = _placeless if name == "dead_letters" else list
         _assert_equal(name, placeless(rows), placeless(embedded[name]))
@@ -228,4 +231,4 @@ def assert_equal_to_embedded(found: dict[str, list[str]], embedded: dict[str, li
 
 def _placeless(letters: Sequence[str]) -> list[tuple[Any, ...]]:
     kept = ("tenant", "origin_topic", "reason", "content")
-    return sorted(tuple(str(json.loads(letter).get(name)) for name in kept) for letter in letters)
+    return sorted(tuple(str(json.loads(letter)[name]) for name in kept) for letter in letters)

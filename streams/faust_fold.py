@@ -24,7 +24,7 @@ from streams.faust_store import ChunkStore, ChunkTable
 from streams.faust_transport import Transport, credentials, quiet
 from streams.kafka_cluster import KafkaPartition
 from streams.kafka_log import KafkaLog
-from streams.kafka_membership import Member
+from streams.kafka_membership import METADATA_AGE_MS, Member
 from streams.kafka_ownership import Ownership, changelog_of
 from streams.log import TopicPartition
 from streams.runner import StageRunner
@@ -162,6 +162,7 @@ class Fold:
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=member.name,
             consumer_max_fetch_size=kafka_topics.LARGEST_BATCH,
+            consumer_metadata_max_age_ms=METADATA_AGE_MS,
             broker_session_timeout=member.session_ms / 1000,
             broker_heartbeat_interval=member.session_ms / 5000,
             broker_rebalance_timeout=member.rebalance_ms / 1000,

@@ -22,6 +22,10 @@ from streams.seats import Seats
 
 _CHECK_EVERY_S = 1.0
 
+METADATA_AGE_MS = 10_000
+"""How old a member's picture of its topics may be. A broker that has just started answers that it has none; a leader
+that shares out nothing then has to see soon that they are there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -54,6 +58,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             "enable_auto_commit": False,
             "auto_offset_reset": "latest",
             "max_partition_fetch_bytes": 1024,
+            "metadata_max_age_ms": METADATA_AGE_MS,
             "partition_assignment_strategy": (StickyPartitionAssignor,),
         }
         self._consumer: Any = None

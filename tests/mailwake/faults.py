@@ -66,7 +66,7 @@ def broker_killed(platform: Platform, seconds: float) -> None:
             platform.broker.stop(kill=True)
             time.sleep(min(seconds, 3))
             platform.broker.run()
-        platform.settle(workers)
+        platform.settle_supervised(workers)
 
 
 def broker_slow(platform: Platform, seconds: float) -> None:
@@ -79,7 +79,7 @@ def broker_slow(platform: Platform, seconds: float) -> None:
                 time.sleep(0.6)
                 platform.broker.resume()
                 time.sleep(0.2)
-        platform.settle(workers)
+        platform.settle_supervised(workers)
 
 
 def warehouse_away(platform: Platform, seconds: float) -> None:
@@ -90,7 +90,7 @@ def warehouse_away(platform: Platform, seconds: float) -> None:
             time.sleep(3)
             with platform.warehouse_away():
                 time.sleep(seconds)
-        platform.settle(workers)
+        platform.settle_supervised(workers)
 
 
 def zombie(platform: Platform, seconds: float) -> None:
@@ -103,7 +103,7 @@ def zombie(platform: Platform, seconds: float) -> None:
             asleep.send_signal(signal.SIGCONT)
             said = finished(asleep)
             assert said.code == 3 and "has taken" in said.err, said
-            platform.settle(workers)
+            platform.settle_supervised(workers)
 
 
 def more_and_fewer(platform: Platform, seconds: float) -> None:
@@ -113,7 +113,7 @@ def more_and_fewer(platform: Platform, seconds: float) -> None:
             time.sleep(3)
             with platform.working(2):
                 time.sleep(5)
-        platform.settle(workers)
+        platform.settle_supervised(workers)
 
 
 def killed_while_sharing(platform: Platform, seconds: float) -> None:
@@ -125,7 +125,7 @@ def killed_while_sharing(platform: Platform, seconds: float) -> None:
             time.sleep(4)
             dying.kill()
             finished(dying)
-            platform.settle(workers)
+            platform.settle_supervised(workers)
 
 
 def all_at_once(platform: Platform, seconds: float) -> None:
@@ -138,7 +138,7 @@ def all_at_once(platform: Platform, seconds: float) -> None:
                 time.sleep(seconds)
                 platform.broker.stop(kill=True)
                 platform.broker.run()
-        platform.settle(workers)
+        platform.settle_supervised(workers)
 
 
 OTHERS = (

@@ -20,10 +20,12 @@ from typing import Any
 from worlds import SCENARIO, STEP_RECORDS, Said, _assert_equal, _Spoiled, finished
 
 from deploy.kafka.broker import Broker
+from mailwake.cli.failures import NO_ROOM, REFUSED
 from mailwake.opening import open_any_log
 from mailwake.querying import ask
 from mailwake.settings import Settings
 from mailwake.worker_status import _stages
+from mailwake.worker_watch import WEDGED
 from sinks.clickhouse_http.server import HttpServer
 from sinks.warehouse.views import all_views
 from sinks.warehouse.warehouse import Warehouse
@@ -36,6 +38,10 @@ PARTITIONS = 4
 LONGEST_S = 150
 PORTION = 100
 """The most records that are appended together."""
+GAVE_UP = {REFUSED: "fenced", NO_ROOM: "a neighbour stayed away", WEDGED: "stuck"}
+"""Codes with which a worker ends that is to be started again."""
+RESTARTS = 6
+"""How often a supervisor does so before it is too much."""
 
 
 @dataclass
@@ -48,6 +54,8 @@ class Platform:
     name: str
     more: Mapping[str, str] = field(default_factory=dict)
     """Settings of its own."""
+    restarts: list[str] = field(default_factory=list)
+    """Why workers were started again by `supervised`."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -142,7 +150,7 @@ class Platform:
             for process in left:
                 finished(process, expect=0)
         finally:
-            for process in processes:
+            for process in {*processes, *left}:
                 process.kill()
                 process.wait()
 
@@ -154,6 +162,24 @@ class Platform:
             yield
         finally:
             self.server.start()
+
+    def settle_supervised(self, workers: list["subprocess.Popen[bytes]"], **settings: str) -> None:
+        """`settle`, and start those again that end by themselves, as every supervisor of workers does."""
+
+        def ended() -> bool:
+            return any(worker.poll() is not None for worker in workers)
+
+        while True:
+            self.settle([], but=ended)
+            if not ended():
+                return
+            for at, worker in enumerate(workers):
+                if worker.poll() is not None:
+                    said = finished(worker)
+                    assert said.code in GAVE_UP, said
+                    self.restarts.append(GAVE_UP[said.code])
+                    assert len(self.restarts) <= RESTARTS, said
+                    workers[at] = self.start("worker", **settings)
 
     def settle(
         self, processes: Sequence["subprocess.Popen[bytes]"], but: Callable[[], bool] = lambda: False

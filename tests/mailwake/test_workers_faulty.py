@@ -107,4 +107,5 @@ def test_every_fault(
     except BaseException as error:
         outcomes(fault, f"FAILED: {str(error).splitlines()[0]}")
         raise
-    outcomes(fault, "nothing lost, nothing twice, all views equal")
+    restarts = f"; started again: {', '.join(platform.restarts)}" if platform.restarts else ""
+    outcomes(fault, f"nothing lost, nothing twice, all views equal{restarts}")

@@ -22,6 +22,7 @@ from schemas.packed import INDEX as INDEX
 from schemas.packed import Unpacked as Unpacked
 from schemas.packed import pack_rows as pack_rows
 from schemas.packed import unpack_rows as unpack_rows
+from schemas.packed import whole_rows as whole_rows
 from schemas.record import EARLIEST_MS, LATEST_MS, UUID_PATTERN, Event
 from schemas.wire import canonical, write_long
 

@@ -55,6 +55,8 @@ def as_read(
     """
     fields = [field for field in reader["fields"] if wanted is None or field["name"] in wanted]
     by_name = {field["name"]: field["type"] for field in written["fields"]}
+    if all(_not_null(by_name.get(field["name"])) == _not_null(field["type"]) for field in fields):
+        return pl.DataFrame([frame.get_column(field["name"]) for field in fields])
     frame = frame.with_columns(_field(field, by_name, pl.col(field["name"])) for field in fields)
     return frame.select(field["name"] for field in fields)
 

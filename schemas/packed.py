@@ -45,7 +45,7 @@ def pack_rows(event: Event, rows: pl.DataFrame) -> bytes:
     Columns that a row has and the frame lacks are null in every row; others are left out. Raises InvalidEvent when
     the header can't be encoded, polars' InvalidOperationError when a column is of another type.
     """
-    blocks = _blocks_of(_whole(rows, _row_schema(latest(type(event)))))
+    blocks = _blocks_of(whole_rows(type(event), rows))
     header = encode(event.model_copy(update={"checksum": _checksum(blocks), "rows": ()}))
     sized = (write_long(-count) + write_long(len(data)) + data for count, data in blocks)
     return b"".join((header[:-1], *sized, b"\x00"))
@@ -171,10 +171,14 @@ def _known_last(schema_id: int) -> tuple[bytes, pl.DataFrame, bytes]:
     return file_head(schema), row, data
 
 
-def _whole(rows: pl.DataFrame, row_schema: dict[str, Any]) -> pl.DataFrame:
+def whole_rows(record: type[Event], rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with every column that a row of the record has, in its order and type."""
+    columns = polars_schema(_row_schema(latest(record)))
+    if rows.schema == columns:
+        return rows
     return rows.select(
         (pl.col(name) if name in rows.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in polars_schema(row_schema).items()
+        for name, dtype in columns.items()
     )
 
 

@@ -17,10 +17,14 @@ class Pace:
 
     linger_s: float = 1.0
     """How long the first record waits for others."""
+    more_by_age: float = 0.1
+    """How much longer, as a part of its age: what is late anyway is folded in larger steps, each of which costs less."""
+    longest: float = 10.0
+    """But never more than so many times `linger_s`, and not when nothing has come for that time."""
     step_bytes: int = 8 * 2**20
     """So many bytes wait for no others."""
-    most_bytes: int = 32 * 2**20
-    """So many make Faust wait, over all partitions."""
+    most_bytes: int = 64 * 2**20
+    """So many, over all partitions, make Faust wait and wait for nothing."""
 
 
 @dataclass(slots=True)
@@ -36,14 +40,22 @@ class _Lane:
     values: deque[bytes] = field(default_factory=deque)
     timestamps: deque[int] = field(default_factory=deque)
     bytes: int = 0
-    since: float = 0.0
+    first_at: float = 0.0
+    last_at: float = 0.0
+    """When what waits came, by the monotonic clock."""
 
 
 class Feed:
     """`Reading` of a topic that Faust reads. Put to by Faust's event loop, read by the runner's thread."""
 
-    def __init__(self, log: KafkaLog, pace: Pace, now: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._pace, self._now = log, pace, now
+    def __init__(
+        self,
+        log: KafkaLog,
+        pace: Pace,
+        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._log, self._pace, self._now, self._clock = log, pace, now, clock
         self._lanes: dict[int, _Lane] = {}
         self._changing = threading.Lock()
         self._ends: dict[TopicPartition, tuple[int, int]] = {}
@@ -69,7 +81,7 @@ class Feed:
     def full(self) -> bool:
         """Whether Faust is to wait."""
         with self._changing:
-            return sum(lane.bytes for lane in self._lanes.values()) >= self._pace.most_bytes
+            return self._full()
 
     def put(self, partition: int, offset: int, key: bytes | None, value: bytes, timestamp: int) -> None:
         """Take a record, unless it was taken before or there is something missing before it.
@@ -81,8 +93,9 @@ class Feed:
             lane = self._lanes.get(partition)
             if lane is None or offset < lane.next or (lane.first is not None and offset > lane.first):
                 return
+            lane.last_at = self._now()
             if not lane.offsets:
-                lane.since = self._now()
+                lane.first_at = lane.last_at
             lane.offsets.append(offset)
             lane.keys.append(key)
             lane.values.append(value)
@@ -123,6 +136,14 @@ class Feed:
             self._ends[source] = (end, visible)
         return visible
 
+    def _full(self) -> bool:
+        return sum(lane.bytes for lane in self._lanes.values()) >= self._pace.most_bytes
+
     def _due(self, lane: _Lane) -> bool:
-        waited = bool(lane.offsets) and self._now() - lane.since >= self._pace.linger_s
-        return waited or lane.bytes >= self._pace.step_bytes
+        pace, now = self._pace, self._now()
+        if not lane.offsets:
+            return False
+        if lane.bytes >= pace.step_bytes or now - lane.last_at >= pace.linger_s or self._full():
+            return True
+        late_s = pace.more_by_age * (self._clock() - lane.timestamps[0] / 1000)
+        return now - lane.first_at >= min(max(pace.linger_s, late_s), pace.longest * pace.linger_s)

@@ -7,12 +7,15 @@ prints the address and runs until Ctrl-C. Tests use `Broker.start`.
 
 import argparse
 import contextlib
+import errno
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -149,7 +152,7 @@ class Broker:
         self.stop()
 
     def _configured(self) -> dict[str, str]:
-        internal, controller = free_port(), free_port()
+        internal, controller = [port for port in free_ports(3) if port != self.port][:2]
         protocol = self.secured.protocol if self.secured else "PLAINTEXT"
         clients, internally = f"CLIENT://{self.address}", f"INTERNAL://127.0.0.1:{internal}"
         return {
@@ -204,9 +207,27 @@ def _why(said: str) -> str:
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(number: int) -> list[int]:
+    """Different ports of 127.0.0.1 that nobody listens on now.
+
+    Below those that Linux gives to outgoing connections: one of these could take the port of a server that restarts.
+    """
+    with ExitStack() as stack:
+        found: list[int] = []
+        while len(found) < number:
+            listening = stack.enter_context(socket.socket())
+            port = random.randrange(15_000, 32_000)
+            try:
+                listening.bind(("127.0.0.1", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                found.append(port)
+        return found
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ period, each sorted by key and as narrow as its numbers allow; a count that is 0
 column. What is added waits until the next flush, when it is merged with the periods it touches.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -79,15 +79,11 @@ class Buckets:
         self._waiting = []
         added = added.select("key", pl.lit(1, pl.Int64).alias("revision"), pl.exclude("key"))
         closed, still_open = added.filter(~self.open()), added.filter(self.open())
-        touched = self._periods_of(closed)
-        held = [self._periods[period].filter(~self.open()) for period in touched if period in self._periods]
-        changed = [_merged(held, closed)[1]]
-        for period, rows in self._by_period(still_open):
-            held = [self._periods[period]] if period in self._periods else []
-            whole, new = _merged(held, rows)
-            self._periods[period] = narrowed(whole, keep="key")
-            changed.append(new)
-        return pl.concat([_NONE, *changed], how="diagonal")
+        gone = [rows.filter(~self.open()) for rows in self._held(self._periods_of(closed))]
+        whole, changed = _merged(self._held(self._periods_of(still_open)), still_open)
+        for period, rows in self._by_period(whole):
+            self._periods[period] = narrowed(rows, keep="key")
+        return pl.concat([_NONE, _merged(gone, closed)[1], changed], how="diagonal")
 
     def evict(self) -> bool:
         """Drop closed buckets; True when a period has gone."""
@@ -143,6 +139,9 @@ class Buckets:
     def _periods_of(self, rows: pl.DataFrame) -> list[int]:
         return rows.select(self._period()).to_series().unique().sort().to_list()
 
+    def _held(self, periods: Iterable[int]) -> list[pl.DataFrame]:
+        return [self._periods[period] for period in periods if period in self._periods]
+
     def _by_period(self, rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
         if not rows.height:
             return []
@@ -160,8 +159,11 @@ class Buckets:
 
     def _rows_of(self, shard: _Shard) -> pl.DataFrame | None:
         rows = self._periods.get(shard.period)
-        if rows is None:
+        if rows is None or not rows.height:
             return None
+        keys, width = rows.get_column("key"), self.grain.identities * _BUCKETS
+        if keys[0] // width == keys[-1] // width == shard.number:
+            return rows
         rows = rows.filter(identity_of(pl.col("key")) // self.grain.identities == shard.number)
         return rows if rows.height else None
 
@@ -170,16 +172,31 @@ class Buckets:
 
 
 def _merged(held: list[pl.DataFrame], added: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The sum of both, and those rows of it that have something of `added`."""
+    """The sum of both, and those rows of it that have something of `added`; sorted by key."""
     if not held:
         return added, added
-    before = [rows.with_columns(changed=pl.lit(0, pl.Int64)) for rows in held]
-    whole = sum_runs(_sorted([*before, added.with_columns(changed=pl.lit(1, pl.Int64))]), ["key"])
+    both = [
+        rows.with_columns(changed=pl.lit(mark, pl.Int8)) for mark, rows in ((0, _sorted(held)), (1, added))
+    ]
+    whole = sum_runs(_sorted(both), ["key"])
     return whole.drop("changed"), whole.filter(pl.col("changed") > 0).drop("changed")
 
 
-def _sorted(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+def _sorted(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The rows of all frames by key: counts Int64, those that a frame lacks 0, in the order of COUNTS."""
-    whole = pl.concat([rows.cast(pl.Int64) for rows in frames], how="diagonal")
-    order = [name for name in ("revision", "changed", *COUNTS) if name in whole.columns]
-    return whole.select("key", pl.col(order).fill_null(0)).sort("key")
+    there = {name for rows in frames for name in rows.columns}
+    columns = ["key", *(name for name in ("revision", "changed", *COUNTS) if name in there)]
+    return pl.concat([_with(rows, columns) for rows in frames]).sort("key")
+
+
+def _with(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """These columns as Int64; a column that is not there is 0."""
+    none = pl.Series([0], dtype=pl.Int64)
+    return pl.DataFrame(
+        [
+            rows.get_column(name).cast(pl.Int64)
+            if name in rows.columns
+            else none.new_from_index(0, rows.height).alias(name)
+            for name in columns
+        ]
+    )

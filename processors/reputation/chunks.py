@@ -1,7 +1,7 @@
 """Frames as state chunks: Arrow IPC streams, the same frame always the same bytes."""
 
 import io
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -28,11 +28,14 @@ def narrowed(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
 
     The column `keep` stays as it is.
     """
-    numbers = [name for name in frame.columns if name != keep]
-    highest = frame.select(pl.col(numbers).max()).row(0)
-    small = [
-        pl.col(name).cast(next((dtype for limit, dtype in _NARROW if high <= limit), pl.Int64))
-        for name, high in zip(numbers, highest, strict=True)
-        if high
-    ]
-    return frame.select(keep, *small)
+    return pl.DataFrame(
+        [
+            column if column.name == keep else column.cast(_narrowest(high))
+            for column in frame.get_columns()
+            if (high := column.max()) or column.name == keep
+        ]
+    )
+
+
+def _narrowest(high: Any) -> type[pl.DataType]:
+    return next((dtype for limit, dtype in _NARROW if high <= limit), pl.Int64)

@@ -102,10 +102,12 @@ def zero() -> pl.DataFrame:
 
 
 def add(deltas: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The sum of deltas, one row for each key, in order of the keys."""
-    whole = pl.concat([zero(), *deltas], how="diagonal")
+    """The sum of deltas, each of which has one row for a key, in order of the keys."""
+    several = list(deltas)
+    whole = pl.concat([zero(), *several], how="diagonal").sort(KEYS)
     counts = [name for name in COUNTS if name in whole.columns]
-    return whole.group_by(KEYS).agg(pl.col(counts).sum()).sort(KEYS)
+    whole = whole.select(*KEYS, *counts)
+    return whole if len(several) == 1 else whole.group_by(KEYS, maintain_order=True).agg(pl.col(counts).sum())
 
 
 def _by_identity(routes: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:

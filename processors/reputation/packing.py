@@ -6,7 +6,7 @@ import polars as pl
 
 from processors.stage import Emission
 from schemas.catalog import TOPIC_OF
-from schemas.columns import pack_rows
+from schemas.columns import pack_rows, whole_rows
 from schemas.record import EARLIEST_MS
 from schemas.reputation import ReputationBuckets, ReputationDeltas
 
@@ -26,7 +26,7 @@ def packed(
 ) -> list[Emission]:
     """The rows as records of the type's topic under `key`; `origin` says what input they were made from."""
     emissions: list[Emission] = []
-    for part in rows.rechunk().iter_slices(_ROWS):
+    for part in whole_rows(record, rows).rechunk().iter_slices(_ROWS):
         for value in _values(record, part, f"{origin}/{key}", len(emissions), recorded_at, watermark):
             emissions.append(Emission(TOPIC_OF[record], key.encode(), value, recorded_at))
     return emissions

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from running import running, running_program, until, until_it_says
 from test_full_disk import Disk, disk  # noqa: F401 - a fixture
 from worlds import Undisturbed, World, assert_same, finished
 
+from deploy.kafka.broker import free_port
 from mailwake.monitor import Monitor, Part, Subject
 from mailwake.monitor_server import MonitorCannotListen, MonitorServer
 from streams.log import LogFull
@@ -172,16 +172,11 @@ def get(url: str) -> tuple[int, bytes]:
         return error.code, error.read()
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return str(found.getsockname()[1])
-
-
 @dataclass(frozen=True)
 class Monitored:
     """Settings of a process whose monitor is asked."""
 
-    port: str = field(default_factory=free_port)
+    port: str = field(default_factory=lambda: str(free_port()))
 
     def settings(self, stall_s: int = 120) -> dict[str, str]:
         return {"MAILWAKE_METRICS_PORT": self.port, "MAILWAKE_STALL_SECONDS": str(stall_s)}

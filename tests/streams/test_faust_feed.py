@@ -47,7 +47,8 @@ class Clock:
 
 
 def feed_of(topic: Topic, pace: Pace = Pace(linger_s=0), clock: Clock | None = None) -> Feed:  # noqa: B008
-    return Feed(topic, pace, clock or Clock())  # type: ignore[arg-type]
+    clock = clock or Clock()
+    return Feed(topic, pace, clock, lambda: clock.now - 100)  # type: ignore[arg-type]
 
 
 def put(feed: Feed, *offsets: int, partition: int = 3, size: int = 10) -> None:
@@ -139,6 +140,32 @@ def test_little_lingers_and_much_does_not() -> None:
     assert taken(feed) == []
     put(feed, 3, size=90)
     assert taken(feed) == [2, 3]
+
+
+def test_what_is_late_anyway_lingers_longer_as_long_as_more_comes() -> None:
+    clock = Clock(101.0)
+    feed = feed_of(Topic(list(range(99)), ends=99), Pace(linger_s=2.0, most_bytes=500), clock)
+    for source in (SOURCE, OTHER):
+        feed.open(source, 0)
+    clock.now = 181.0
+    for offset in range(8):
+        put(feed, offset)
+        clock.now += 1
+        assert taken(feed) == []
+    put(feed, 8)
+    clock.now = 190.0
+    assert taken(feed) == list(range(9)), "nine seconds, as it was ninety behind"
+    put(feed, 9)
+    clock.now = 192.0
+    assert taken(feed, 9) == [9], "nothing came for two seconds"
+    clock.now = 999.0
+    for offset in range(10, 30):
+        put(feed, offset)
+        clock.now += 1
+        assert (taken(feed, offset) != []) == (offset == 29), "never more than ten times the usual"
+    put(feed, 0, size=500, partition=OTHER.partition)
+    put(feed, 30)
+    assert taken(feed, 30) == [30], "Faust waits: nothing more would come"
 
 
 def test_a_position_that_is_no_longer_kept_is_refused() -> None:

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 PARTS = ("documents", "count", "fold", LOADER)
 """What a worker does; each may be left to other workers."""
 
-LANES = {CountStage.name: 2, LOADER: 2}
+LANES = {CountStage.name: 2, FoldStage.name: 2, LOADER: 2}
 """How many threads step a part, on a partition each: counting waits for the log a third of its time, loading for the
 warehouse. Others have one."""
 

@@ -76,16 +76,17 @@ def columns_needed(kinds: Iterable[str] = IDENTITY_KINDS) -> frozenset[str]:
 def combine(
     frames: Mapping[type[Event], pl.DataFrame], kinds: Sequence[str] = IDENTITY_KINDS
 ) -> pl.DataFrame:
-    """The deltas of a batch: columns KEYS, and those of COUNTS (Int64) that are not 0 throughout; no order.
+    """The deltas of a batch: columns KEYS, and those of COUNTS (Int64) that are not 0 throughout; the same batch gives
+    them in the same order.
 
     `frames` are as `decode_frames` makes them, by record type; types that are not mail events are passed over.
     Raises ValueError for an unknown kind.
     """
     fields = sorted({"tenant", "provider"}.union(*(_identity(kind) for kind in kinds)))
     counted = [
-        frame.group_by(*fields, (EFFECTIVE_TIME // MINUTE_MS * MINUTE_MS).alias("minute")).agg(
-            count.cast(pl.Int64).alias(name) for name, count in _COUNTED[record].items()
-        )
+        frame.group_by(
+            *fields, (EFFECTIVE_TIME // MINUTE_MS * MINUTE_MS).alias("minute"), maintain_order=True
+        ).agg(count.cast(pl.Int64).alias(name) for name, count in _COUNTED[record].items())
         for record, frame in frames.items()
         if record in _COUNTED
     ]
@@ -102,12 +103,13 @@ def zero() -> pl.DataFrame:
 
 
 def add(deltas: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The sum of deltas, each of which has one row for a key, in order of the keys."""
+    """The sum of deltas, each of which has one row for a key, in the order in which keys come first."""
     several = list(deltas)
-    whole = pl.concat([zero(), *several], how="diagonal").sort(KEYS)
+    whole = pl.concat([zero(), *several], how="diagonal")
     counts = [name for name in COUNTS if name in whole.columns]
-    whole = whole.select(*KEYS, *counts)
-    return whole if len(several) == 1 else whole.group_by(KEYS, maintain_order=True).agg(pl.col(counts).sum())
+    if len(several) == 1:
+        return whole.select(*KEYS, *counts)
+    return whole.group_by(KEYS, maintain_order=True).agg(pl.col(counts).sum())
 
 
 def _by_identity(routes: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
@@ -116,7 +118,11 @@ def _by_identity(routes: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
         return zero()
     return pl.concat(
         routes.group_by(
-            "tenant", pl.concat_str(IDENTITIES[kind], separator="/").alias("identity"), "provider", "minute"
+            "tenant",
+            pl.concat_str(IDENTITIES[kind], separator="/").alias("identity"),
+            "provider",
+            "minute",
+            maintain_order=True,
         )
         .agg(pl.col(counts).sum())
         .filter(pl.col("identity").is_not_null())

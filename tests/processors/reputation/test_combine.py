@@ -50,8 +50,14 @@ def test_any_split_in_any_order_gives_the_same_sum(events: list[MailEvent], seed
     parts = [deltas_of(shuffled[a:b]) for a, b in zip([0, *cuts], [*cuts, len(events)], strict=True)]
     left = add([add([add([parts[0], parts[1]]), parts[2]]), parts[3]])
     right = add([parts[3], add([parts[2], add([parts[1], parts[0]])])])
-    assert left.equals(right)
+    assert left.sort(KEYS).equals(right.sort(KEYS))
     assert table(left) == table(whole)
+
+
+@_ANY
+@given(events=st.lists(mail_events(), max_size=60))
+def test_the_same_batch_gives_the_same_order(events: list[MailEvent]) -> None:
+    assert deltas_of(events).equals(deltas_of(events))
 
 
 @_ANY

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     standby_replicas: Annotated[int, Field(ge=0, le=5)] = 0
     """How many other workers follow the fold's state of each partition, to take over without reading it first."""
     fold_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
-    """How long the fold lets deltas come together before it writes."""
+    """How long the fold lets deltas come together before it writes; what is late anyway waits up to ten times as long."""
     kafka_security_protocol: Protocol = "PLAINTEXT"
     """Whether Kafka's brokers speak TLS (SSL), and ask who we are (SASL)."""
     kafka_sasl_mechanism: Mechanism = "PLAIN"

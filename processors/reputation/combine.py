@@ -76,9 +76,9 @@ def columns_needed(kinds: Iterable[str] = IDENTITY_KINDS) -> frozenset[str]:
 def combine(
     frames: Mapping[type[Event], pl.DataFrame], kinds: Sequence[str] = IDENTITY_KINDS
 ) -> pl.DataFrame:
-    """The deltas of a batch: columns KEYS, and those of COUNTS (Int64) that are not 0 throughout; the same batch gives
-    them in the same order.
+    """The deltas of a batch: columns KEYS, and those of COUNTS (Int64) that are not 0 throughout.
 
+    The same batch gives them in the same order.
     `frames` are as `decode_frames` makes them, by record type; types that are not mail events are passed over.
     Raises ValueError for an unknown kind.
     """

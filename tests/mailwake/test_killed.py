@@ -68,12 +68,12 @@ def kill_at_random(fresh: Callable[..., World], undisturbed: Undisturbed, rounds
     """Kill `mailwake run` and `mailwake up` in turn; whenever a world is done, compare it and begin another."""
     chance = random.Random(seed)
     world, killed, in_the_midst = fresh(), 0, 0
-    everything = world.lag()
-    while killed < rounds:
+    everything, longest_s = world.lag(), LONGEST_LIFE_S
+    while killed < rounds or not in_the_midst:
         command = chance.choice((("run", "--until-idle"), ("up",)))
         process = world.start(*command)
         try:
-            process.wait(chance.uniform(0.0, LONGEST_LIFE_S))
+            process.wait(chance.uniform(0.0, longest_s))
         except subprocess.TimeoutExpired:
             killed += 1
         process.kill()
@@ -81,11 +81,12 @@ def kill_at_random(fresh: Callable[..., World], undisturbed: Undisturbed, rounds
         assert said.code in (0, -signal.SIGKILL), f"{command}: {said.err}"
         left = world.lag()
         in_the_midst += 0 < left != everything
+        if left == everything:
+            longest_s *= 1.05  # where the machine is busy, nothing is begun within the usual time
         if left == 0:
             assert_same(world.finish(), undisturbed.outcome)
             world = fresh()
     assert_same(world.finish(), undisturbed.outcome)
-    assert in_the_midst
 
 
 def test_killed_at_random_moments(fresh: Callable[..., World], undisturbed: Undisturbed) -> None:

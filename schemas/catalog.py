@@ -14,16 +14,21 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from schemas.classification import BounceClassified
 from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.documents import DeadLetter, DocumentProcessed, DocumentReceived
 from schemas.mail import MAIL_EVENTS
 from schemas.record import Event
 from schemas.reputation import ReputationBuckets, ReputationDeltas, ReputationScored
+from schemas.suppression import RecipientSuppressed, SuppressionEvidence, SuppressionLifted
 
 TOPICS: dict[str, tuple[type[Event], ...]] = {
     "documents": (DocumentReceived,),
     "documents.outcomes": (DocumentProcessed,),
     "mail.events": MAIL_EVENTS,
+    "mail.classified": (BounceClassified,),
+    "suppressions.evidence": (SuppressionEvidence,),
+    "suppressions": (RecipientSuppressed, SuppressionLifted),
     "dmarc.records": (DmarcReportParsed, DmarcRecordReported),
     "reputation.deltas": (ReputationDeltas,),
     "reputation.buckets": (ReputationBuckets,),

@@ -9,7 +9,18 @@ from schemas.record import Count, Event, Long, Word
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(max_length=4096)]
 
-DocumentKind = Literal["dmarc-aggregate", "unknown"]
+DocumentKind = Literal[
+    "dmarc-aggregate",
+    "dsn",
+    "bounce",
+    "feedback-report",
+    "auto-reply",
+    "mail",
+    "webhook",
+    "mta-log",
+    "unknown",
+]
+"""A DSN is RFC 3464's; a bounce any other mail that tells of a failure; a mail one that tells nothing of the kind."""
 Outcome = Literal["parsed", "partial", "rejected", "duplicate", "conflict", "forgotten"]
 
 

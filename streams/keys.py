@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 from schemas.catalog import TOPIC_OF
+from schemas.classification import BounceClassified
 from schemas.dmarc import ReportEvent
 from schemas.documents import DeadLetter, DocumentProcessed, DocumentReceived
 from schemas.mail import MailEvent
 from schemas.record import Event
 from schemas.reputation import ReputationScored
+from schemas.suppression import RecipientSuppressed, SuppressionEvidence, SuppressionLifted
 
 
 def key_of(event: Event) -> bytes:
@@ -21,6 +23,22 @@ def key_of(event: Event) -> bytes:
 def _mail(event: Event) -> str:
     assert isinstance(event, MailEvent)
     return f"{event.tenant}/{event.from_domain or event.message_id or event.provider_message_id or event.event_id}"
+
+
+def _classified(event: Event) -> str:
+    assert isinstance(event, BounceClassified)
+    of_message = event.from_domain or event.message_id or event.provider_message_id
+    return f"{event.tenant}/{of_message or event.classified_event_id}"
+
+
+def _recipient(event: Event) -> str:
+    assert isinstance(event, SuppressionEvidence)
+    return f"{event.tenant}/{event.recipient_hash}"
+
+
+def _suppressed(event: Event) -> str:
+    assert isinstance(event, RecipientSuppressed | SuppressionLifted)
+    return f"{event.tenant}/{event.recipient_hash}/{event.stream}"
 
 
 def _document(event: Event) -> str:
@@ -45,6 +63,9 @@ def _score(event: Event) -> str:
 
 _KEYS: dict[str, Callable[[Event], str]] = {
     "mail.events": _mail,
+    "mail.classified": _classified,
+    "suppressions.evidence": _recipient,
+    "suppressions": _suppressed,
     "documents": _document,
     "documents.outcomes": _document,
     "dmarc.records": _report,

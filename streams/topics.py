@@ -17,6 +17,9 @@ def declared(partitions: int, kept_days: int | None = None) -> tuple[Topic, ...]
         Topic("documents"),
         Topic("documents.outcomes"),
         Topic("mail.events", partitions, kept, spreads=True),
+        Topic("mail.classified", partitions, kept, spreads=True),
+        Topic("suppressions.evidence", partitions, spreads=True),
+        Topic("suppressions", partitions, Retention(compacted=True), spreads=True),
         Topic("dmarc.records"),
         Topic(
             "reputation.deltas", partitions, Retention(max_age_ms=7 * DAY_MS, since_append=True), spreads=True

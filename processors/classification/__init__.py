@@ -1,0 +1,1 @@
+"""What a receiver's reply means: rules as data, and the mailbox provider behind an MX."""

@@ -1,0 +1,102 @@
+"""Who is not to be mailed any more: topics `suppressions.evidence` and `suppressions`, keyed by recipient.
+
+Evidence is what speaks for or against a suppression, whoever brings it; what follows from it is decided in one place,
+in the order in which it came.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.mail import Hash, MailDomain, Provider
+from schemas.record import Event, EventId, Word
+
+EvidenceKind = Literal["bounce", "complaint", "unsubscribe", "resubscribe", "manual", "import", "lift"]
+"""What speaks: a fatal bounce, what the recipient said, what somebody entered, or the wish to lift."""
+
+Reason = Literal["bounce", "complaint", "unsubscribe", "manual", "import"]
+"""Why somebody is suppressed."""
+
+SuppressedStream = Literal["all", "transactional", "marketing", "cold", "other"]
+"""Which mail a suppression holds for; `all` is every stream."""
+
+Note = Annotated[str, StringConstraints(max_length=1024)]
+
+
+class SuppressionEvidence(Event):
+    """What speaks for or against mailing a recipient. Topic `suppressions.evidence`."""
+
+    kind: EvidenceKind
+    """bounce, complaint, unsubscribe, resubscribe, manual, import or lift."""
+    recipient_hash: Hash
+    """Keyed hash of the recipient's address."""
+    recipient_domain: MailDomain | None = None
+    """The domain of the recipient's address."""
+    stream: SuppressedStream = "all"
+    """Which mail it is about."""
+    fact_event_id: EventId | None = None
+    """The event it was taken from; null where somebody entered it."""
+    bounce_class: Word | None = None
+    """Of a bounce: its class."""
+    leaf: Word | None = None
+    """Of a bounce: which of its class."""
+    ruleset: Word | None = None
+    """Of a bounce: which rules said so."""
+    after: Annotated[int, Field(ge=1, le=100)] = 1
+    """How many such facts suppress."""
+    provider: Provider = "other"
+    """The mailbox provider."""
+    from_domain: MailDomain | None = None
+    """The domain it was mailed from."""
+    by: Word | None = None
+    """Who entered it: a person or a program, never an address in clear."""
+    note: Note | None = None
+    """Their reason, in their words."""
+    reasons: tuple[Word, ...] = ()
+    """Of a lift: which reasons it lifts; all of them unless given."""
+
+
+class RecipientSuppressed(Event):
+    """A recipient is not to be mailed any more. Topic `suppressions`."""
+
+    recipient_hash: Hash
+    """Keyed hash of the recipient's address."""
+    recipient_domain: MailDomain | None = None
+    """The domain of the recipient's address."""
+    stream: SuppressedStream = "all"
+    """Which mail it holds for."""
+    reason: Reason
+    """The strongest of the reasons there are: complaint, unsubscribe, bounce, manual, import."""
+    reasons: tuple[Word, ...] = ()
+    """All of them."""
+    evidence: tuple[str, ...] = ()
+    """The ids of the events that led to it, the latest 16."""
+    bounce_class: Word | None = None
+    """Of a bounce: its class."""
+    leaf: Word | None = None
+    """Of a bounce: which of its class."""
+    since: Annotated[int, Field(ge=0)] = 0
+    """Since when it holds, ms: when the first fact that led to it happened."""
+    by: Word | None = None
+    """Who entered it, where somebody did."""
+    note: Note | None = None
+    """Their reason, in their words."""
+
+
+class SuppressionLifted(Event):
+    """A recipient may be mailed again. Topic `suppressions`."""
+
+    recipient_hash: Hash
+    """Keyed hash of the recipient's address."""
+    recipient_domain: MailDomain | None = None
+    """The domain of the recipient's address."""
+    stream: SuppressedStream = "all"
+    """Which mail it holds for."""
+    reason: Literal["resubscribed", "lifted"]
+    """Whether the recipient said so, or somebody else did."""
+    by: Word | None = None
+    """Who lifted it."""
+    note: Note | None = None
+    """Why, in their words."""
+    evidence: tuple[str, ...] = ()
+    """The ids of the events that led to it."""

@@ -25,6 +25,7 @@ from schemas.record import (
 
 LONG = 2**63
 BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace()]
+RULESET = r"^[\w.-]{1,64}$"
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -115,8 +116,8 @@ def _bounds(limits: tuple[Any, ...]) -> tuple[Any, Any]:
 def _texts(limits: tuple[Any, ...]) -> st.SearchStrategy[str]:
     said = next((limit for limit in limits if isinstance(limit, StringConstraints)), StringConstraints())
     if said.pattern:
-        assert said.pattern == SHA256, said
-        return st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+        assert said.pattern in (SHA256, RULESET), said
+        return st.from_regex(said.pattern, fullmatch=True, alphabet=st.characters(codec="ascii"))
     shortest, longest = said.min_length or 0, said.max_length or 10_000
     texts = st.text(st.characters(codec="utf-8"), min_size=shortest, max_size=min(longest, 60))
     long = st.sampled_from("aé✉𐍈").map(lambda letter: letter * longest)

@@ -67,6 +67,9 @@ def test_every_record_that_the_topics_are_said_to_hold_is_there() -> None:
         "reputation.buckets": {"ReputationBuckets"},
         "reputation.scores": {"ReputationScored"},
         "dead.letters": {"DeadLetter"},
+        "mail.classified": {"BounceClassified"},
+        "suppressions.evidence": {"SuppressionEvidence"},
+        "suppressions": {"RecipientSuppressed", "SuppressionLifted"},
     }  # fmt: skip
 
 

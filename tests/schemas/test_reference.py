@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.catalog import RECORDS, TOPICS, latest
+from schemas.classification import BounceClassified
 from schemas.codec import decode, encode
 from schemas.dmarc import DmarcReportParsed
 from schemas.documents import DeadLetter, DocumentProcessed, DocumentReceived
@@ -16,6 +17,7 @@ from schemas.recipient import InvalidAddress, recipient_hash
 from schemas.record import Event
 from schemas.reference import EXAMPLE, ID_VECTORS, KEYS, PAGE, page
 from schemas.reputation import ReputationBuckets, ReputationDeltas, ReputationScored
+from schemas.suppression import RecipientSuppressed, SuppressionEvidence
 from streams.keys import key_of
 
 SHA = "0" * 64
@@ -25,6 +27,22 @@ ONE_OF_EACH: dict[str, Event] = {
         tenant="t", receipt_id="r", sha256=SHA, kind="unknown", outcome="parsed", parser_version=1
     ),
     "mail.events": MessageBounced(tenant="t", from_domain="example.com"),
+    "mail.classified": BounceClassified(
+        tenant="t",
+        from_domain="example.com",
+        classified_event_id=str(uuid.UUID(int=1)),
+        classified_kind="bounced",
+        ruleset="2026-11-30",
+        bounce_class="unknown",
+        leaf="unknown",
+        address_fatal=False,
+        message_fatal=True,
+        scope="message",
+        action="review",
+        rule="basic-5",
+    ),
+    "suppressions.evidence": SuppressionEvidence(tenant="t", kind="bounce", recipient_hash="h"),
+    "suppressions": RecipientSuppressed(tenant="t", recipient_hash="h", reason="bounce"),
     "dmarc.records": DmarcReportParsed(
         tenant="t", report_id="r", policy_domain="example.com", begin=0, end=1, content_hash=SHA
     ),

@@ -1,0 +1,1 @@
+"""Who posted a webhook: signatures and freshness, as each provider documents them."""

@@ -1,0 +1,171 @@
+"""The certificates that Amazon SNS signs with: fetched from its own hosts, checked, and kept for a while."""
+
+import http.client
+import re
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import IO, TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from sources.hooks.signature import CertificateUnavailable, SignatureRefused
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+_T = TypeVar("_T")
+
+CERTIFICATE_BYTES = 32 * 1024
+"""Bytes; SNS's has 2 KiB."""
+FETCH_SECONDS = 5.0
+KEPT_MS = 24 * 3_600_000
+FAILURE_KEPT_MS = 30_000
+"""So long a URL that could not be fetched is not asked for again."""
+
+_HOST = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?").fullmatch
+"""As Amazon's own validators have it."""
+
+Fetch = Callable[[str], bytes]
+"""Gets a certificate's bytes by https within seconds, no more than `CERTIFICATE_BYTES` + 1 of them.
+
+Raises OSError where it can't.
+"""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect could lead anywhere: it is an error."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> None:
+        """Never follows."""
+
+
+def fetch(url: str) -> bytes:
+    """Get a certificate, checking the host's own. Raises OSError."""
+    opener = urllib.request.build_opener(
+        _NoRedirects, urllib.request.HTTPSHandler(context=ssl.create_default_context())
+    )
+    try:
+        with opener.open(url, timeout=FETCH_SECONDS) as answer:
+            content: bytes = answer.read(CERTIFICATE_BYTES + 1)
+    except http.client.HTTPException as error:
+        raise OSError(f"no proper answer: {type(error).__name__}") from error
+    return content
+
+
+def is_sns_url(url: str) -> bool:
+    """Whether a URL is https at one of SNS's own hosts, and nothing is tucked into it."""
+    if not url.isascii() or any(character <= " " or character == "\\" for character in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = parts.username is None and parts.password is None and port in (None, 443) and not parts.fragment
+    return parts.scheme == "https" and plain and _HOST(parts.hostname or "") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    key: "RSAPublicKey"
+    host: str
+    until_ms: int
+    not_before_ms: int
+    not_after_ms: int
+
+
+class Certificates:
+    """Public keys by certificate URL; remembers a few. Safe from several threads."""
+
+    def __init__(self, fetch: Fetch = fetch, at_most: int = 16) -> None:
+        self._fetch, self._at_most = fetch, at_most
+        self._lock = threading.Lock()
+        self._fetching = threading.Lock()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._failed: OrderedDict[str, int] = OrderedDict()
+
+    def key_at(self, url: str, now_ms: int) -> "RSAPublicKey":
+        """The key of the certificate at a URL. Raises SignatureRefused, CertificateUnavailable."""
+        if not is_sns_url(url) or not urlsplit(url).path.endswith(".pem"):
+            raise SignatureRefused("host", "a certificate that is not at one of SNS's own hosts")
+        kept = self._remembered(url, now_ms)
+        if kept is None:
+            # One at a time: a stranger's requests open one connection, and not as many as there are threads.
+            with self._fetching:
+                kept = self._remembered(url, now_ms) or self._fetched(url, now_ms)
+        if not kept.not_before_ms <= now_ms <= kept.not_after_ms:
+            raise SignatureRefused("certificate", "a certificate that has expired, or is not valid yet")
+        return kept.key
+
+    def _remembered(self, url: str, now_ms: int) -> _Kept | None:
+        with self._lock:
+            kept = self._kept.get(url)
+            if kept is not None and now_ms < kept.until_ms:
+                self._kept.move_to_end(url)
+                return kept
+            if self._failed.get(url, now_ms) > now_ms:
+                raise CertificateUnavailable("it could not be fetched a moment ago")
+        return None
+
+    def _fetched(self, url: str, now_ms: int) -> _Kept:
+        try:
+            content = self._fetch(url)
+        except urllib.error.HTTPError as error:
+            with self._lock:
+                self._remember(self._failed, url, now_ms + FAILURE_KEPT_MS)
+            if error.code in (403, 404):
+                raise SignatureRefused("certificate", "there is no certificate at its URL") from None
+            raise CertificateUnavailable(f"it can't be fetched: HTTP status {error.code}") from None
+        except OSError as error:
+            with self._lock:
+                self._remember(self._failed, url, now_ms + FAILURE_KEPT_MS)
+            raise CertificateUnavailable(f"it can't be fetched: {type(error).__name__}") from None
+        kept = _read(content, urlsplit(url).hostname or "", now_ms)
+        with self._lock:
+            self._remember(self._kept, url, kept)
+        return kept
+
+    def _remember(self, memory: OrderedDict[str, _T], url: str, value: _T) -> None:
+        memory[url] = value
+        memory.move_to_end(url)
+        while len(memory) > self._at_most:
+            memory.popitem(last=False)
+
+
+def _read(content: bytes, host: str, now_ms: int) -> _Kept:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    if len(content) > CERTIFICATE_BYTES:
+        raise SignatureRefused("certificate", f"a certificate of more than {CERTIFICATE_BYTES} bytes")
+    try:
+        certificate = x509.load_pem_x509_certificate(content)
+        key = certificate.public_key()
+    except ValueError:
+        raise SignatureRefused("certificate", "what is at its URL is no certificate") from None
+    if not isinstance(key, RSAPublicKey):
+        raise SignatureRefused("certificate", "a certificate whose key is not RSA")
+    return _Kept(
+        key,
+        host,
+        now_ms + KEPT_MS,
+        _millis(certificate.not_valid_before_utc),
+        _millis(certificate.not_valid_after_utc),
+    )
+
+
+def _millis(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

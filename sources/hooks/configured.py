@@ -1,0 +1,170 @@
+"""The hooks that are configured: who may post here, and what proves that it is them.
+
+    [marketing]                                   # a name for logs
+    provider = "sendgrid"
+    token = "env:SENDGRID_HOOK_TOKEN"             # the end of the URL: /hooks/sendgrid/<token>
+    keys = ["file:/etc/mailwake/sendgrid.pub"]    # several while one is being changed for another
+
+`token`, `keys`, `basic` and `header_value` are secrets: written out, as `env:NAME`, or as `file:PATH`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+HookProvider = Literal[
+    "ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet",
+    "brevo", "resend", "mandrill", "mailersend", "mailtrap", "postal",
+]  # fmt: skip
+PROVIDERS: tuple[HookProvider, ...] = get_args(HookProvider)
+
+KEYED = frozenset({"sendgrid", "mailgun", "resend", "mandrill", "mailersend", "mailtrap", "postal"})
+"""Providers that sign with, or for, a key that must be known here. SNS brings a certificate; the others don't sign."""
+
+SECRETS = ("token", "keys", "basic", "header_value")
+LEAST_TOKEN = 16
+"""Characters: what is guarded by its URL alone must not be guessed."""
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+
+
+class InvalidHook(ValueError):
+    """A configured hook that can't be: says which, which setting, and what it wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One configured hook. Every check that is configured must pass; its secrets are in no repr."""
+
+    name: str
+    provider: HookProvider
+    token: str = field(repr=False)
+    """The end of its URL. Guard it like a password: for providers that sign nothing it is half of one."""
+    tenant: str = "default"
+    """Whose events it brings."""
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    """What signatures are checked with, any of them: HMAC keys (Resend's as whsec_…), public keys (base64 or PEM)."""
+    basic: str | None = field(default=None, repr=False)
+    """`user:password` that HTTP basic authentication must bring."""
+    header: str | None = None
+    """A header that must be there, lower-case: authorization, x-mailwake-secret."""
+    header_value: str | None = field(default=None, repr=False)
+    """Its value, whole: `Bearer …` too."""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where requests may come from; anywhere, unless given."""
+    topic_arns: tuple[str, ...] = ()
+    """SNS topics that are welcome; any, unless given."""
+    url: str | None = None
+    """The hook's public URL as the provider knows it, where the signature covers it (Mandrill)."""
+    tolerance_seconds: int | None = None
+    """How old, or how far ahead, a signature may be; unless given 300, for SNS 3600."""
+    unsigned: bool = False
+    """Believe whoever knows the URL. Only said on purpose: without it a hook that proves nothing is refused."""
+
+
+def hooks_from(tables: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> tuple[Hook, ...]:
+    """The hooks in a parsed hooks.toml. Raises InvalidHook."""
+    hooks = tuple(_hook(name, table, environment) for name, table in tables.items())
+    seen: dict[tuple[str, str], str] = {}
+    for hook in hooks:
+        other = seen.setdefault((hook.provider, hook.token), hook.name)
+        if other != hook.name:
+            raise InvalidHook(f"hook {hook.name}: token is that of hook {other}; give each its own")
+    return hooks
+
+
+def _hook(name: str, table: object, environment: Mapping[str, str]) -> Hook:
+    if not isinstance(table, Mapping):
+        raise InvalidHook(f"hook {name}: wants a table, as in [{name}]")
+    known = {each.name: each for each in fields(Hook)}
+    for setting in table:
+        if setting not in known or setting == "name":
+            raise InvalidHook(f"hook {name}: {setting} is no setting; there are {', '.join(sorted(known))}")
+    given = {setting: _typed(name, setting, value, environment) for setting, value in table.items()}
+    for required in ("provider", "token"):
+        if required not in given:
+            raise InvalidHook(f"hook {name}: {required} is missing")
+    hook = Hook(name=name, **given)
+    _check(hook)
+    return hook
+
+
+def _typed(name: str, setting: str, value: Any, environment: Mapping[str, str]) -> Any:
+    if setting == "unsigned":
+        return _of(bool, name, setting, value)
+    if setting == "tolerance_seconds":
+        return _of(int, name, setting, value)
+    if setting in ("keys", "networks", "topic_arns"):
+        texts = [_of(str, name, setting, each) for each in (value if isinstance(value, list) else [value])]
+        if setting == "keys":
+            return tuple(_secret(name, setting, each, environment) for each in texts)
+        return tuple(_network(name, each) for each in texts) if setting == "networks" else tuple(texts)
+    text: str = _of(str, name, setting, value)
+    if setting in SECRETS:
+        return _secret(name, setting, text, environment)
+    return text.lower() if setting == "header" else text
+
+
+def _of(kind: type, name: str, setting: str, value: Any) -> Any:
+    if type(value) is not kind or value == "":
+        raise InvalidHook(f"hook {name}: {setting} wants {kind.__name__}, and something in it")
+    return value
+
+
+def _secret(name: str, setting: str, text: str, environment: Mapping[str, str]) -> str:
+    kind, _, where = text.partition(":")
+    secret = text
+    if kind == "env":
+        secret = environment.get(where, "")
+    elif kind == "file":
+        try:
+            secret = Path(where).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidHook(f"hook {name}: {setting} can't be read from {where}: {error}") from None
+    if not secret:
+        raise InvalidHook(f"hook {name}: {setting} is empty ({text if kind in ('env', 'file') else setting})")
+    return secret
+
+
+def _network(name: str, text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise InvalidHook(f"hook {name}: networks wants networks such as 192.0.2.0/24: {error}") from None
+
+
+def _check(hook: Hook) -> None:
+    def refuse(problem: str) -> None:
+        raise InvalidHook(f"hook {hook.name}: {problem}")
+
+    if hook.provider not in PROVIDERS:
+        refuse(f"provider {hook.provider!r} is none of {', '.join(PROVIDERS)}")
+    if len(hook.token) < LEAST_TOKEN or not _TOKEN(hook.token):
+        refuse(f"token wants at least {LEAST_TOKEN} characters of A-Z a-z 0-9 . _ ~ -")
+    if (hook.header is None) != (hook.header_value is None):
+        refuse("header and header_value go together")
+    if hook.header is not None and not _HEADER(hook.header):
+        refuse(f"header {hook.header!r} is no header's name")
+    if hook.basic is not None and ":" not in hook.basic:
+        refuse("basic wants user:password")
+    if hook.tolerance_seconds is not None and hook.tolerance_seconds < 1:
+        refuse("tolerance_seconds wants at least 1")
+    if hook.keys and hook.provider not in KEYED:
+        refuse(
+            f"{hook.provider} signs with no key that could be given here: use basic, or header and header_value"
+        )
+    if hook.topic_arns and hook.provider != "ses":
+        refuse("topic_arns is for ses")
+    if hook.unsigned or hook.provider == "ses":
+        return
+    if hook.provider in KEYED and not hook.keys:
+        refuse(f"keys is missing: {hook.provider} signs what it posts (or say unsigned = true)")
+    if hook.provider not in KEYED and hook.basic is None and hook.header is None:
+        refuse(
+            f"{hook.provider} signs nothing: give basic, or header and header_value (or say unsigned = true, "
+            "and whoever knows the URL is believed)"
+        )

@@ -1,0 +1,44 @@
+"""Whether a signature is of now: an old one that somebody kept must open nothing."""
+
+import threading
+from collections import OrderedDict
+
+from sources.hooks.signature import SignatureRefused
+
+TOLERANCE_SECONDS = 300
+"""Five minutes, as Svix's libraries have it; also what Stripe made customary."""
+SNS_TOLERANCE_SECONDS = 3600
+"""SNS comes again for up to an hour with the signature of the first time (HTTP delivery policy: 3,600 s at most)."""
+
+
+def check_fresh(signed_at: int, now_ms: int, tolerance_seconds: int) -> None:
+    """Raises SignatureRefused when a signature's time is further from now than it may be, either way."""
+    if abs(now_ms - signed_at) > tolerance_seconds * 1000:
+        when = "before" if signed_at < now_ms else "ahead of"
+        away = abs(now_ms - signed_at) // 1000
+        raise SignatureRefused("stale", f"signed {away} s {when} now, tolerated are {tolerance_seconds} s")
+
+
+class UsedTokens:
+    """Which tokens were used, and for what: bounded by number and by age. Safe from several threads.
+
+    The same token for the same content is a retry, and harmless where ids make a repeated fact one fact. For other
+    content it is a signature that was taken from elsewhere.
+    """
+
+    def __init__(self, at_most: int = 200_000) -> None:
+        self._at_most = at_most
+        self._lock = threading.Lock()
+        self._used: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
+
+    def use(self, token: str, content_hash: bytes, now_ms: int, keep_ms: int) -> None:
+        """Raises SignatureRefused when the token was used for other content within `keep_ms`."""
+        with self._lock:
+            while self._used:
+                oldest = next(iter(self._used))
+                if len(self._used) <= self._at_most and self._used[oldest][0] >= now_ms - keep_ms:
+                    break
+                del self._used[oldest]
+            before = self._used.setdefault(token, (now_ms, content_hash))
+        if before[1] != content_hash:
+            raise SignatureRefused("replayed", "its token was used before, for something else")

@@ -1,0 +1,201 @@
+"""Providers that sign with a key both sides know: Mailgun, Resend (Svix), Mandrill, MailerSend, Mailtrap."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator
+from urllib.parse import parse_qsl
+
+import orjson
+
+from sources.hooks.configured import Hook, InvalidHook
+from sources.hooks.freshness import TOLERANCE_SECONDS, UsedTokens, check_fresh
+from sources.hooks.shared_secret import check_shared
+from sources.hooks.signature import SignatureRefused, SignedRequest, Verified
+
+MOST_FIELDS = 10_000
+"""Fields of a form: Mandrill posts one."""
+
+
+def required_header(request: SignedRequest, name: str) -> str:
+    """The header's value. Raises SignatureRefused."""
+    value = request.headers.get(name)
+    if not value:
+        raise SignatureRefused("missing", f"no header {name}")
+    return value
+
+
+def is_one_of(signature: bytes, right: Iterable[bytes]) -> bool:
+    """Whether a signature is any of those; each is compared in constant time, and all of them."""
+    found = False
+    for each in right:
+        found |= hmac.compare_digest(signature, each)
+    return found
+
+
+def seconds(text: object) -> int:
+    """A time in whole seconds since the epoch, in ms. Raises SignatureRefused."""
+    digits = str(text) if isinstance(text, str | int) and not isinstance(text, bool) else ""
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 11):
+        raise SignatureRefused("malformed", "a signature's time that is no number of seconds")
+    return int(digits) * 1000
+
+
+class MailgunVerifier:
+    """HMAC-SHA256 over timestamp and token, in the body: `signature`, and `parent-signature` of a subaccount.
+
+    The signature does not cover the events, so a token is good for one content only.
+    https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
+    """
+
+    waits = False
+
+    def __init__(self, hook: Hook) -> None:
+        self._hook = hook
+        self._tolerance = hook.tolerance_seconds or TOLERANCE_SECONDS
+        self._used = UsedTokens()
+
+    def verify(self, request: SignedRequest) -> Verified:
+        """Raises SignatureRefused."""
+        check_shared(self._hook, request)
+        signature, told = _mailgun_body(request.body)
+        token, code = signature.get("token"), signature.get("signature")
+        if not (isinstance(token, str) and 0 < len(token) <= 256 and isinstance(code, str)):
+            raise SignatureRefused("malformed", "a signature without token or signature")
+        signed_at = seconds(signature.get("timestamp"))
+        signed = f"{signed_at // 1000}{token}".encode()
+        right = (hmac.new(key.encode(), signed, "sha256").hexdigest().encode() for key in self._hook.keys)
+        if not is_one_of(code.lower().encode(), right):
+            raise SignatureRefused("mismatch", "another signing key, or another content")
+        check_fresh(signed_at, request.now_ms, self._tolerance)
+        kept_for = 2 * self._tolerance * 1000
+        self._used.use(token, hashlib.sha256(told).digest(), request.now_ms, kept_for)
+        return Verified(signed_at=signed_at)
+
+
+def _mailgun_body(body: bytes) -> tuple[dict[str, object], bytes]:
+    """What signs, and the rest of the body, which the signature does not cover."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise SignatureRefused("malformed", "a body that is no JSON") from None
+    signature = document.get("signature") if isinstance(document, dict) else None
+    if not isinstance(signature, dict):
+        raise SignatureRefused("missing", "no signature in the body")
+    rest = {name: value for name, value in document.items() if name != "signature"}
+    return signature, orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)
+
+
+class SvixVerifier:
+    """Resend, by Svix: HMAC-SHA256 over id, timestamp and body; a request can bear several signatures.
+
+    https://docs.svix.com/receiving/verifying-payloads/how-manual
+    """
+
+    waits = False
+
+    def __init__(self, hook: Hook) -> None:
+        self._hook = hook
+        self._keys = tuple(_svix_key(hook, key) for key in hook.keys)
+        self._tolerance = hook.tolerance_seconds or TOLERANCE_SECONDS
+
+    def verify(self, request: SignedRequest) -> Verified:
+        """Raises SignatureRefused."""
+        check_shared(self._hook, request)
+        delivery, when, signatures = (
+            _either(request, f"svix-{name}", f"webhook-{name}") for name in ("id", "timestamp", "signature")
+        )
+        signed = b".".join((delivery.encode(), when.encode(), request.body))
+        right = [base64.b64encode(hmac.digest(key, signed, "sha256")) for key in self._keys]
+        given = (code for version, _, code in _signatures(signatures) if version == "v1")
+        if not any(is_one_of(code.encode(), right) for code in given):
+            raise SignatureRefused(
+                "mismatch", "none of its signatures is of this hook's keys and this content"
+            )
+        signed_at = seconds(when)
+        check_fresh(signed_at, request.now_ms, self._tolerance)
+        return Verified(signed_at=signed_at, delivery_id=delivery[:256])
+
+
+def _signatures(text: str) -> Iterator[tuple[str, str, str]]:
+    return (each.partition(",") for each in text.split(" ", 32)[:32])
+
+
+def _either(request: SignedRequest, name: str, other: str) -> str:
+    return request.headers.get(other) or required_header(request, name)
+
+
+def _svix_key(hook: Hook, key: str) -> bytes:
+    try:
+        return base64.b64decode(key.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidHook(f"hook {hook.name}: keys wants whsec_ and base64, as Resend shows it") from None
+
+
+class MandrillVerifier:
+    """HMAC-SHA1, base64, over the hook's URL and the form's fields in the order of their names.
+
+    https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests
+    """
+
+    waits = False
+
+    def __init__(self, hook: Hook) -> None:
+        self._hook = hook
+
+    def verify(self, request: SignedRequest) -> Verified:
+        """Raises SignatureRefused."""
+        check_shared(self._hook, request)
+        signature = required_header(request, "x-mandrill-signature")
+        signed = (self._hook.url or request.url) + "".join(
+            name + value for name, value in sorted(_form(request.body))
+        )
+        right = (
+            base64.b64encode(hmac.digest(key.encode(), signed.encode(), "sha1")) for key in self._hook.keys
+        )
+        if not is_one_of(signature.encode(), right):
+            raise SignatureRefused(
+                "mismatch", "another key, another content, or the hook's `url` is another one"
+            )
+        return Verified()
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode(), True, strict_parsing=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise SignatureRefused("malformed", "a body that is no form") from None
+
+
+class _HexOfBody:
+    """HMAC-SHA256 over the raw body, in hex digits, in a header of its own."""
+
+    waits = False
+    header = ""
+
+    def __init__(self, hook: Hook) -> None:
+        self._hook = hook
+
+    def verify(self, request: SignedRequest) -> Verified:
+        """Raises SignatureRefused."""
+        check_shared(self._hook, request)
+        signature = required_header(request, self.header)
+        right = (
+            hmac.new(key.encode(), request.body, "sha256").hexdigest().encode() for key in self._hook.keys
+        )
+        if not is_one_of(signature.lower().encode(), right):
+            raise SignatureRefused("mismatch", "another signing secret, or another content")
+        return Verified()
+
+
+class MailerSendVerifier(_HexOfBody):
+    """https://developers.mailersend.com/api/v1/webhooks.html#security ; no time is signed."""
+
+    header = "signature"
+
+
+class MailtrapVerifier(_HexOfBody):
+    """https://docs.mailtrap.io/email-api-smtp/advanced/webhooks ; no time is signed."""
+
+    header = "mailtrap-signature"

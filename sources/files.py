@@ -30,6 +30,7 @@ class Intake:
     blobs: Blobs
     tenant: str = "default"
     channel: str = "file"
+    source: str = "files"
 
     def receive(self, content: bytes, name: str) -> DocumentReceived:
         """Append one document; it is durable when this returns. Raises LogError, OSError."""
@@ -37,18 +38,23 @@ class Intake:
         self.log.append("documents", [record])
         return document
 
-    def prepare(self, content: bytes, name: str) -> tuple[DocumentReceived, Record]:
-        """The event and record for a document; a large one is in the blob store when this returns."""
+    def prepare(
+        self, content: bytes, name: str | None, content_type: str | None = None, receipt: str | None = None
+    ) -> tuple[DocumentReceived, Record]:
+        """The event and record for a document; a large one is in the blob store when this returns.
+
+        `receipt` names the receipt where whoever sends the document has a name for it: sent again, it is the same one.
+        """
         inline = len(content) <= INLINE_LIMIT
         digest = hashlib.sha256(content).hexdigest() if inline else self.blobs.put(self.tenant, content)
         now = time.time_ns() // 1_000_000
-        receipt = str(uuid4())
+        receipt = receipt or str(uuid4())
         document = DocumentReceived(
             event_id=DocumentReceived.id_of(self.tenant, receipt),
             tenant=self.tenant,
             occurred_at=now,
             recorded_at=now,
-            source="files",
+            source=self.source,
             channel=self.channel,
             source_event_id=receipt,
             receipt_id=receipt,
@@ -56,6 +62,7 @@ class Intake:
             size=len(content),
             content=content if inline else None,
             name=name,
+            content_type=content_type,
         )
         return document, Record(key_of(document), encode(document), now)
 

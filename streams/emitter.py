@@ -51,7 +51,7 @@ class EmitterClosed(RuntimeError):
 
 @dataclass(slots=True)
 class _Append:
-    records: dict[str, list[Record]]
+    records: Mapping[str, Sequence[Record]]
     count: int
     done: Future[None] = field(default_factory=Future)
 
@@ -92,6 +92,13 @@ class Emitter:
         submitted = await asyncio.to_thread(self._submit, given) if large else self._submit(given)
         await asyncio.shield(asyncio.wrap_future(submitted))
 
+    async def append_async(self, records: Mapping[str, Sequence[Record]]) -> None:
+        """Append records that were made already, by topic, together with what others emit. Raises LogError.
+
+        They are not checked: for what stands before the log and has made sure of them, as the HTTP intake has.
+        """
+        await asyncio.shield(asyncio.wrap_future(self._hand_over(records)))
+
     def close(self) -> None:
         """Wait until everything handed over is durable, then stop. Closing twice is harmless."""
         with self._closing:
@@ -103,9 +110,11 @@ class Emitter:
         atexit.unregister(self.close)
 
     def _submit(self, events: Iterable[EventLike]) -> Future[None]:
+        return self._hand_over(_records(events, self._tenant, time.time_ns() // 1_000_000))
+
+    def _hand_over(self, records: Mapping[str, Sequence[Record]]) -> Future[None]:
         if os.getpid() != self._process:
             raise EmitterClosed("this Emitter was made before the process forked; make one in each process")
-        records = _records(events, self._tenant, time.time_ns() // 1_000_000)
         append = _Append(records, sum(map(len, records.values())))
         with self._closing:
             if self._closed:
@@ -221,13 +230,18 @@ def _of_tenant(event: Event, tenant: str) -> Event:
 
 
 def _records(events: Iterable[EventLike], tenant: str, now: int) -> dict[str, list[Record]]:
-    """Framed records by topic, in the order given within each topic, stamped with the time of record."""
+    """As `records_of`, from what is not checked yet. Raises InvalidEvent, saying which."""
     checked: list[Event] = []
     for index, event in enumerate(_several(events)):
         try:
             checked.append(typed(event, tenant))
         except InvalidEvent as error:
             raise error.at(index) from None
+    return records_of(checked, now)
+
+
+def records_of(checked: Sequence[Event], now: int) -> dict[str, list[Record]]:
+    """Framed records by topic, in the order given within each topic, stamped with the time of record (ms)."""
     values: list[bytes] = [b""] * len(checked)
     by_type: dict[type[Event], list[int]] = {}
     for index, known in enumerate(checked):
@@ -242,7 +256,7 @@ def _records(events: Iterable[EventLike], tenant: str, now: int) -> dict[str, li
     return records
 
 
-def _merged(together: Sequence[_Append]) -> dict[str, list[Record]]:
+def _merged(together: Sequence[_Append]) -> Mapping[str, Sequence[Record]]:
     if len(together) == 1:
         return together[0].records
     merged: dict[str, list[Record]] = {}

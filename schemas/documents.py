@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.record import Count, Event, Long, Word
+from schemas.record import Count, Event, Long, MailDomain, Word
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(max_length=4096)]
@@ -43,6 +43,8 @@ class DocumentReceived(Event):
     """File name or subject it came under."""
     content_type: Name | None = None
     """The media type its channel claimed."""
+    from_domain: MailDomain | None = None
+    """The From domain of what it tells, where that names none: its intake's default."""
 
 
 class DocumentProcessed(Event):

@@ -11,3 +11,15 @@ class TenantKeys(Protocol):
 
     def data_key(self, tenant: str) -> bytes | None:
         """The AES-256-GCM key that the tenant's documents are sealed with; None where there is none any more."""
+
+
+class _NoKeys:
+    def hashing_key(self, tenant: str) -> None:
+        """Nobody's."""
+
+    def data_key(self, tenant: str) -> None:
+        """Nobody's."""
+
+
+NO_KEYS: TenantKeys = _NoKeys()
+"""For who has no keys: recipients stay unnamed."""

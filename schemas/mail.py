@@ -73,6 +73,10 @@ class MailEvent(Event):
     campaign: Word | None = None
     """The campaign it belongs to."""
 
+    def key(self) -> str:
+        """What it is keyed by in its topic: its sending domain; without one, the message's own id."""
+        return f"{self.tenant}/{self.from_domain or self.message_id or self.provider_message_id or self.event_id}"
+
 
 class MessageSent(MailEvent):
     """The platform accepted a message and handed it to an MTA or ESP."""

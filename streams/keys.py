@@ -10,6 +10,7 @@ from schemas.mail import MailEvent
 from schemas.record import Event
 from schemas.reputation import ReputationScored
 from schemas.suppression import RecipientSuppressed, SuppressionEvidence, SuppressionLifted
+from schemas.tail import TailPlace, TailState
 
 
 def key_of(event: Event) -> bytes:
@@ -22,7 +23,7 @@ def key_of(event: Event) -> bytes:
 
 def _mail(event: Event) -> str:
     assert isinstance(event, MailEvent)
-    return f"{event.tenant}/{event.from_domain or event.message_id or event.provider_message_id or event.event_id}"
+    return event.key()
 
 
 def _classified(event: Event) -> str:
@@ -61,6 +62,11 @@ def _score(event: Event) -> str:
     return f"{event.tenant}/{event.kind}/{event.identity}"
 
 
+def _tail(event: Event) -> str:
+    assert isinstance(event, TailPlace | TailState)
+    return f"{event.tenant}/{event.tail}/{event.part}"
+
+
 _KEYS: dict[str, Callable[[Event], str]] = {
     "mail.events": _mail,
     "mail.classified": _classified,
@@ -73,4 +79,5 @@ _KEYS: dict[str, Callable[[Event], str]] = {
     "reputation.deltas": lambda event: event.event_id,
     "reputation.buckets": lambda event: event.event_id,
     "reputation.scores": _score,
+    "tail.places": _tail,
 }

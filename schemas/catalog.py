@@ -21,6 +21,7 @@ from schemas.mail import MAIL_EVENTS
 from schemas.record import Event
 from schemas.reputation import ReputationBuckets, ReputationDeltas, ReputationScored
 from schemas.suppression import RecipientSuppressed, SuppressionEvidence, SuppressionLifted
+from schemas.tail import TailPlace, TailState
 
 TOPICS: dict[str, tuple[type[Event], ...]] = {
     "documents": (DocumentReceived,),
@@ -34,6 +35,7 @@ TOPICS: dict[str, tuple[type[Event], ...]] = {
     "reputation.buckets": (ReputationBuckets,),
     "reputation.scores": (ReputationScored,),
     "dead.letters": (DeadLetter,),
+    "tail.places": (TailPlace, TailState),
 }
 """Which records a topic holds."""
 

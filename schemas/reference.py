@@ -28,6 +28,7 @@ KEYS = {
     "reputation.buckets": "event_id",
     "reputation.scores": "tenant/kind/identity",
     "dead.letters": "origin_topic/origin_partition/origin_offset",
+    "tail.places": "tenant/tail/part",
 }
 """The fields that a topic's key is made of."""
 

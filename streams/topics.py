@@ -27,6 +27,7 @@ def declared(partitions: int, kept_days: int | None = None) -> tuple[Topic, ...]
         Topic("reputation.buckets", partitions, kept, spreads=True),
         Topic("reputation.scores", partitions, Retention(compacted=True), spreads=True),
         Topic("dead.letters"),
+        Topic("tail.places", retention=Retention(compacted=True)),
     )
 
 

@@ -70,6 +70,7 @@ def test_every_record_that_the_topics_are_said_to_hold_is_there() -> None:
         "mail.classified": {"BounceClassified"},
         "suppressions.evidence": {"SuppressionEvidence"},
         "suppressions": {"RecipientSuppressed", "SuppressionLifted"},
+        "tail.places": {"TailPlace", "TailState"},
     }  # fmt: skip
 
 

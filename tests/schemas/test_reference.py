@@ -18,6 +18,7 @@ from schemas.record import Event
 from schemas.reference import EXAMPLE, ID_VECTORS, KEYS, PAGE, page
 from schemas.reputation import ReputationBuckets, ReputationDeltas, ReputationScored
 from schemas.suppression import RecipientSuppressed, SuppressionEvidence
+from schemas.tail import TailPlace
 from streams.keys import key_of
 
 SHA = "0" * 64
@@ -59,6 +60,9 @@ ONE_OF_EACH: dict[str, Event] = {
         reason="r",
         size=0,
         content=b"",
+    ),
+    "tail.places": TailPlace(
+        tenant="t", tail="mx1", part="f", path="", device=0, inode=0, head_size=0, head_sha256="", offset=0
     ),
 }
 

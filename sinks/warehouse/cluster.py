@@ -1,6 +1,6 @@
 """The same tables and views on a cluster: each statement on every node, each table replicated among them.
 
-What is rendered are mailwake's own statements, which are written one way: so four patterns do, and what fits none of
+What is rendered are mailwake's own statements, which are written one way: so five patterns do, and what fits none of
 them is an error. Migrations are recorded by what their file says, not by what it was rendered to, so that a file is
 the same migration on one node and on a cluster.
 """
@@ -26,7 +26,9 @@ Not in parallel, since sequential consistency holds only then (ClickHouse's docu
 CONSISTENT: Mapping[str, str | int] = {"select_sequential_consistency": 1}
 """A read sees every insert that returned, whichever replica answers; one that lacks some of them says so."""
 
-_CREATE = re.compile(r"(CREATE (?:TABLE|DATABASE) IF NOT EXISTS|CREATE OR REPLACE VIEW|ALTER TABLE) (\w+)")
+_CREATE = re.compile(
+    r"(CREATE (?:TABLE|DATABASE) IF NOT EXISTS|CREATE OR REPLACE VIEW|DROP VIEW IF EXISTS|ALTER TABLE) (\w+)"
+)
 _ENGINE = re.compile(r"\bENGINE = (Replacing)?MergeTree\b(?:\((\w*)\))?")
 
 

@@ -52,9 +52,14 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
 
 
 def apply(client: Client) -> None:
-    """Set every comment that is missing or says something else. Raises LookupError for a column nobody described."""
+    """Set every comment that is missing or says something else. Raises LookupError for a column nobody described.
+
+    Tables and views that others made in the database are left alone.
+    """
     all_docs = dict(wanted())
     for table, there in _present(client).items():
+        if table not in all_docs:
+            continue
         docs = {**_COLUMNS, **all_docs[table]}
         changes = [
             f"COMMENT COLUMN {column} {_quoted(docs[column])}"
@@ -74,7 +79,8 @@ def _present(client: Client) -> dict[str, dict[str, str]]:
         "SELECT table, name, comment FROM system.columns WHERE database = currentDatabase()"
     )
     for table, name, comment in columns:
-        there[table][name] = comment
+        if table in there:
+            there[table][name] = comment
     return there
 
 

@@ -14,16 +14,26 @@ ENGINE = MergeTree ORDER BY made_at SETTINGS fsync_after_insert = 1, fsync_part_
 """
 _LAST_MADE = "SELECT definition FROM views_made ORDER BY made_at DESC LIMIT 1"
 
+_LEFT_OVER = """
+SELECT name FROM system.tables
+WHERE database = currentDatabase() AND engine = 'View' AND startsWith(name, '_tmp_replace_') ORDER BY name
+"""
+"""CREATE OR REPLACE makes a view of such a name and exchanges it for the old one, which it then drops: whatever dies
+in between (the embedded engine's process, a server) leaves it."""
+
 
 def make_views(client: Client, applied: Sequence[Migration]) -> bool:
     """Make the views over the tables that these migrations made; returns whether there was anything to do.
 
-    Each view is replaced in one step: whoever reads meanwhile sees the old one or the new one.
+    Each view is replaced in one step: whoever reads meanwhile sees the old one or the new one. What a replacement that
+    was cut short has left is removed.
     """
     client.define(MADE)
     definition = _definition(applied)
     if [definition] in [list(row) for row in client.rows(_LAST_MADE)]:
         return False
+    for (left_over,) in client.rows(_LEFT_OVER):
+        client.define(f"DROP VIEW IF EXISTS {left_over}")
     for statement in statements():
         client.define(statement)
     comments.apply(client)

@@ -86,6 +86,19 @@ def test_views_are_made_anew_when_a_comment_or_they_change(warehouse: Warehouse)
     assert comment.startswith("The whole life of every message")
 
 
+def test_what_a_replacement_that_was_cut_short_left_is_removed_and_what_others_made_stays(
+    empty: Warehouse,
+) -> None:
+    empty.migrate()
+    client = empty._client
+    for name in ("_tmp_replace_83ba9db8b3c4db06_taotupkia24d6606", "of_an_analyst"):
+        client.command(f"CREATE VIEW {name} AS SELECT * FROM mail_events_told")
+    client.command("TRUNCATE TABLE views_made")
+    assert empty.migrate() == []
+    there = {name for (name,) in empty.rows("SELECT name FROM system.tables WHERE database = 'empty'")}
+    assert "of_an_analyst" in there and not [name for name in there if name.startswith("_tmp")]
+
+
 def test_tables_have_the_columns_of_the_schemas(warehouse: Warehouse) -> None:
     """A field that is added to a record needs a migration: this says which."""
     for table in FACTS:

@@ -3,6 +3,7 @@
 import typer
 
 from mailwake.cli import (
+    classify,
     dead_letters,
     demo,
     emit,
@@ -11,6 +12,7 @@ from mailwake.cli import (
     log_copy,
     query,
     replay,
+    rules,
     run,
     schemas,
     simulate,
@@ -36,6 +38,7 @@ app.command()(emit.emit)
 app.command()(ingest.ingest)
 app.command()(ingest.inspect)
 app.command()(simulate.simulate)
+app.command()(classify.classify)
 app.command()(query.query)
 app.command()(status.status)
 app.command()(status.pause)
@@ -45,6 +48,7 @@ app.command()(keep.backup)
 app.command()(keep.restore)
 app.add_typer(log_copy.app, name="log")
 app.add_typer(replay.app, name="replay")
+app.add_typer(rules.app, name="rules")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")

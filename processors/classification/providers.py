@@ -106,3 +106,8 @@ def provider_of(mx_host: str | None, recipient_domain: str | None = None) -> str
                 return found
         return "other"
     return _BY_DOMAIN.get((recipient_domain or "").strip().rstrip(".").lower(), "other")
+
+
+def provider_names() -> frozenset[str]:
+    """Every name that `provider_of` can give, `other` apart."""
+    return frozenset(_BY_MX.values()) | frozenset(_BY_DOMAIN.values())

@@ -1,0 +1,83 @@
+"""A receiver's reply, and what is read of it before any rule is asked."""
+
+import re
+from dataclasses import dataclass
+
+from processors.classification.codes import enhanced_code_in, reply_code_in
+from processors.classification.providers import provider_of
+
+LONGEST = 4096
+"""Characters of a text that are looked at: as many as an event keeps of a response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver said, as far as it is known. Nothing of it is required."""
+
+    text: str | None
+    """Its words: one reply of several lines, a Diagnostic-Code, or the sentence of a bounce that is no DSN."""
+    smtp_code: int | None = None
+    """The reply code (RFC 5321, 4.2); read from the text where not given."""
+    enhanced_code: str | None = None
+    """The enhanced status code (RFC 3463); read from the text where not given, or where x.0.0 is given."""
+    mx: str | None = None
+    """The host that said it."""
+    provider: str | None = None
+    """The mailbox provider, where known already: one of `schemas.mail.PROVIDERS`."""
+    is_temporary: bool | None = None
+    """Whether the sender will try again; by the codes where None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A reply made ready for rules."""
+
+    text: str
+    """In lower case, each run of white space one blank, the codes that begin the lines of a reply only once."""
+    smtp_code: int | None
+    enhanced_code: str | None
+    provider: str
+    """By the reply's own word, or its MX; `other` where neither tells."""
+    refused_for_now: bool
+    """The receiver's codes say that it may work later (RFC 5321, 4.2.1: 4yz)."""
+    will_retry: bool
+    """The sender tries again: by its own word, or else by those codes."""
+
+
+_LINE_CODES = re.compile(r"[\r\n]+\s*([245][0-5]\d)[\- ](?:[245]\.\d{1,3}\.\d{1,3} )?")
+_INLINE_CODES = re.compile(r"(?<=[^\d.]) ([245][0-5]\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?")
+_CODE_HYPHEN = re.compile(r"^([245][0-5]\d)-")
+_VAGUE = frozenset({"4.0.0", "5.0.0", "2.0.0"})
+
+
+def hear(reply: Reply) -> Heard:
+    """The reply as rules see it."""
+    raw = (reply.text or "")[: 2 * LONGEST].lower()
+    if not raw.isascii():
+        raw = raw.encode("utf-8", "replace").decode("utf-8")
+    smtp_code = reply.smtp_code if reply.smtp_code is not None else reply_code_in(raw[:LONGEST])
+    enhanced_code = reply.enhanced_code
+    if enhanced_code is None or enhanced_code in _VAGUE:
+        enhanced_code = enhanced_code_in(raw[:LONGEST]) or enhanced_code
+    for_now = _is_for_now(smtp_code, enhanced_code)
+    provider = reply.provider if reply.provider and reply.provider != "other" else provider_of(reply.mx)
+    return Heard(
+        text=_one_line(raw),
+        smtp_code=smtp_code,
+        enhanced_code=enhanced_code,
+        provider=provider,
+        refused_for_now=for_now or (reply.is_temporary is True and smtp_code is None),
+        will_retry=for_now if reply.is_temporary is None else reply.is_temporary,
+    )
+
+
+def _is_for_now(smtp_code: int | None, enhanced_code: str | None) -> bool:
+    if smtp_code is not None:
+        return 400 <= smtp_code < 500
+    return enhanced_code is not None and enhanced_code.startswith("4")
+
+
+def _one_line(raw: str) -> str:
+    joined = _LINE_CODES.sub(" ", raw) if "\n" in raw else raw
+    joined = _CODE_HYPHEN.sub(r"\1 ", " ".join(joined.split()))
+    return _INLINE_CODES.sub(" ", joined)[:LONGEST]

@@ -12,10 +12,10 @@ from mailwake.pipeline import opened
 from mailwake.settings import Settings
 from processors.documents.stage import DocumentStage
 from schemas.codec import Undecodable, decode_fields
-from schemas.documents import DocumentReceived
-from sources.files import Intake, name_of, read_document
+from sources.files import Intake
+from sources.mailboxes import documents_in
 from streams.blobs import Blobs
-from streams.log import Log, LogError, LogInUse, Record, TopicPartition
+from streams.log import Log, LogError, LogInUse, TopicPartition
 from streams.pauses import Pauses
 from streams.sqlite_log import SqliteLog
 
@@ -50,13 +50,11 @@ def ingest_files(
     log = open_any_log(settings)
     try:
         intake = Intake(log, Blobs(settings.blobs), settings.tenant)
-        for group in _groups(files):
+        for group in _groups(files, advance):
             before = log.end(OUTCOMES)
-            prepared = [_prepared(intake, path, advance) for path in group]
-            log.append("documents", [record for _, record in prepared])
-            receipts = {
-                document.receipt_id: path for path, (document, _) in zip(group, prepared, strict=True)
-            }
+            prepared = [(path, *intake.prepare(content, name)) for path, name, content in group]
+            log.append("documents", [record for _, _, record in prepared])
+            receipts = {document.receipt_id: path for path, document, _ in prepared}
             if isinstance(log, SqliteLog):
                 _process(settings, advance)
             for processed in _outcomes(log, before, receipts, partial(_paused, settings)):
@@ -64,12 +62,6 @@ def ingest_files(
                 yield processed
     finally:
         log.close()
-
-
-def _prepared(intake: Intake, path: Path, advance: Advance) -> tuple[DocumentReceived, Record]:
-    prepared = intake.prepare(read_document(path), name_of(path))
-    advance("files", 1)
-    return prepared
 
 
 def _paused(settings: Settings) -> bool:
@@ -122,14 +114,17 @@ def _fields(value: bytes | None) -> dict[str, Any]:
         return {}
 
 
-def _groups(files: Sequence[Path]) -> Iterator[list[Path]]:
-    group: list[Path] = []
+def _groups(files: Sequence[Path], advance: Advance) -> Iterator[list[tuple[Path, str, bytes]]]:
+    """Documents that are appended together: the file, the document's name and its bytes."""
+    group: list[tuple[Path, str, bytes]] = []
     size = 0
     for file in files:
-        group.append(file)
-        size += file.stat().st_size
-        if len(group) == TOGETHER or size >= TOGETHER_BYTES:
-            yield group
-            group, size = [], 0
+        for name, content in documents_in(file):
+            group.append((file, name, content))
+            size += len(content)
+            if len(group) == TOGETHER or size >= TOGETHER_BYTES:
+                yield group
+                group, size = [], 0
+        advance("files", 1)
     if group:
         yield group

@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sources.files import Intake, UnreadablePath, name_of, read_document
+from sources.files import Intake, UnreadablePath
+from sources.mailboxes import documents_in
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +42,17 @@ class WatchedFolder:
             raise FolderBusy(f"{error.filename or self.folder}: {error.strerror or error}") from error
 
     def _take(self, file: Path) -> int:
+        taken = 0
         try:
-            content = read_document(file)
+            for name, content in documents_in(file):
+                self.intake.receive(content, name)
+                taken += 1
         except UnreadablePath as error:
             logger.warning("refused %s", error)
             self._move(file, REFUSED)
-            return 0
-        self.intake.receive(content, name_of(file))
+            return taken
         self._move(file, TAKEN)
-        return 1
+        return taken
 
     def _move(self, file: Path, where: str) -> None:
         target = self.folder / where

@@ -1,0 +1,122 @@
+"""Addresses as mail writes them: found in fields and texts, and told from what only looks like one."""
+
+import re
+from urllib.parse import unquote
+
+_SHAPE = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\U0010ffff-]{1,128}@"
+    r"(?:[A-Za-z0-9\u0080-\U0010ffff_-]{1,63}(?:\.[A-Za-z0-9\u0080-\U0010ffff_-]{1,63}){0,12}|\[[0-9A-Fa-f.:IPv]{3,60}\])"
+)
+_QUOTED = re.compile(r'"((?:[^"\\\r\n]|\\.){1,128})"@([A-Za-z0-9.-]{1,253})')
+_UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+_HEX = re.compile(r"\+([0-9A-F]{2})")
+ADDRESSES = 20_000
+"""How many addresses are looked at in one place."""
+
+
+def addresses_in(text: str, limit: int = ADDRESSES) -> list[str]:
+    """Every address in a field or text, in order, once each (whatever the letter case)."""
+    if "@" not in text:
+        return []
+    found: dict[str, str] = {}
+    for match in _SHAPE.finditer(text):
+        address = _trimmed(match.group(0))
+        if address:
+            found.setdefault(address.lower(), address)
+            if len(found) >= limit:
+                break
+    return list(found.values())
+
+
+def address_in(text: str) -> str | None:
+    """The first address in a field: within angle brackets where there are any."""
+    if "@" not in text:
+        return None
+    quoted = _QUOTED.search(text)
+    if quoted:
+        return f'"{quoted.group(1)}"@{quoted.group(2)}'
+    opened = text.rfind("<")
+    if opened >= 0:
+        inner = addresses_in(text[opened:], 1)
+        if inner:
+            return inner[0]
+    found = addresses_in(text, 1)
+    return found[0] if found else None
+
+
+def _trimmed(address: str) -> str:
+    """Without the punctuation that a sentence puts around it."""
+    local, _, domain = address.rpartition("@")
+    local = local.lstrip("'`*=|/.!?#$&^~-{}").rstrip(".")
+    domain = domain.rstrip("-_.")
+    for prefix in ("mailto:", "smtp:", "rfc822;"):
+        local = local.removeprefix(prefix)
+    return f"{local}@{domain}" if local and domain else ""
+
+
+def typed_address(value: str) -> str | None:
+    """The address in a field of the form `type; address` (RFC 3464, 2.3.1; RFC 6533, 3); None where it has none.
+
+    Types that are none of mail's (x400) give one only where it is written as mail's.
+    """
+    kind, separator, rest = value.partition(";")
+    if not separator:
+        kind, rest = "rfc822", value
+    kind, rest = kind.strip().lower(), rest.strip()
+    if kind == "utf-8":
+        rest = _UNICODE.sub(_character, rest)
+    if "+" in rest and "+40" in rest and "@" not in rest:
+        rest = _HEX.sub(lambda match: chr(int(match.group(1), 16)), rest)
+    if kind in ("x400", "x500"):
+        return None
+    return address_in(rest.replace("\\", "") if "\\@" in rest else rest)
+
+
+def _character(match: re.Match[str]) -> str:
+    number = int(match.group(1), 16)
+    return chr(number) if 0x20 <= number < 0x110000 and not 0xD800 <= number < 0xE000 else ""
+
+
+def domain_of(address: str | None) -> str | None:
+    """The domain of an address, in lower case; None where it is none that an event can hold."""
+    if not address:
+        return None
+    domain = address.rpartition("@")[2].strip("[]<>. ").lower()
+    return domain if domain and len(domain) <= 253 and "@" not in domain and not _has_space(domain) else None
+
+
+def _has_space(text: str) -> bool:
+    return any(character.isspace() for character in text)
+
+
+def host_of(value: str) -> str | None:
+    """The host in `dns; mx.example.com (192.0.2.1, ...)`, in lower case; None where it has none."""
+    kind, separator, rest = value.partition(";")
+    words = (rest if separator else kind).replace(",", " ").split()
+    host = words[0].strip("[]()<>.").lower() if words else ""
+    if not host or "@" in host or len(host) > 253 or "." not in host or not re.fullmatch(r"[\w.:-]+", host):
+        return None
+    return host
+
+
+def is_unaddressable(address: str) -> bool:
+    """Whether nobody is behind the address: mailer daemons and their like."""
+    local = address.partition("@")[0].lower()
+    return local.startswith(("mailer-daemon", "postmaster", "mail-daemon", "maildaemon", "no-reply", "noreply",
+                             "do-not-reply", "donotreply", "microsoftexchange", "mailerdaemon"))  # fmt: skip
+
+
+def forms_of(address: str) -> tuple[str, ...]:
+    """How an address is written within other things: as it is, in VERP, in URLs."""
+    local, _, domain = address.rpartition("@")
+    return tuple(f"{local}{sign}{domain}".lower() for sign in ("@", "=", "%40", "_at_", "-at-", "=40"))
+
+
+def from_verp(place: dict[str, str]) -> str | None:
+    """The address that the names of a VERP pattern make; None where they make none."""
+    local, domain = place.get("local"), place.get("domain")
+    if place.get("address"):
+        local, _, domain = unquote(place["address"]).replace("@", "=").rpartition("=")
+    if not local or not domain:
+        return None
+    return f"{unquote(local)}@{domain}"

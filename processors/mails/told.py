@@ -1,0 +1,93 @@
+"""What a mail tells, before it is made into events: of whom, what became of it, and in whose words."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]
+"""RFC 3464, 2.3.3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a message for one recipient."""
+
+    address: str | None
+    """The recipient as the sender wrote it, where the mail tells; None where it does not."""
+    action: Action
+    status: str | None = None
+    """The enhanced status code as the mail gives it in a field of its own."""
+    words: str | None = None
+    """The receiver's words, else the text about this recipient."""
+    mx_host: str | None = None
+    """The host that refused or took the message."""
+    at: str | None = None
+    """When it happened, as the mail writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one mail tells of one message."""
+
+    outcomes: tuple[Outcome, ...]
+    envelope_id: str | None = None
+    reporting_mta: str | None = None
+    arrival: str | None = None
+    """When the message came to the reporting MTA, as the mail writes it."""
+    warnings: tuple[str, ...] = field(default=())
+
+
+_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_REPLY = re.compile(
+    r"(?:^|(?:said|error|smtp|esmtp|code|remote|reply|response|returned|status)[^0-9a-z]{1,20}|[;>\"'(\[]\s{0,5}|<<< ?|:\s{1,5}|\n\s{0,20})"
+    r"#?([45]\d\d)(?=[ \-:,;\])\"']|$)(?:[ \-]?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?",
+    re.I,
+)
+_CODE_WITH_ENHANCED = re.compile(r"(?<![\d.])([45]\d\d)[ \-]{1,2}\(?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The codes of a reply."""
+
+    smtp: int | None
+    enhanced: str | None
+
+
+def codes_of(words: str | None, status: str | None, action: Action) -> Codes:
+    """The reply code and enhanced code (RFC 3463) that a receiver's words and a Status field give.
+
+    What the receiver says of itself counts for more than the Status, which reporting MTAs make up (x.0.0) where they
+    know no better.
+    """
+    smtp, said = _said(words or "")
+    told = _ENHANCED.search(status or "")
+    field = told.group(0) if told else None
+    enhanced = field
+    if (
+        said
+        and (field is None or field.endswith(".0.0") or said[0] == field[0])
+        and not said.endswith(".0.0")
+    ):
+        enhanced = said
+    if enhanced is None:
+        enhanced = said
+    if smtp is None and status:
+        bare = re.match(r"\s*([45]\d\d)\b", status)
+        smtp = int(bare.group(1)) if bare else None
+    if enhanced is not None and enhanced[0] == "2" and action in ("failed", "delayed"):
+        enhanced = None
+    return Codes(smtp, enhanced)
+
+
+def _said(words: str) -> tuple[int | None, str | None]:
+    words = words[:4096]
+    both = _CODE_WITH_ENHANCED.search(words)
+    if both:
+        return int(both.group(1)), both.group(2)
+    reply = _REPLY.search(words)
+    enhanced = _ENHANCED.search(words)
+    return (
+        int(reply.group(1)) if reply else None,
+        (reply.group(2) if reply and reply.group(2) else None) or (enhanced.group(0) if enhanced else None),
+    )

@@ -1,0 +1,91 @@
+"""Delivery status notifications: recipients, actions, words, ids."""
+
+from made_mails import ORIGIN, hash_of, mail, report
+
+from processors.mails.read import read_mail
+from schemas.mail import MessageBounced, MessageDeferred, MessageDelivered
+
+
+def test_a_failed_recipient_is_an_asynchronous_bounce() -> None:
+    reading = read_mail(report(failed="user@example.net"), ORIGIN)
+    (event,) = reading.events
+    assert reading.kind == "dsn"
+    assert isinstance(event, MessageBounced)
+    assert event.is_async
+    assert event.recipient_hash == hash_of("user@example.net")
+    assert event.recipient_domain == "example.net"
+    assert event.enhanced_code == "5.1.1"
+    assert event.smtp_code == 550
+    assert event.response == "550 5.1.1 <address>: no such user"
+    assert event.mx_host == "mx.example.net"
+    assert event.message_id == "<m1@news.example.com>"
+    assert event.from_domain == "news.example.com"
+    assert event.dkim_domain == "example.com"
+    assert event.dkim_selector == "s1"
+    assert event.mail_from_domain == "bounce.example.com"
+    assert event.occurred_at == 1_793_523_605_000
+
+
+def test_actions_become_events_of_their_kind() -> None:
+    status = """Reporting-MTA: dns; mta.example.com
+
+Final-Recipient: rfc822; late@example.net
+Action: delayed
+Status: 4.4.1
+
+Final-Recipient: rfc822; there@example.net
+Action: delivered
+Status: 2.1.5
+
+Final-Recipient: rfc822; list@example.net
+Action: expanded
+Status: 2.1.5
+"""
+    events = read_mail(report(status=status), ORIGIN).events
+    assert [type(event) for event in events] == [MessageDeferred, MessageDelivered, MessageDelivered]
+
+
+def test_the_original_recipient_counts_where_the_mail_was_forwarded() -> None:
+    status = """Reporting-MTA: dns; mta.example.com
+
+Final-Recipient: rfc822; other@elsewhere.example
+Original-Recipient: rfc822;user@example.net
+Action: failed
+Status: 5.1.1
+"""
+    (event,) = read_mail(report(status=status), ORIGIN).events
+    assert event.recipient_hash == hash_of("user@example.net")
+
+
+def test_the_same_told_twice_in_one_mail_is_one_event() -> None:
+    group = "\nFinal-Recipient: rfc822; user@example.net\nAction: failed\nStatus: 5.1.1\n"
+    assert len(read_mail(report(status="Reporting-MTA: dns; a.example\n" + 3 * group), ORIGIN).events) == 1
+
+
+def test_the_same_notification_by_another_channel_is_the_same_event() -> None:
+    (first,) = read_mail(report(failed="user@example.net"), ORIGIN).events
+    again = mail({"Delivered-To": "bounces@example.com"}, report(failed="user@example.net"))
+    (second,) = read_mail(again, ORIGIN).events
+    assert first.event_id == second.event_id
+
+
+def test_recipients_that_no_blank_line_divides_are_told_apart() -> None:
+    status = """Reporting-MTA: dns; mta.example.com
+Final-Recipient: rfc822; a@example.net
+Action: failed
+Status: 5.1.1
+Final-Recipient: rfc822; b@example.net
+Action: failed
+Status: 5.2.2
+"""
+    events = read_mail(report(status=status), ORIGIN).events
+    assert [event.recipient_hash for event in events] == [hash_of("a@example.net"), hash_of("b@example.net")]
+
+
+def test_an_internationalised_address_is_read_in_either_form() -> None:
+    for written in ("utf-8; jörg@exämple.de", r"utf-8; j\x{F6}rg@ex\x{E4}mple.de"):
+        status = (
+            f"Reporting-MTA: dns; a.example\n\nFinal-Recipient: {written}\nAction: failed\nStatus: 5.1.1\n"
+        )
+        (event,) = read_mail(report(status=status, part="message/global-delivery-status"), ORIGIN).events
+        assert event.recipient_hash == hash_of("jörg@exämple.de")

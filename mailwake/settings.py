@@ -52,6 +52,17 @@ class Settings(BaseSettings):
     """How long a server is waited for to answer."""
     blobs: Path = Path("blobs")
     """The folder of documents larger than 512 KiB."""
+    keyring: str | None = None
+    """Where tenants' keys are kept: file:///PATH, or vault://HOST:PORT/MOUNT/PATH (vaults:// for TLS).
+
+    Unless given, a file beside a log in SQLite (mailwake.keys beside mailwake.db), and mailwake.keys here for one in Kafka.
+    """
+    keyring_token: SecretStr | None = None
+    """The token that Vault or OpenBao knows us by; never shown."""
+    keyring_token_file: Path | None = None
+    """A file that holds the token and may change, as Vault's agent writes it; read again when the token is refused."""
+    keyring_ca_file: Path | None = None
+    """Certificates (PEM) of whom to trust at vaults://; the operating system's if none is named."""
     tenant: str = "default"
     """The tenant of what is ingested and emitted without one."""
     http_host: str = "127.0.0.1"
@@ -62,6 +73,26 @@ class Settings(BaseSettings):
     """Where `mailwake up` serves /metrics, /healthz and /readyz; empty: nowhere."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9464
     """Its port; 0: nowhere."""
+    intake_host: str = "127.0.0.1"
+    """Where `mailwake up` and `mailwake intake` take events, documents and webhooks over HTTP; empty: nowhere."""
+    intake_port: Annotated[int, Field(ge=0, le=65535)] = 8025
+    """Its port; 0: nowhere."""
+    intake_url: Annotated[str | None, Field(pattern=r"^https?://[^\s?#]+$")] = None
+    """The intake as the world calls it, https://mail.example.com: what the URLs of hooks begin with."""
+    intake_proxies: str = "127.0.0.1,::1"
+    """The proxies before it whose X-Forwarded-For and -Proto are believed: addresses and networks, or *."""
+    intake_certificate_file: Path | None = None
+    """Its certificate with the chain (PEM): it speaks TLS then."""
+    intake_certificate_key_file: Path | None = None
+    """The certificate's key (PEM)."""
+    intake_document_bytes: Annotated[int, Field(ge=2**20, le=2**28)] = 64 * 2**20
+    """The largest document that it takes."""
+    intake_requests: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """How many requests it works on at once; one more is told to come again."""
+    keys: Path = Path("keys.toml")
+    """The file of API keys, hashed."""
+    hooks: Path = Path("hooks.toml")
+    """The file of webhooks: providers, tokens, secrets."""
     stall_seconds: Annotated[int, Field(ge=1)] = 120
     """How long a stage may have input and make no progress before /healthz is red."""
     watch: Annotated[tuple[Path, ...], NoDecode] = ()
@@ -137,6 +168,15 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError(f"{error}, or {WANTED}") from None
         return value
+
+    @field_validator("keyring")
+    @classmethod
+    def _keyring_scheme(cls, value: str | None) -> str | None:
+        if value:
+            from streams.keyring.address import KeyringAddress
+
+            KeyringAddress.of(value)
+        return value or None
 
     @field_validator("schema_registry")
     @classmethod
@@ -273,6 +313,6 @@ def load_settings() -> Settings:
 
 def _shown(name: str, value: Any) -> str:
     """A setting as a message may show it: no password, and none of a URL."""
-    if "pass" in name or "secret" in name:
+    if "pass" in name or "secret" in name or "token" in name:
         return "what is not shown here"
     return repr(re.sub(r"//.*@", "//...@", value, flags=re.DOTALL)) if isinstance(value, str) else repr(value)

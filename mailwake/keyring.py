@@ -1,0 +1,77 @@
+"""Opening the keyring that the settings name."""
+
+import threading
+from pathlib import Path
+
+from mailwake.settings import Settings, SettingsError
+from schemas.keyring import TenantKeys
+from streams.keyring.address import KeyringAddress
+from streams.keyring.file_keyring import FileKeyring
+from streams.keyring.keyring import Keyring
+
+
+def open_keyring(settings: Settings, *, create: bool | None = None) -> Keyring:
+    """The keyring of this installation.
+
+    A file is made on first use beside a log in SQLite. Processes on a log in Kafka must share one, and keys that one of
+    them made by itself would be unknown to the others: there a file is only made with `create`. Raises SettingsError,
+    NoKeyring, KeyringUnavailable, KeyringError.
+    """
+    address = (
+        KeyringAddress.of(settings.keyring) if settings.keyring else KeyringAddress(default_file(settings))
+    )
+    if address.vault is not None:
+        from streams.keyring.vault_keyring import VaultAccess, VaultKeyring
+
+        if settings.keyring_token is None and settings.keyring_token_file is None:
+            raise SettingsError(
+                f"the keyring {settings.keyring} wants a token: MAILWAKE_KEYRING_TOKEN, or MAILWAKE_KEYRING_TOKEN_FILE"
+            )
+        token = settings.keyring_token
+        access = VaultAccess(
+            token.get_secret_value() if token else None, settings.keyring_token_file, settings.keyring_ca_file
+        )
+        return VaultKeyring.open(address.vault, access)
+    assert address.file is not None
+    if address.file.is_dir():
+        raise SettingsError(f"the keyring {address.file} is a folder: let MAILWAKE_KEYRING name a file in it")
+    embedded = not settings.log.startswith("kafka:")
+    return FileKeyring.open(address.file, create=embedded if create is None else create)
+
+
+def default_file(settings: Settings) -> Path:
+    """Where the keyring is unless the settings say: beside a log in SQLite, here for one in Kafka."""
+    if settings.log.startswith("kafka:"):
+        return Path("mailwake.keys")
+    return settings.log_path.with_suffix(".keys")
+
+
+def keyring_name(settings: Settings) -> str:
+    """What to call the keyring in a message: its URL or its file."""
+    return settings.keyring or str(default_file(settings).absolute())
+
+
+class KeysWhenAsked(TenantKeys):
+    """The keys of the keyring that the settings name, which is opened, and made where it may be, when one is asked for.
+
+    For whoever may never need any: an Emitter whose events have their hash already.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._keyring: Keyring | None = None
+
+    def hashing_key(self, tenant: str) -> bytes | None:
+        """See `TenantKeys.hashing_key`. Raises as `open_keyring`."""
+        return self._opened().hashing_key(tenant)
+
+    def data_key(self, tenant: str) -> bytes | None:
+        """See `TenantKeys.data_key`. Raises as `open_keyring`."""
+        return self._opened().data_key(tenant)
+
+    def _opened(self) -> Keyring:
+        if self._keyring is None:
+            with self._lock:
+                self._keyring = self._keyring or open_keyring(self._settings)
+        return self._keyring

@@ -1,0 +1,1 @@
+"""Keyrings: where tenants' keys are kept, apart from the log."""

@@ -1,0 +1,57 @@
+"""An event's recipient as producers write it, in clear, to what is kept of it: a keyed hash and a domain.
+
+Whoever takes events from outside (the Emitter, `mailwake emit`, the HTTP intake) calls `with_recipient_hashed` on the
+fields of each before it makes the event. The models have no field for an address, so one that was not taken out is
+refused, never kept.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.keyring import TenantKeys
+from schemas.recipient import InvalidAddress, normalised, recipient_hash
+from schemas.record import InvalidEvent
+from streams.keyring.keyring import writing_keys
+
+RECIPIENT = "recipient"
+"""The name of the field that holds an address in clear."""
+
+
+def with_recipient_hashed(
+    fields: Mapping[str, Any], keys: TenantKeys | None, tenant: str = "default"
+) -> Mapping[str, Any]:
+    """The fields of an event with `recipient` replaced by `recipient_hash` and `recipient_domain`.
+
+    `tenant` is that of fields which name none. Fields without a `recipient` come back as they are. Raises InvalidEvent,
+    which does not repeat the address, for what is no address, or where a hash is given as well that is another;
+    TenantForgotten; KeyringUnavailable (wait); InvalidEvent where there are no keys (None) to hash it with.
+    """
+    if RECIPIENT not in fields:
+        return fields
+    rest = {name: value for name, value in fields.items() if name != RECIPIENT}
+    address = fields[RECIPIENT]
+    if address is None:
+        return rest
+    record = str(fields.get("type", "event"))[:64]
+    if not isinstance(address, str):
+        raise InvalidEvent(record, RECIPIENT, type(address).__name__, "an address, as text")
+    try:
+        domain = normalised(address).rpartition("@")[2]
+    except InvalidAddress as error:
+        raise InvalidEvent(record, RECIPIENT, "what is not shown here", str(error)) from None
+    if keys is None:
+        raise InvalidEvent(
+            record,
+            RECIPIENT,
+            "an address",
+            "recipient_hash in its place: there is no keyring here to hash it with",
+        )
+    whose = fields.get("tenant", tenant)
+    if not isinstance(whose, str):
+        raise InvalidEvent(record, "tenant", whose, "a tenant's name, as text")
+    hashed = recipient_hash(writing_keys(keys, whose)[0], address)
+    if rest.get("recipient_hash") not in (None, hashed):
+        raise InvalidEvent(
+            record, "recipient_hash", rest["recipient_hash"], "the hash of its recipient, or none"
+        )
+    return {**rest, "recipient_hash": hashed, "recipient_domain": rest.get("recipient_domain") or domain}

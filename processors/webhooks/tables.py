@@ -256,10 +256,7 @@ def path(written: str) -> Getter:
 
 
 def _single(written: str) -> Getter:
-    steps: list[str | int] = [
-        int(step) if step.lstrip("-").isdigit() else step for step in written.split(".")
-    ]
-    (head, *rest) = steps
+    (head, *rest) = written.split(".")
     if not rest:
         return lambda event: event.get(head)
 

@@ -3,6 +3,9 @@
 `/healthz` asks whether somebody should look: red when a stage has input and makes no progress. `/livez` asks whether
 to restart the process: red when such a stage waits for nobody. `/readyz` asks whether to rely on it: red when the log
 or the warehouse are not open yet, or not usable.
+
+No page asks log or warehouse, which may be away just then: threads look every few seconds (`looking.py`), and the pages
+say what they have found.
 """
 
 import json
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 OK, NOT_FOUND, UNAVAILABLE = 200, 404, 503
 
+SILENT_S = 10.0
+"""How long a part may take to answer a check before that is said of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -33,12 +39,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is watched, once it is open."""
+    """What is watched, once it is open. Whoever makes one has the vitals look."""
 
     vitals: Vitals
     parts: Sequence[Part]
     measure: Callable[[], None] = lambda: None
-    """Sets what else is to be seen in the metrics. May raise what checks raise."""
+    """Sets what else is to be seen in the metrics. May raise what checks raise, and take as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,18 @@ class Answer:
     body: bytes
 
 
+@dataclass(slots=True)
+class _Finding:
+    """What came of the checks of a part: what was wrong at the last one, and since when one has been under way."""
+
+    wrong: str = "not asked yet"
+    asked: Moment | None = None
+
+    def told(self, at: Moment) -> str:
+        silent_s = 0.0 if self.asked is None else at.steady - self.asked.steady
+        return f"no answer for {silent_s:.0f} s" if silent_s >= SILENT_S else self.wrong
+
+
 class Monitor:
     """Answers for one process. `stall_s` is how long a stage may have input and make no progress."""
 
@@ -58,10 +76,19 @@ class Monitor:
         self._stall_s, self._registry = stall_s, registry
         self._unopened = dict.fromkeys(parts, "not open yet")
         self._subject: Subject | None = None
+        self._findings: dict[str, _Finding] = {}
 
     def watch(self, subject: Subject) -> None:
         """From now on everything is open."""
+        self._findings = {part.name: _Finding() for part in subject.parts}
         self._subject = subject
+
+    def check(self, part: Part, at: Moment) -> None:
+        """Ask whether a part is usable, however long that takes."""
+        found = self._findings[part.name]
+        found.asked = at
+        found.wrong = _reason(part.check)
+        found.asked = None
 
     def leave(self) -> None:
         """From now on everything is about to be closed, and asked no more."""
@@ -77,7 +104,7 @@ class Monitor:
         if path == "/livez":
             return self._health(at, lambda condition: condition.stuck(self._stall_s))
         if path == "/readyz":
-            return self._readiness()
+            return self._readiness(at)
         return _said(
             NOT_FOUND, {"status": "not found", "paths": ["/metrics", "/healthz", "/livez", "/readyz"]}
         )
@@ -96,8 +123,8 @@ class Monitor:
             },
         )
 
-    def _readiness(self) -> Answer:
-        wrong = self._wrong(self._subject)
+    def _readiness(self, at: Moment) -> Answer:
+        wrong = self._wrong(self._subject, at)
         return _said(
             OK if not any(wrong.values()) else UNAVAILABLE,
             {
@@ -110,20 +137,21 @@ class Monitor:
         from prometheus_client.exposition import choose_encoder
 
         subject = self._subject
-        for name, reason in self._wrong(subject).items():
+        for name, reason in self._wrong(subject, at).items():
             metrics.READY.set(not reason, name)
         if subject is not None:
             subject.vitals.publish(subject.vitals.conditions(at), self._stall_s)
-            _reason(subject.measure)
         encode, content_type = choose_encoder(accept)
         return Answer(OK, content_type, encode(self._registry))
 
-    def _wrong(self, subject: Subject | None) -> Mapping[str, str]:
+    def _wrong(self, subject: Subject | None, at: Moment) -> Mapping[str, str]:
         """Why each part is not usable, "" for those that are."""
         if subject is None:
             return self._unopened
         busy = subject.vitals.busy()
-        return {part.name: _waited_for(part, busy) or _reason(part.check) for part in subject.parts}
+        return {
+            part.name: _waited_for(part, busy) or self._findings[part.name].told(at) for part in subject.parts
+        }
 
 
 def _waited_for(part: Part, busy: Sequence[tuple[str, Exception]]) -> str:

@@ -6,13 +6,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from mailwake import __version__
-from mailwake.monitor import UNAVAILABLE, Answer, Monitor, Subject
+from mailwake.looking import looking
+from mailwake.monitor import Answer, Monitor, Subject
 from mailwake.settings import Settings
 from streams import metrics
 from streams.vitals import Moment
@@ -21,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 _CONNECTIONS = 16
 _SILENCE_S = 10
-_TURN_S = 10
+
+LOOK_EVERY_S = 1.0
+"""How old what the pages say of log and warehouse may be, in an embedded runtime; a worker asks a broker less often."""
 
 
 class MonitorCannotListen(Exception):
@@ -29,15 +33,11 @@ class MonitorCannotListen(Exception):
 
 
 class MonitorServer:
-    """Serves a monitor from `start` to `stop`.
-
-    One answer at a time is worked out; whoever comes while another hangs (the disk does not answer) is told so.
-    """
+    """Serves a monitor from `start` to `stop`."""
 
     def __init__(self, monitor: Monitor, host: str, port: int) -> None:
         """Port 0 takes any that is free."""
         self._monitor, self._host, self._port = monitor, host, port
-        self._turn = threading.Lock()
         self._server: _Server | None = None
 
     @property
@@ -75,14 +75,7 @@ class MonitorServer:
         self.stop()
 
     def _answer(self, path: str, accept: str) -> Answer:
-        if not self._turn.acquire(timeout=_TURN_S):
-            return Answer(
-                UNAVAILABLE, "text/plain", b"log or warehouse do not answer: see the process' log\n"
-            )
-        try:
-            return self._monitor.answer(path, accept, Moment.now())
-        finally:
-            self._turn.release()
+        return self._monitor.answer(path, accept, Moment.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +86,10 @@ class Monitored:
     failure: MonitorCannotListen | None = None
 
     @contextmanager
-    def watching(self, subject: Subject) -> Iterator[bool]:
+    def watching(self, subject: Subject, every_s: float = LOOK_EVERY_S) -> Iterator[bool]:
         """Everything is open for the length of the block; gives whether anybody watches. Raises MonitorCannotListen.
 
+        Parts are checked and metrics measured `every_s`.
         Only now: that somebody else runs on this log is the better reason for a port that is taken.
         """
         if self.failure is not None:
@@ -104,8 +98,10 @@ class Monitored:
             yield False
             return
         self.monitor.watch(subject)
+        looks = [partial(self.monitor.check, part) for part in subject.parts]
         try:
-            yield True
+            with looking([*looks, lambda at: subject.measure()], every_s):
+                yield True
         finally:
             self.monitor.leave()
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from mailwake.looking import looking
 from mailwake.monitor import Part, Subject
-from mailwake.monitor_server import Monitored
+from mailwake.monitor_server import LOOK_EVERY_S, Monitored
 from mailwake.pipeline import Pipeline
 from sinks.engine import Engine
 from sinks.sink import SinkBusy
@@ -41,7 +42,10 @@ def watching(
         if watched:
             workers.progress = lambda name, records: vitals.stepped(name, records, Moment.now())
             workers.waits = vitals.waits
-        yield
+            with looking([vitals.look], LOOK_EVERY_S):
+                yield
+        else:
+            yield
 
 
 def ask_engine(engine: Engine) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from mailwake.looking import looking
 from mailwake.monitor import Part, Subject
 from mailwake.monitor_server import Monitored
 from mailwake.monitoring import ask_server
@@ -26,6 +27,7 @@ WEDGED = 70
 """The exit code of a worker that was stuck (EX_SOFTWARE of sysexits.h)."""
 
 _LOOK_EVERY_S = 5.0
+"""How often the broker is asked how much waits: some requests for each partition."""
 
 _LEAVING_S = 30.0
 """How long a worker that ends may take for the step under way and to leave its groups: less than Kubernetes waits."""
@@ -40,16 +42,12 @@ def watching(monitored: Monitored, settings: Settings, process: WorkerProcess) -
     parts = [Part("log", lambda: log.end(TopicPartition(TOPICS[0].name)), (LogFull, LogUnavailable))]
     if server is not None and LOADER in process.pumps:
         parts.append(Part("warehouse", partial(ask_server, server), (SinkBusy,)))
-    ended = threading.Event()
-    dog = threading.Thread(
-        target=_end_if_stuck, args=(vitals, settings.stall_seconds, ended), name="watchdog", daemon=True
-    )
-    with monitored.watching(Subject(vitals, parts, lambda: _measure(log))):
-        dog.start()
-        try:
-            yield
-        finally:
-            ended.set()
+    subject = Subject(vitals, parts, lambda: _measure(log))
+    with (
+        monitored.watching(subject, _LOOK_EVERY_S),
+        looking([partial(_end_if_stuck, vitals, settings.stall_seconds)], _LOOK_EVERY_S),
+    ):
+        yield
 
 
 def end_soon(failure: BaseException | None = None, code: int = 0) -> None:
@@ -73,18 +71,18 @@ def _leave_as_it_is(told: str, code: int) -> None:
     os._exit(code)
 
 
-def _end_if_stuck(vitals: Vitals, stall_s: float, ended: threading.Event) -> None:
-    while not ended.wait(_LOOK_EVERY_S):
-        found = [one for one in vitals.conditions(Moment.now()) if one.stuck(stall_s)]
-        if found:
-            told = ", ".join(f"{one.name} ({one.waiting} records wait)" for one in found)
-            logger.critical(
-                "no progress for %d s, and nothing is waited for: %s. This worker ends; nothing is lost, its partitions "
-                "go to others or to the next one",
-                stall_s,
-                told,
-            )
-            os._exit(WEDGED)
+def _end_if_stuck(vitals: Vitals, stall_s: float, at: Moment) -> None:
+    vitals.look(at)
+    found = [one for one in vitals.conditions(Moment.now()) if one.stuck(stall_s)]
+    if found:
+        told = ", ".join(f"{one.name} ({one.waiting} records wait)" for one in found)
+        logger.critical(
+            "no progress for %d s, and nothing is waited for: %s. This worker ends; nothing is lost, its partitions "
+            "go to others or to the next one",
+            stall_s,
+            told,
+        )
+        os._exit(WEDGED)
 
 
 def _measure(log: KafkaLog) -> None:

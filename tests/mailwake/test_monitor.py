@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from test_full_disk import Disk, disk  # noqa: F401 - a fixture
 from worlds import Undisturbed, World, assert_same, finished
 
 from deploy.kafka.broker import free_port
+from mailwake.looking import looking
 from mailwake.monitor import Monitor, Part, Subject
 from mailwake.monitor_server import MonitorCannotListen, MonitorServer
 from streams.log import LogFull
@@ -38,12 +40,22 @@ class Process:
     paused: bool = False
     failure: Exception | None = None
     monitor: Monitor = field(default_factory=lambda: Monitor(60, CollectorRegistry(), ("log",)))
+    vitals: Vitals = field(init=False)
 
     def opened(self) -> Vitals:
         watched = Watched("fold", lambda: self.waiting, lambda: 0.0, lambda: self.paused)
-        vitals = Vitals([watched], at(0))
-        self.monitor.watch(Subject(vitals, [Part("log", self.check, (LogFull,))]))
-        return vitals
+        self.vitals = Vitals([watched], at(0))
+        self.monitor.watch(Subject(self.vitals, [self.part]))
+        self.look()
+        return self.vitals
+
+    @property
+    def part(self) -> Part:
+        return Part("log", self.check, (LogFull,))
+
+    def look(self, seconds: float = 0) -> None:
+        self.vitals.look(at(seconds))
+        self.monitor.check(self.part, at(seconds))
 
     def check(self) -> None:
         if self.failure is not None:
@@ -77,6 +89,7 @@ def test_when_it_ends_it_asks_no_more_what_is_being_closed(process: Process) -> 
 def test_a_stalled_stage_is_named_with_since_when_and_how_much_waits(process: Process) -> None:
     vitals = process.opened()
     process.waiting = 12
+    process.look()
     assert process.ask("/healthz", 59)[0] == 200
     assert process.ask("/livez", 61)[0] == 503
     vitals.waits("fold", LogFull("no room"))
@@ -100,6 +113,7 @@ def test_a_stalled_stage_is_named_with_since_when_and_how_much_waits(process: Pr
 def test_a_paused_stage_is_excepted_and_named(process: Process) -> None:
     process.opened()
     process.waiting, process.paused = 12, True
+    process.look(1_000)
     status, said = process.ask("/healthz", 1_000)
     assert (status, said["paused"], said["stalled"]) == (200, ["fold"], [])
 
@@ -107,12 +121,51 @@ def test_a_paused_stage_is_excepted_and_named(process: Process) -> None:
 def test_a_part_that_fails_or_is_waited_for_is_not_ready(process: Process) -> None:
     vitals = process.opened()
     process.failure = RuntimeError("gone")
+    process.look()
     assert process.ask("/readyz") == (503, {"status": "not ready", "parts": {"log": "gone"}})
     process.failure = None
+    process.look()
     vitals.waits("fold", LogFull("no room"))
     assert process.ask("/readyz")[1]["parts"] == {"log": "fold waits: no room"}
     vitals.stepped("fold", 1, at(1))
     assert process.ask("/readyz")[0] == 200
+
+
+def test_pages_answer_from_what_is_known_while_log_and_warehouse_do_not_answer(process: Process) -> None:
+    process.opened()
+    process.waiting = 12
+    process.look(1)
+    asked, away = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        asked.set()
+        away.wait(60)
+
+    part = Part("log", hang)
+    looks = [lambda moment: process.monitor.check(part, at(2)), lambda moment: process.vitals.look(at(2))]
+    with looking(looks, 60):
+        assert asked.wait(60)
+        assert process.ask("/readyz", 3)[0] == 200
+        assert process.ask("/readyz", 14) == (
+            503,
+            {"status": "not ready", "parts": {"log": "no answer for 12 s"}},
+        )
+        status, said = process.ask("/livez", 62)
+        assert status == 503 and said["stalled"][0]["waiting"] == 12
+        away.set()
+
+
+def test_looking_goes_on_after_a_look_that_failed() -> None:
+    looks, again = [], threading.Event()
+
+    def look(moment: Moment) -> None:
+        looks.append(moment)
+        if len(looks) == 1:
+            raise RuntimeError("gone")
+        again.set()
+
+    with looking([look], 0.001):
+        assert again.wait(60)
 
 
 NOT_OF_UP = {
@@ -137,22 +190,16 @@ def registry() -> Iterator[CollectorRegistry]:
     register(None)
 
 
-def test_metrics_are_given_even_when_measuring_fails(registry: CollectorRegistry) -> None:
-    def fail() -> None:
-        raise RuntimeError("gone")
-
-    process = Process(monitor=Monitor(60, registry, ("log",)))
-    vitals = process.opened()
-    process.monitor.watch(Subject(vitals, [Part("log", fail)], fail))
+def test_metrics_are_given_even_when_a_check_fails(registry: CollectorRegistry) -> None:
+    process = Process(monitor=Monitor(60, registry, ("log",)), failure=RuntimeError("gone"))
+    process.opened()
     said = process.monitor.answer("/metrics", "", at(0))
     assert said.status == 200 and b'mailwake_ready{part="log"} 0.0' in said.body
 
 
-def test_an_answer_that_hangs_holds_up_no_other_for_ever(monkeypatch) -> None:
-    monkeypatch.setattr("mailwake.monitor_server._TURN_S", 0.01)
-    process = Process()
-    with MonitorServer(process.monitor, "127.0.0.1", 0) as server, server._turn:
-        assert get(f"{server.url}/healthz")[0] == 503
+def test_nobody_listens_any_more_when_it_has_stopped() -> None:
+    with MonitorServer(Process().monitor, "127.0.0.1", 0) as server:
+        assert get(f"{server.url}/healthz")[0] == 200
     with pytest.raises(OSError):
         get(f"{server.url}/healthz")
 
@@ -188,6 +235,10 @@ class Monitored:
     def status(self, path: str) -> int:
         return self.ask(path)[0]
 
+    def waiting(self) -> int:
+        """How many records wait, as of the last look."""
+        return sum(stage["waiting"] for stage in self.ask("/healthz")[1]["stages"])
+
     def samples(self) -> dict[tuple[str, Sequence[tuple[str, str]]], float]:
         text = get(f"http://127.0.0.1:{self.port}/metrics")[1].decode()
         return {
@@ -202,6 +253,7 @@ def test_up_shows_what_it_has_done(world: World, undisturbed: Undisturbed) -> No
     with running(world, "up", **monitored.settings()) as up:
         url = until_it_says(b"queries at ", up).rpartition(" ")[2].strip()
         until(lambda: world.lag() == 0, up)
+        until(lambda: monitored.waiting() == 0, up)
         assert monitored.status("/readyz") == 200 and monitored.status("/healthz") == 200
         assert get(f"{url}/?query=SELECT+1")[0] == 200
         assert get(f"{url}/?query=DROP+TABLE+mailwake.positions_told")[0] == 403

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from schemas.codec import encode
 from schemas.mail import MessageSent
 from streams.event_lag import seconds_behind
-from streams.log import LogError, LogFull, Record, TopicPartition
+from streams.log import LogError, LogFull, LogUnavailable, Record, TopicPartition
 from streams.metrics import register
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
@@ -53,12 +53,13 @@ def vitals(stage: Stage) -> Vitals:
 
 
 def stalled(vitals: Vitals, seconds: float) -> list[str]:
+    vitals.look(at(seconds))
     return [found.name for found in vitals.conditions(at(seconds)) if found.stalled(STALL_S)]
 
 
 def test_a_stage_with_input_and_no_progress_has_stalled(stage: Stage, vitals: Vitals) -> None:
     stage.waiting = 7
-    assert stalled(vitals, 59) == []
+    assert stalled(vitals, 0) == [] and stalled(vitals, 59) == []
     assert stalled(vitals, 60) == ["stage"]
     (condition,) = vitals.conditions(at(90))
     assert (condition.waiting, condition.since, condition.idle_s) == (7, at(0), 90)
@@ -66,7 +67,7 @@ def test_a_stage_with_input_and_no_progress_has_stalled(stage: Stage, vitals: Vi
 
 def test_progress_ends_it(stage: Stage, vitals: Vitals) -> None:
     stage.waiting = 7
-    assert stalled(vitals, 70) == ["stage"]
+    assert stalled(vitals, 1) == [] and stalled(vitals, 70) == ["stage"]
     vitals.stepped("stage", 3, at(75))
     assert stalled(vitals, 134) == []
     assert stalled(vitals, 135) == ["stage"]
@@ -75,15 +76,17 @@ def test_progress_ends_it(stage: Stage, vitals: Vitals) -> None:
 def test_a_step_that_did_nothing_is_no_progress_while_records_wait(stage: Stage, vitals: Vitals) -> None:
     stage.waiting = 7
     for seconds in range(0, 60, 5):
+        vitals.look(at(seconds))
         vitals.stepped("stage", 0, at(seconds))
     assert stalled(vitals, 60) == ["stage"]
 
 
 def test_input_that_comes_after_a_long_quiet_time_is_not_late(stage: Stage, vitals: Vitals) -> None:
-    vitals.stepped("stage", 0, at(1_000))
+    vitals.look(at(1_000))
     stage.waiting = 1
-    assert stalled(vitals, 1_059) == []
-    assert stalled(vitals, 1_060) == ["stage"]
+    assert stalled(vitals, 1_005) == [], "it came since"
+    assert stalled(vitals, 1_064) == []
+    assert stalled(vitals, 1_065) == ["stage"]
 
 
 def test_a_paused_stage_has_not_stalled_and_gets_its_time_when_it_goes_on(
@@ -91,7 +94,7 @@ def test_a_paused_stage_has_not_stalled_and_gets_its_time_when_it_goes_on(
 ) -> None:
     stage.waiting, stage.paused = 7, True
     assert stalled(vitals, 500) == []
-    vitals.stepped("stage", 0, at(900))
+    vitals.look(at(900))
     stage.paused = False
     assert stalled(vitals, 959) == []
     assert stalled(vitals, 960) == ["stage"]
@@ -99,9 +102,23 @@ def test_a_paused_stage_has_not_stalled_and_gets_its_time_when_it_goes_on(
 
 def test_a_log_that_does_not_say_what_waits_is_no_health(stage: Stage, vitals: Vitals) -> None:
     stage.silent = True
+    assert stalled(vitals, 0) == []
     vitals.stepped("stage", 0, at(30))
     assert stalled(vitals, 59) == [] and stalled(vitals, 60) == ["stage"]
     assert vitals.conditions(at(60))[0].waiting is None
+
+
+def test_a_log_that_is_away_is_asked_once_in_a_look_and_by_nobody_who_wants_to_know() -> None:
+    asked = []
+
+    def away() -> int:
+        asked.append(1)
+        raise LogUnavailable("no answer")
+
+    vitals = Vitals([Watched(f"stage/{number}", away, lambda: 0.0) for number in range(3)], at(0))
+    vitals.look(at(1))
+    assert [one.waiting for one in vitals.conditions(at(70))] == [None] * 3 and len(asked) == 1
+    assert all(one.stalled(STALL_S) and not one.stuck(STALL_S) for one in vitals.conditions(at(70)))
 
 
 def test_what_it_waits_for_is_told_until_a_step_ends_well(stage: Stage, vitals: Vitals) -> None:
@@ -130,9 +147,11 @@ def test_metrics_show_the_worst_of_a_stages_partitions() -> None:
     register(registry)
     try:
         vitals = Vitals([part.watched() for part in parts], at(0))
+        vitals.look(at(0))
         vitals.stepped("fold/0", 1, at(50))
 
         def shown(name: str) -> float:
+            vitals.look(at(70))
             vitals.publish(vitals.conditions(at(70)), STALL_S)
             value = registry.get_sample_value(f"mailwake_stage_{name}", {"stage": "fold"})
             assert value is not None

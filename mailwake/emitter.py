@@ -1,5 +1,6 @@
 """The Emitter that programs import: it opens the log that the settings, or its argument, name."""
 
+from mailwake.keyring import KeysWhenAsked
 from mailwake.opening import open_any_log, open_spooled_log
 from mailwake.settings import load_settings
 from streams.emitter import Emitter as LogEmitter
@@ -17,13 +18,13 @@ class Emitter(LogEmitter):
     def __init__(self, log: str | None = None) -> None:
         """Open the log at this URL, else the one that MAILWAKE_LOG names. Raises LogError, SettingsError.
 
-        Events that name no tenant are MAILWAKE_TENANT's.
+        Events that name no tenant are MAILWAKE_TENANT's. Their `recipient` is hashed with the keyring's key.
         """
         settings = load_settings()
         self.spooled = open_spooled_log(settings, log)
         """The log behind its spool; None without one."""
         self._opened = self.spooled or open_any_log(settings, log)
-        super().__init__(self._opened, settings.tenant)
+        super().__init__(self._opened, settings.tenant, KeysWhenAsked(settings))
 
     def close(self) -> None:
         """Wait until everything handed over is durable, and a bounded time until it is in the log; then close that."""

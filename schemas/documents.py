@@ -34,7 +34,7 @@ class DocumentReceived(Event):
     receipt_id: Word
     """Names this receipt: the same bytes received twice are two receipts."""
     sha256: Sha256
-    """Of the bytes as received."""
+    """Of the bytes as received; where they are sealed, HMAC-SHA256 under the tenant's key: none can be tried against it."""
     size: Count
     """Bytes as received."""
     content: bytes | None = None
@@ -45,6 +45,10 @@ class DocumentReceived(Event):
     """The media type its channel claimed."""
     from_domain: MailDomain | None = None
     """The From domain of what it tells, where that names none: its intake's default."""
+    erased: Count = 0
+    """How many recipients were taken out of it since it came."""
+    is_copy: bool = False
+    """Whether it stands in for an earlier record of this receipt, whose facts were told when that came."""
 
 
 class DocumentProcessed(Event):

@@ -10,9 +10,11 @@ from uuid import uuid4
 
 from schemas.codec import encode
 from schemas.documents import DocumentReceived
+from schemas.keyring import TenantKeys
 from streams.blobs import INLINE_LIMIT, Blobs
 from streams.keys import key_of
 from streams.log import Log, Record
+from streams.sealed_documents import Kept, keep_sealed
 
 LARGEST_DOCUMENT = 256 * 2**20
 """Bytes; a larger file is refused before it is read."""
@@ -31,9 +33,11 @@ class Intake:
     tenant: str = "default"
     channel: str = "file"
     source: str = "files"
+    keys: TenantKeys | None = None
+    """What documents are sealed with; kept in clear without."""
 
     def receive(self, content: bytes, name: str) -> DocumentReceived:
-        """Append one document; it is durable when this returns. Raises LogError, OSError."""
+        """Append one document; it is durable when this returns. Raises LogError (TenantForgotten), OSError."""
         document, record = self.prepare(content, name)
         self.log.append("documents", [record])
         return document
@@ -45,10 +49,9 @@ class Intake:
 
         `receipt` names the receipt where whoever sends the document has a name for it: sent again, it is the same one.
         """
-        inline = len(content) <= INLINE_LIMIT
-        digest = hashlib.sha256(content).hexdigest() if inline else self.blobs.put(self.tenant, content)
         now = time.time_ns() // 1_000_000
         receipt = receipt or str(uuid4())
+        kept = self._keep(content, receipt)
         document = DocumentReceived(
             event_id=DocumentReceived.id_of(self.tenant, receipt),
             tenant=self.tenant,
@@ -58,13 +61,20 @@ class Intake:
             channel=self.channel,
             source_event_id=receipt,
             receipt_id=receipt,
-            sha256=digest,
+            sha256=kept.sha256,
             size=len(content),
-            content=content if inline else None,
+            content=kept.content,
             name=name,
             content_type=content_type,
         )
         return document, Record(key_of(document), encode(document), now)
+
+    def _keep(self, content: bytes, receipt: str) -> Kept:
+        if self.keys is not None:
+            return keep_sealed(content, self.tenant, receipt, self.blobs, self.keys)
+        if len(content) <= INLINE_LIMIT:
+            return Kept(hashlib.sha256(content).hexdigest(), content)
+        return Kept(self.blobs.put(self.tenant, content), None)
 
 
 def files_under(paths: Iterable[Path]) -> Iterator[Path]:

@@ -1,9 +1,11 @@
-"""Documents too large for a record, by the hash of their bytes, in a folder."""
+"""Documents too large for a record, by the digest of their bytes, in a folder."""
 
 import hashlib
 import os
 import re
+import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -16,16 +18,21 @@ INLINE_LIMIT = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """A folder of blobs named tenant/sha256. What it returned from `put` is durable; blobs never change."""
+    """A folder of blobs named tenant/digest. What it returned from `put` is durable; blobs never change."""
 
     folder: Path
 
     def put(self, tenant: str, content: bytes) -> str:
         """Keep these bytes; returns their SHA-256. Raises OSError when there is no room; nothing is half kept."""
         digest = hashlib.sha256(content).hexdigest()
+        self.keep(tenant, digest, content)
+        return digest
+
+    def keep(self, tenant: str, digest: str, content: bytes) -> None:
+        """Keep bytes under a digest that the caller made: of sealed ones, of what they hold. Raises as `put`."""
         path = self._path(tenant, digest)
         if path.exists():
-            return digest
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".half-")
         try:
@@ -38,7 +45,6 @@ class Blobs:
             Path(name).unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
-        return digest
 
     def get(self, tenant: str, sha256: str) -> bytes | None:
         """The bytes that have this hash, or None when there are none."""
@@ -47,8 +53,32 @@ class Blobs:
         path = self._path(tenant, sha256)
         return path.read_bytes() if path.exists() else None
 
+    def remove(self, tenant: str, sha256: str) -> bool:
+        """Delete a blob; False where there is none. Raises OSError."""
+        path = self._path(tenant, sha256)
+        if not _SHA256.fullmatch(sha256) or not path.exists():
+            return False
+        path.unlink()
+        _sync_folder(path.parent)
+        return True
+
+    def digests(self, tenant: str) -> Iterator[str]:
+        """The digests of a tenant's blobs."""
+        yield from sorted(p.name for p in self._folder(tenant).glob("??/*") if _SHA256.fullmatch(p.name))
+
+    def remove_all(self, tenant: str) -> int:
+        """Delete a tenant's blobs, half-written ones too; returns how many there were. Raises OSError."""
+        count = sum(1 for _ in self.digests(tenant))
+        if self._folder(tenant).exists():
+            shutil.rmtree(self._folder(tenant))
+            _sync_folder(self.folder)
+        return count
+
     def _path(self, tenant: str, sha256: str) -> Path:
-        return self.folder / quote(tenant, safe="").replace(".", "%2E") / sha256[:2] / sha256
+        return self._folder(tenant) / sha256[:2] / sha256
+
+    def _folder(self, tenant: str) -> Path:
+        return self.folder / quote(tenant, safe="").replace(".", "%2E")
 
 
 def _sync_folder(folder: Path) -> None:

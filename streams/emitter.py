@@ -20,11 +20,14 @@ from schemas.catalog import RECORDS, TOPIC_OF
 from schemas.codec import encode_rows, fields_of
 from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.documents import DocumentReceived
+from schemas.keyring import TenantKeys
 from schemas.mail import MAIL_EVENTS
 from schemas.record import Event, InvalidEvent
 from streams import metrics
 from streams.keys import key_of
 from streams.log import Log, LogError, LogFull, LogUnavailable, Record
+from streams.recipients import with_recipient_hashed
+from streams.sealed_documents import sealed_event
 
 EventLike = Event | Mapping[str, Any]
 """An event, or its fields with the record's name under `type`."""
@@ -63,9 +66,14 @@ class Emitter:
     failure: the pipeline counts it once.
     """
 
-    def __init__(self, log: Log | TakesEmits, tenant: str = "default") -> None:
-        """Emit to this log, which stays the caller's to close; `tenant` is that of events which name none."""
-        self._log, self._tenant, self._process = log, tenant, os.getpid()
+    def __init__(
+        self, log: Log | TakesEmits, tenant: str = "default", keys: TenantKeys | None = None
+    ) -> None:
+        """Emit to this log, which stays the caller's to close; `tenant` is that of events which name none.
+
+        With `keys` an event's fields may have a `recipient` in clear, whose hash is kept, and documents are sealed.
+        """
+        self._log, self._tenant, self._process, self._keys = log, tenant, os.getpid(), keys
         self._waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -110,7 +118,7 @@ class Emitter:
         atexit.unregister(self.close)
 
     def _submit(self, events: Iterable[EventLike]) -> Future[None]:
-        return self._hand_over(_records(events, self._tenant, time.time_ns() // 1_000_000))
+        return self._hand_over(_records(events, self._tenant, time.time_ns() // 1_000_000, self._keys))
 
     def _hand_over(self, records: Mapping[str, Sequence[Record]]) -> Future[None]:
         if os.getpid() != self._process:
@@ -186,8 +194,11 @@ class Emitter:
         await asyncio.to_thread(self.close)
 
 
-def typed(event: EventLike, tenant: str = "default") -> Event:
-    """The event that fields with a `type` describe, of this tenant unless it names one. Raises InvalidEvent."""
+def typed(event: EventLike, tenant: str = "default", keys: TenantKeys | None = None) -> Event:
+    """The event that fields with a `type` describe, of this tenant unless it names one. Raises InvalidEvent.
+
+    A `recipient` among them is hashed with the tenant's key: see `streams.recipients`.
+    """
     if isinstance(event, Event):
         _refuse_what_is_derived(type(event))
         return (
@@ -197,7 +208,7 @@ def typed(event: EventLike, tenant: str = "default") -> Event:
         raise InvalidEvent(
             "event", "(whole)", event, "an event, or a mapping of its fields; emit_many takes several"
         )
-    fields = {"tenant": tenant, **event}
+    fields = {"tenant": tenant, **with_recipient_hashed(event, keys, tenant)}
     name = fields.pop("type", None)
     record = RECORDS.get(name) if isinstance(name, str) else None
     if record is None:
@@ -229,12 +240,17 @@ def _of_tenant(event: Event, tenant: str) -> Event:
     return type(event)(**{**given, "tenant": tenant, "occurred_at": event.occurred_at})
 
 
-def _records(events: Iterable[EventLike], tenant: str, now: int) -> dict[str, list[Record]]:
+def _records(
+    events: Iterable[EventLike], tenant: str, now: int, keys: TenantKeys | None = None
+) -> dict[str, list[Record]]:
     """As `records_of`, from what is not checked yet. Raises InvalidEvent, saying which."""
     checked: list[Event] = []
     for index, event in enumerate(_several(events)):
         try:
-            checked.append(typed(event, tenant))
+            known = typed(event, tenant, keys)
+            if keys is not None and isinstance(known, DocumentReceived):
+                known = sealed_event(known, keys)
+            checked.append(known)
         except InvalidEvent as error:
             raise error.at(index) from None
     return records_of(checked, now)

@@ -21,5 +21,3 @@ class Origin:
     recorded_at: int
     """When the document was appended, ms: the time of record of everything derived from it."""
     hashed: Hashed
-    from_domain: str | None = None
-    """The From domain of what names none."""

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from processors.dmarc.events import record_fields, report_event
-from processors.dmarc.seen import SeenReports
-from processors.documents.limits import Limits
-from processors.documents.reading import Reading, read_document
+from processors.documents.reading import DocumentReader, Hashing, Reading, ReadingSettings
 from schemas.dmarc import DmarcRecordReported
 from schemas.documents import DocumentProcessed, DocumentReceived
 from schemas.record import Event
@@ -19,7 +17,7 @@ class Inspected:
     outcome: DocumentProcessed
     """What became of it, with warnings and reason."""
     events: tuple[Event, ...]
-    """DmarcReportParsed and its DmarcRecordReported; empty where it gives none."""
+    """DmarcReportParsed and its DmarcRecordReported, or what it tells of messages; empty where it gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,22 @@ class Inspection:
 
 
 def inspect(
-    content: bytes, name: str | None, tenant: str = "default", limits: Limits | None = None
+    content: bytes,
+    name: str | None,
+    tenant: str = "default",
+    settings: ReadingSettings | None = None,
+    hashing: Hashing | None = None,
+    received_at: int = 0,
 ) -> Inspection:
-    """What these bytes would become, as if nothing had been told before them. Times of record are 0."""
+    """What these bytes would become, as if nothing had been told before them. Times of record are 0.
+
+    `received_at`, ms, is when what gives no time of its own happened.
+    """
     digest = sha256(content).hexdigest()
     document = DocumentReceived(
         event_id=DocumentReceived.id_of(tenant, digest),
         tenant=tenant,
-        occurred_at=0,
+        occurred_at=received_at,
         source="inspect",
         receipt_id=digest,
         sha256=digest,
@@ -49,13 +55,13 @@ def inspect(
     )
     found = tuple(
         Inspected(reading.processed, _events_of(reading))
-        for reading in read_document(document, content, limits or Limits(), SeenReports())
+        for reading in DocumentReader(settings, hashing).read(document, content)
     )
     return Inspection(name, digest, len(content), found)
 
 
 def _events_of(reading: Reading) -> tuple[Event, ...]:
     if reading.report is None or reading.provenance is None:
-        return ()
+        return reading.events
     records = (DmarcRecordReported(**fields) for fields in record_fields(reading.report, reading.provenance))
     return (report_event(reading.report, reading.provenance), *records)

@@ -2,27 +2,38 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 from processors.dead_letters import dead_letter
 from processors.dmarc.events import TOPIC, record_fields, report_event, topic_key
 from processors.dmarc.seen import SeenReports
-from processors.documents.limits import Limits
-from processors.documents.reading import OUTCOMES, Reading, read_document, unreadable
+from processors.documents.reading import (
+    OUTCOMES,
+    DocumentReader,
+    Reading,
+    ReadingSettings,
+    hasher,
+    unreadable,
+)
 from processors.stage import Emission, Flush, Slice, Tally, emission
 from schemas.codec import Undecodable, decode, encode_rows
 from schemas.dmarc import DmarcRecordReported
 from schemas.documents import DocumentReceived
+from schemas.keyring import NO_KEYS, TenantKeys
 from schemas.record import InvalidEvent
+from schemas.sealing import DamagedSeal, Forgotten, plain_content
 
 CLOCK = b"clock"
 """The state chunk with the highest time of record so far: 8 bytes, ms."""
+
+MAIL = "mail.events"
 
 Blobs = Callable[[str, str], bytes | None]
 """Looks up a document's bytes by tenant and SHA-256. They never change, so asking keeps a stage pure."""
 
 
 class DocumentStage:
-    """Reads `documents`; gives `documents.outcomes`, `dmarc.records` and dead letters.
+    """Reads `documents`; gives `documents.outcomes`, `dmarc.records`, `mail.events` and dead letters.
 
     A dead letter takes the highest time of record read before it, 0 when it is the partition's first record:
     so it does not depend on how the records were batched.
@@ -31,10 +42,14 @@ class DocumentStage:
     name = "documents"
     reads = "documents"
 
-    def __init__(self, blobs: Blobs, limits: Limits | None = None) -> None:
+    def __init__(
+        self, blobs: Blobs, settings: ReadingSettings | None = None, keys: TenantKeys = NO_KEYS
+    ) -> None:
         self._blobs = blobs
-        self._limits = limits or Limits()
+        self._settings = settings or ReadingSettings()
+        self._keys = keys
         self._seen = SeenReports()
+        self._reader = DocumentReader(self._settings, partial(hasher, keys), self._seen)
         self._clock = 0
         self._flushed_clock = 0
         self._emissions: list[Emission] = []
@@ -81,19 +96,28 @@ class DocumentStage:
         return self._tally
 
     def _readings(self, document: DocumentReceived) -> Iterable[Reading]:
-        if document.size > self._limits.document_bytes:
-            limit = self._limits.document_bytes
+        limit = self._settings.limits.document_bytes
+        if document.size > limit:
             return (unreadable(document, f"larger than {limit} bytes (limit document_bytes)"),)
-        content = document.content
-        if content is None:
-            content = self._blobs(document.tenant, document.sha256)
+        try:
+            content = self._content(document)
+        except Forgotten as error:
+            return (unreadable(document, str(error), "forgotten"),)
+        except DamagedSeal as error:
+            return (unreadable(document, str(error)),)
         if content is None:
             return (unreadable(document, f"blob {document.tenant}/{document.sha256} is missing"),)
-        return read_document(document, content, self._limits, self._seen)
+        return self._reader.read(document, content)
+
+    def _content(self, document: DocumentReceived) -> bytes | None:
+        inline, tenant, sha256 = document.content, document.tenant, document.sha256
+        blob = self._blobs(tenant, sha256) if inline is None else None
+        return plain_content(self._keys, tenant, document.receipt_id, sha256, inline, blob)
 
     def _emit(self, reading: Reading) -> None:
         processed = reading.processed
         self._emissions.append(emission(OUTCOMES, f"{processed.tenant}/{processed.receipt_id}", processed))
+        self._emissions.extend(emission(MAIL, event.key(), event) for event in reading.events)
         report, provenance = reading.report, reading.provenance
         if report is None or provenance is None:
             return

@@ -1,7 +1,7 @@
 """Everything in a received document that could be a report, however it was packed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from processors.documents.archives import Entry, untar, unzip
@@ -22,7 +22,7 @@ class Member:
     member: str | None = None
     """Its path inside archives and mails; None when the document is the whole."""
     form: Form | None = "xml"
-    """`xml`, or None for what is no report in any form."""
+    """`xml`; `mail` for one that lies in no other; None for what is no report in any form."""
     reason: str | None = None
     """Why it could not be unpacked at all; then there is no content."""
     damage: tuple[str, ...] = ()
@@ -40,6 +40,8 @@ class _Packed:
     depth: int = 0
     damage: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    in_mail: bool = False
+    """Whether it is a part of a mail."""
 
     def inside(
         self, content: bytes, name: str | None = None, problem: str | None = None, warning: str | None = None
@@ -47,9 +49,8 @@ class _Packed:
         """What this holds, one container further in."""
         path = self.path if name is None else _joined(self.path, name)
         damage = (*self.damage, problem) if problem else self.damage
-        return _Packed(
-            content, path, self.depth + 1, damage, (*self.warnings, warning) if warning else self.warnings
-        )
+        warnings = (*self.warnings, warning) if warning else self.warnings
+        return _Packed(content, path, self.depth + 1, damage, warnings, self.in_mail)
 
     def leaf(self, form: Form | None) -> Member:
         return Member(self.content, self.path, form, None, self.damage, self.warnings)
@@ -61,8 +62,8 @@ class _Packed:
 def unpack(content: bytes, limits: Limits) -> Iterator[Member]:
     """Everything in a document, in order, opened by what the bytes are and not by their labels.
 
-    Plain and packed XML comes as `xml`; what is neither XML nor a container has form None; what can't be
-    unpacked has a reason. Stops at the limits with one last member that says which.
+    Plain and packed XML comes as `xml`; a mail as `mail`, after what is in it; what is neither XML nor a container has
+    form None; what can't be unpacked has a reason. Stops at the limits with one last member that says which.
     """
     budget = Budget(limits, len(content))
     if len(content) > limits.document_bytes:
@@ -89,6 +90,8 @@ def _members(packed: _Packed, budget: Budget) -> Iterator[Member]:
         return
     for inner in _opened(packed, form, budget):
         yield from _members(inner, budget)
+    if form == "mail" and not packed.in_mail:
+        yield packed.leaf(form)
 
 
 def _opened(packed: _Packed, form: Form, budget: Budget) -> Iterator[_Packed]:
@@ -106,7 +109,7 @@ def _opened(packed: _Packed, form: Form, budget: Budget) -> Iterator[_Packed]:
             yield from _entries(packed, untar(content, budget))
         case "mail":
             for part in parts(content.lstrip(), budget):
-                yield packed.inside(part.content, part.name, part.problem)
+                yield replace(packed.inside(part.content, part.name, part.problem), in_mail=True)
         case "base64":
             text = from_base64(content)
             budget.spend(len(text))

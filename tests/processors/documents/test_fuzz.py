@@ -14,6 +14,7 @@ from reports import document, packings, record, report, slice_of, zipped
 
 from processors.documents.inspect import inspect
 from processors.documents.limits import MIB, Limits
+from processors.documents.reading import ReadingSettings
 from processors.documents.stage import DocumentStage
 from processors.stage import Emission
 from schemas.codec import decode
@@ -84,7 +85,7 @@ def corpus_of_damage(count: int) -> Iterator[bytes]:
 
 
 def test_ten_thousand_damaged_reports_each_have_an_outcome() -> None:
-    stage = DocumentStage(lambda tenant, sha256: None, LIMITS)
+    stage = DocumentStage(lambda tenant, sha256: None, ReadingSettings(LIMITS))
     seen: dict[str, int] = {}
     letters = records = 0
     for number, content in enumerate(corpus_of_damage(FILES)):
@@ -123,7 +124,9 @@ def test_what_damaged_reports_give_is_valid() -> None:
     """Events are encoded without checking; here every one of them is checked as it is made."""
     made = 0
     for content in corpus_of_damage(1500):
-        made += sum(len(found.events) for found in inspect(content, None, limits=LIMITS).documents)
+        made += sum(
+            len(found.events) for found in inspect(content, None, settings=ReadingSettings(LIMITS)).documents
+        )
     assert made > 1000
 
 
@@ -132,7 +135,7 @@ def test_memory_is_bounded() -> None:
     tracemalloc.start()
     try:
         for content in contents:
-            inspect(content, None, limits=LIMITS)
+            inspect(content, None, settings=ReadingSettings(LIMITS))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -154,7 +157,7 @@ def test_work_is_bounded(start: int) -> None:
         calls = 0
         sys.setprofile(count)
         try:
-            inspect(content, None, limits=LIMITS)
+            inspect(content, None, settings=ReadingSettings(LIMITS))
         finally:
             sys.setprofile(None)
         assert calls < 30_000 + 20 * len(content), content

@@ -5,6 +5,7 @@ from reports import corpus, mailed, packings, report, zipped
 
 from processors.documents.inspect import inspect
 from processors.documents.limits import Limits
+from processors.documents.reading import ReadingSettings
 from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.record import Event
 
@@ -100,7 +101,9 @@ def test_a_document_type_is_rejected_with_the_reason() -> None:
 
 def test_the_limit_of_records_is_one_document_wide() -> None:
     other = report(report_id="r-2").encode()
-    found = inspect(zipped(("a.xml", XML), ("b.xml", other)), None, limits=Limits(records=3)).documents
+    found = inspect(
+        zipped(("a.xml", XML), ("b.xml", other)), None, settings=ReadingSettings(Limits(records=3))
+    ).documents
     assert [(d.outcome.outcome, d.outcome.records) for d in found] == [("parsed", 2), ("partial", 1)]
 
 

@@ -7,6 +7,7 @@ from stage_conformance import MakeStage, StageConformance, merged, run, taken
 
 from processors.documents.inspect import inspect
 from processors.documents.limits import Limits
+from processors.documents.reading import ReadingSettings
 from processors.documents.stage import DocumentStage
 from processors.stage import Emission, Slice
 from schemas.codec import decode, encode
@@ -158,7 +159,10 @@ def test_a_document_too_large_is_not_even_fetched() -> None:
         raise AssertionError("asked for")
 
     (outcome,) = outcomes(
-        emitted(document(XML, content=None), stage=DocumentStage(blobs, Limits(document_bytes=10)))
+        emitted(
+            document(XML, content=None),
+            stage=DocumentStage(blobs, ReadingSettings(Limits(document_bytes=10))),
+        )
     )
     assert "limit document_bytes" in str(outcome.reason)
 

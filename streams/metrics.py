@@ -255,6 +255,28 @@ CONNECTIONS_REFUSED = Counter(
     "mailwake_query_connections_refused_total", "Connections to the HTTP interface that found no place."
 )
 
+INTAKE_REQUESTS = Counter(
+    "mailwake_intake_requests_total",
+    "Requests to the HTTP intake, by route and the class of what was answered (2xx, 4xx, 5xx); `none` is no route of ours.",
+    ["route", "status"],
+)
+INTAKE_BYTES = Counter("mailwake_intake_bytes_total", "Bytes of bodies that were kept, unpacked.", ["route"])
+INTAKE_EVENTS = Counter(
+    "mailwake_intake_events_total",
+    "Events that POST /v1/events was given. Outcomes: taken, refused (named in the answer).",
+    ["outcome"],
+)
+INTAKE_SIGNATURES_REFUSED = Counter(
+    "mailwake_intake_signatures_refused_total",
+    "Webhooks whose sender was not proved, by provider and reason; nothing of them was kept.",
+    ["provider", "reason"],
+)
+INTAKE_IN_FLIGHT = Gauge("mailwake_intake_requests_in_flight", "Requests that are worked on now.")
+INTAKE_APPEND_SECONDS = Histogram(
+    "mailwake_intake_append_seconds",
+    "From handing a request's records over to their being durable, in whatever append took them along.",
+)
+
 BUILD_INFO = Gauge("mailwake_build_info", "Always 1; the version is in the label.", ["version"])
 
 

@@ -57,6 +57,7 @@ class Place:
             "MAILWAKE_LOG": f"kafka://{self.broker.address}/{self.prefix}",
             "MAILWAKE_KAFKA_PARTITIONS": str(PARTITIONS),
             "MAILWAKE_METRICS_PORT": "0",
+            "MAILWAKE_INTAKE_PORT": "0",
             "MAILWAKE_BLOBS": str(self.folder / "blobs"),
         }
         if self.server is not None:

@@ -7,8 +7,11 @@ from mailwake.cli import (
     dead_letters,
     demo,
     emit,
+    hooks,
     ingest,
+    intake,
     keep,
+    keys,
     log_copy,
     query,
     replay,
@@ -34,6 +37,7 @@ app.command()(demo.demo)
 app.command()(run.up)
 app.command()(run.run)
 app.command()(worker.worker)
+app.command()(intake.intake)
 app.command()(emit.emit)
 app.command()(ingest.ingest)
 app.command()(ingest.inspect)
@@ -46,6 +50,8 @@ app.command()(status.resume)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(keep.backup)
 app.command()(keep.restore)
+app.add_typer(keys.app, name="keys")
+app.add_typer(hooks.app, name="hooks")
 app.add_typer(log_copy.app, name="log")
 app.add_typer(replay.app, name="replay")
 app.add_typer(rules.app, name="rules")

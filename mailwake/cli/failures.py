@@ -48,6 +48,7 @@ def _said(error: OSError) -> str:
 
 def code_of(error: Exception) -> int | None:
     """The exit code of an error that a user can cause or meet; None for a bug."""
+    from mailwake.intake import IntakeCannotListen
     from mailwake.keeping import NoBackup
     from mailwake.monitor_server import MonitorCannotListen
     from mailwake.opening import NoLog, NoWarehouse
@@ -58,6 +59,8 @@ def code_of(error: Exception) -> int | None:
     from sinks.engine import WarehouseInUse, WarehouseUnavailable
     from sinks.sink import SinkBusy, SinkError
     from sources.files import UnreadablePath
+    from sources.hooks.configured import InvalidHook
+    from sources.intake.keys import InvalidKeys
     from streams.log import LogError, LogFull, LogUnavailable
 
     codes: tuple[tuple[type[Exception], int], ...] = (
@@ -70,6 +73,9 @@ def code_of(error: Exception) -> int | None:
         (InvalidEvent, NOT_SO),
         (CannotListen, REFUSED),
         (MonitorCannotListen, REFUSED),
+        (IntakeCannotListen, REFUSED),
+        (InvalidHook, USAGE),
+        (InvalidKeys, USAGE),
         (LogFull, NO_ROOM),
         (LogUnavailable, NO_ROOM),
         (SinkBusy, NO_ROOM),

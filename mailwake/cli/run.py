@@ -9,10 +9,11 @@ import typer
 
 
 def up() -> None:
-    """Run until stopped: watched folders, stages, the warehouse, ClickHouse's HTTP interface, metrics and health."""
+    """Run until stopped: HTTP intake, watched folders, stages, warehouse, ClickHouse's HTTP interface, metrics, health."""
     import logging
 
     from mailwake.cli.output import note
+    from mailwake.intake import served as intake_served
     from mailwake.monitor_server import monitored
     from mailwake.monitoring import PARTS, ask_engine, ask_server, watching
     from mailwake.opening import usable_folders
@@ -40,6 +41,7 @@ def up() -> None:
         workers = pipeline.workers()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: workers.stopping.set())
+        stack.enter_context(intake_served(settings, pipeline.log, workers.stopping.set))
         with watching(monitor, pipeline, check, workers):
             logging.getLogger("mailwake").info("up: queries at %s", url)
             note(f'query it: {curl}mailwake query "SELECT * FROM freshness". Ctrl-C stops.')

@@ -70,6 +70,7 @@ class Platform:
             "MAILWAKE_FOLD_SECONDS": "0.2",
             "MAILWAKE_LINGER_MS": "20",
             "MAILWAKE_METRICS_PORT": "0",
+            "MAILWAKE_INTAKE_PORT": "0",
             "MAILWAKE_STALL_SECONDS": "60",
             **self.more,
         }

@@ -71,6 +71,7 @@ class World:
             "MAILWAKE_STEP_RECORDS": str(STEP_RECORDS),
             "MAILWAKE_HTTP_PORT": "0",
             "MAILWAKE_METRICS_PORT": "0",
+            "MAILWAKE_INTAKE_PORT": "0",
             "MAILWAKE_LINGER_MS": "5",
         }
         return kept | defaults | self.environment | more

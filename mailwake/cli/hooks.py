@@ -1,0 +1,161 @@
+"""`mailwake hooks`: who may post webhooks here, and the URLs to give to providers."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mailwake.settings import Settings
+    from sources.hooks.configured import Hook
+
+app = typer.Typer(
+    no_args_is_help=True, help="Webhooks: who may post here, and the URLs to give to providers."
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def add(
+    provider: Annotated[
+        str,
+        typer.Argument(
+            help="ses, sendgrid, mailgun, postmark, sparkpost, mailjet, brevo, resend, mandrill, mailersend, mailtrap, postal."
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="To know it by; the provider's unless given.")
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Whose events it brings; MAILWAKE_TENANT unless given.")
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            help="What it signs with: env:NAME or file:PATH, read from there; - for a line of stdin. Several while it changes.",
+        ),
+    ] = None,
+    basic: Annotated[
+        str | None,
+        typer.Option(
+            "--basic", help="Its user:password for basic authentication: env:NAME, file:PATH, or -."
+        ),
+    ] = None,
+    header: Annotated[
+        str | None, typer.Option("--header", help="A header that it must bring, such as x-mailwake-secret.")
+    ] = None,
+    header_value: Annotated[
+        str | None, typer.Option("--header-value", help="That header's value: env:NAME, file:PATH, or -.")
+    ] = None,
+    from_domain: Annotated[
+        str | None, typer.Option("--from-domain", help="The From domain of what names none.")
+    ] = None,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Believe whoever knows the URL, and ask for no more.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a webhook to MAILWAKE_HOOKS and print the URL to paste at the provider; an intake that runs knows at once.
+
+    The URL ends in a secret of its own. Secrets on the command line would be seen by others on this machine: name where
+    they are.
+    """
+    from mailwake.cli.output import note, print_json, print_line
+    from mailwake.settings import load_settings
+    from sources.intake.hook_editing import add_hook
+
+    settings = load_settings()
+    given: dict[str, str | bool | list[str]] = {
+        "provider": provider,
+        "tenant": tenant or settings.tenant,
+        **({"keys": [_where("--key", one) for one in key]} if key else {}),
+        **({"basic": _where("--basic", basic)} if basic else {}),
+        **({"header": header} if header else {}),
+        **({"header_value": _where("--header-value", header_value)} if header_value else {}),
+        **({"from_domain": from_domain} if from_domain else {}),
+        **({"unsigned": True} if unsigned else {}),
+    }
+    hook = add_hook(settings.hooks, name or provider, given)
+    url = _url(settings, hook)
+    if as_json:
+        print_json({"name": hook.name, "provider": hook.provider, "tenant": hook.tenant, "url": url})
+        return
+    print_line(url)
+    if settings.intake_url is None:
+        note("the provider must reach it: MAILWAKE_INTAKE_URL says what the world calls this intake")
+
+
+@app.command("list")
+def list_hooks(as_json: AsJson = False) -> None:
+    """The webhooks there are: names, providers, what proves who posts. No secrets, no URLs."""
+    from mailwake.cli.output import print_json, print_table
+    from mailwake.settings import load_settings
+    from sources.intake.hook_editing import hooks_in
+
+    rows = [
+        (hook.name, hook.provider, hook.tenant, ", ".join(_proofs(hook)))
+        for hook in hooks_in(load_settings().hooks)
+    ]
+    if as_json:
+        for row in rows:
+            print_json(dict(zip(("name", "provider", "tenant", "proof"), row, strict=True)))
+        return
+    print_table(None, ("name", "provider", "tenant", "proof"), rows)
+
+
+@app.command()
+def url(name: Annotated[str, typer.Argument(help="The hook's name.")]) -> None:
+    """Print a webhook's URL again. Its end is a secret."""
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.cli.output import print_line
+    from mailwake.settings import load_settings
+    from sources.intake.hook_editing import hooks_in
+
+    settings = load_settings()
+    found = [hook for hook in hooks_in(settings.hooks) if hook.name == name]
+    if not found:
+        raise CommandFailed(f"there is no hook {name} in {settings.hooks}: mailwake hooks list", USAGE)
+    print_line(_url(settings, found[0]))
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="The hook's name.")], as_json: AsJson = False) -> None:
+    """Remove a webhook: its URL answers 404 within a second."""
+    from mailwake.cli.output import print_json, print_line
+    from mailwake.settings import load_settings
+    from sources.intake.hook_editing import remove_hook
+
+    remove_hook(load_settings().hooks, name)
+    if as_json:
+        print_json({"removed": name})
+    else:
+        print_line(f"{name} is removed")
+
+
+def _url(settings: "Settings", hook: "Hook") -> str:
+    scheme = "https" if settings.intake_certificate_file else "http"
+    base = settings.intake_url or f"{scheme}://{settings.intake_host or '127.0.0.1'}:{settings.intake_port}"
+    return f"{base.rstrip('/')}/hooks/{hook.provider}/{hook.token}"
+
+
+def _where(option: str, given: str) -> str:
+    from mailwake.cli.failures import USAGE, CommandFailed
+
+    if given == "-":
+        return sys.stdin.readline().strip()
+    kind, _, place = given.partition(":")
+    if kind not in ("env", "file") or not place:
+        raise CommandFailed(f"{option}: wants env:NAME, file:PATH, or - for a line of stdin", USAGE)
+    return f"file:{Path(place).absolute()}" if kind == "file" else given
+
+
+def _proofs(hook: "Hook") -> list[str]:
+    proofs = ["SNS's certificate"] if hook.provider == "ses" else []
+    proofs += ["signature"] if hook.keys else []
+    proofs += ["basic"] if hook.basic is not None else []
+    proofs += [f"header {hook.header}"] if hook.header is not None else []
+    proofs += ["networks"] if hook.networks else []
+    return proofs or ["its URL alone"]

@@ -1,0 +1,161 @@
+"""`POST /v1/documents`: a report or mail, whole, or an upload of several; kept as received, read afterwards."""
+
+import hashlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.documents import DocumentReceived
+from sources.files import Intake
+from sources.intake.access import Access
+from sources.intake.admission import Admission
+from sources.intake.answers import DocumentsTaken, refusals
+from sources.intake.appending import Appending
+from sources.intake.body import read_body
+from sources.intake.limits import IntakeLimits
+from sources.intake.refusal import Refused, answer
+from sources.intake.route import bounded_route, room_of
+from streams import metrics
+from streams.log import Record
+
+LONGEST_NAME = 1024
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentsDesk:
+    """What the documents' route works with."""
+
+    access: Access
+    intake: Intake
+    appending: Appending
+    limits: IntakeLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One document as it was sent."""
+
+    content: bytes
+    name: str | None
+    content_type: str | None
+
+
+def documents_router(desk: DocumentsDesk, admission: Admission) -> APIRouter:
+    """The documents' route."""
+    router = APIRouter(route_class=bounded_route(admission), tags=["documents"])
+
+    @router.post(
+        "/v1/documents",
+        name="documents",
+        summary="Bring a report or mail",
+        response_model=DocumentsTaken,
+        responses=refusals(400, 401, 403, 408, 413, 415, 429, 503),
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "*/*": _BYTES,
+                    "multipart/form-data": {
+                        "schema": {
+                            "type": "object",
+                            "properties": {"file": {"type": "array", "items": _BYTES["schema"]}},
+                        }
+                    },
+                },
+            },
+            "parameters": [
+                {
+                    "name": "name",
+                    "in": "query",
+                    "required": False,
+                    "schema": {"type": "string", "maxLength": LONGEST_NAME},
+                    "description": "Its file name; the header X-Filename says the same.",
+                },
+                {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "required": False,
+                    "schema": {"type": "string"},
+                    "description": "Names this request: sent again it is the same receipt.",
+                },
+            ],
+            "security": [{"key": []}],
+        },
+    )
+    async def take(request: Request) -> Response:
+        """Durable when 200 is answered. What is in it is read after that: the view `documents` tells, by receipt."""
+        caller = desk.access.require(request, "ingest")
+        body = await read_body(request, desk.limits.document_bytes, desk.limits, room_of(request))
+        sent = await _sent(request, body, desk.limits)
+        intake = replace(desk.intake, tenant=caller.tenant, source="api", channel="upload")
+        key = request.headers.get("idempotency-key")
+        prepared = await run_in_threadpool(_prepared, intake, sent, key)
+        await desk.appending.append({"documents": [record for _, record in prepared]})
+        metrics.INTAKE_BYTES.add(len(body), "documents")
+        return answer({"receipts": [_receipt(document) for document, _ in prepared]})
+
+    return router
+
+
+def _prepared(intake: Intake, sent: list[Sent], key: str | None) -> list[tuple[DocumentReceived, Record]]:
+    named = None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32]
+    return [
+        intake.prepare(one.content, one.name, one.content_type, None if named is None else f"{named}-{index}")
+        for index, one in enumerate(sent)
+    ]
+
+
+def _receipt(document: DocumentReceived) -> dict[str, object]:
+    return {
+        "receipt_id": document.receipt_id,
+        "sha256": document.sha256,
+        "size": document.size,
+        "name": document.name,
+    }
+
+
+async def _sent(request: Request, body: bytes, limits: IntakeLimits) -> list[Sent]:
+    content_type = request.headers.get("content-type")
+    if (content_type or "").partition(";")[0].strip().lower() == "multipart/form-data":
+        sent = await _uploaded(request.headers, body, limits)
+    else:
+        name = request.query_params.get("name") or request.headers.get("x-filename")
+        sent = [Sent(body, name[:LONGEST_NAME] if name else None, content_type)]
+    if not sent or not all(one.content for one in sent):
+        raise Refused(400, "empty", "there is no document in the body, or an empty one: nothing was kept")
+    return sent
+
+
+async def _uploaded(headers: Headers, body: bytes, limits: IntakeLimits) -> list[Sent]:
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+        yield b""
+
+    parser = MultiPartParser(
+        headers,
+        stream(),
+        max_files=limits.parts,
+        max_fields=limits.parts,
+        max_part_size=limits.document_bytes,
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        raise Refused(400, "unreadable", f"the upload can't be read: {error}; nothing was kept") from None
+    try:
+        return [
+            Sent(
+                await part.read(), part.filename[:LONGEST_NAME] if part.filename else None, part.content_type
+            )
+            for _, part in form.multi_items()
+            if isinstance(part, UploadFile)
+        ]
+    finally:
+        await form.close()

@@ -1,0 +1,71 @@
+"""Adding hooks to hooks.toml and removing them, leaving everything else in the file as its owner wrote it."""
+
+import json
+import re
+import secrets
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sources.hooks.configured import Hook, InvalidHook, hooks_from
+from sources.intake.kept_file import written
+from streams.file_lock import FileLock
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+_TURN_S = 10.0
+
+
+def hooks_in(path: Path) -> tuple[Hook, ...]:
+    """The hooks of a file, none where there is no file. Raises InvalidHook, OSError."""
+    return _parsed(path, path.read_text("utf-8")) if path.exists() else ()
+
+
+def add_hook(path: Path, name: str, settings: Mapping[str, str | bool | list[str]]) -> Hook:
+    """Add a hook with these settings and a token of its own. Raises InvalidHook, OSError; the file is then as it was."""
+    if not _NAME(name):
+        raise InvalidHook(f"hook {name!r}: a name wants 1 to 64 of A-Z a-z 0-9 _ -")
+    with _editing(path) as text:
+        if any(hook.name == name for hook in _parsed(path, text)):
+            raise InvalidHook(f"hook {name}: there is one of that name in {path}; give another with --name")
+        table = {"provider": settings["provider"], "token": secrets.token_urlsafe(24), **settings}
+        lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]
+        changed = f"{text.rstrip()}\n\n[{name}]\n".lstrip() + "\n".join(lines) + "\n"
+        hooks = _parsed(path, changed)
+        written(path, changed)
+    return next(hook for hook in hooks if hook.name == name)
+
+
+def remove_hook(path: Path, name: str) -> None:
+    """Remove a hook's table. Raises InvalidHook where there is none, OSError."""
+    with _editing(path) as text:
+        lines = text.splitlines(keepends=True)
+        heads = [at for at, line in enumerate(lines) if line.lstrip().startswith("[")]
+        begin = next((at for at in heads if lines[at].strip().partition("]")[0].strip("[ \"'") == name), None)
+        if begin is None:
+            raise InvalidHook(f"there is no hook {name} in {path}: mailwake hooks list")
+        end = next((at for at in heads if at > begin), len(lines))
+        changed = "".join(lines[:begin] + lines[end:])
+        if any(hook.name == name for hook in _parsed(path, changed)):
+            raise InvalidHook(f"hook {name} is written in a way that this does not take out: edit {path}")
+        written(path, changed)
+
+
+@contextmanager
+def _editing(path: Path) -> Iterator[str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    try:
+        if not lock.acquire(time.monotonic() + _TURN_S):
+            raise InvalidHook(f"{path} is being changed by process {lock.holder()}: try again")
+        yield path.read_text("utf-8") if path.exists() else ""
+    finally:
+        lock.close()
+
+
+def _parsed(path: Path, text: str) -> tuple[Hook, ...]:
+    try:
+        return hooks_from(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidHook(f"{path} is no TOML: {error}") from None

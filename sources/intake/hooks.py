@@ -1,0 +1,133 @@
+"""`POST /hooks/{source}/{token}`: a provider's webhook, kept as it came; what it says is read afterwards."""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sources.files import Intake
+from sources.hooks.signature import CertificateUnavailable, SignatureRefused, SignedRequest, Verified
+from sources.intake.admission import Admission
+from sources.intake.answers import HookTaken, refusals
+from sources.intake.appending import Appending
+from sources.intake.body import read_body
+from sources.intake.confirming import NotConfirmed, confirm
+from sources.intake.hook_file import HookFile, Mounted
+from sources.intake.limits import IntakeLimits
+from sources.intake.refusal import Refused, answer
+from sources.intake.route import bounded_route, room_of
+from streams import metrics
+from streams.blobs import INLINE_LIMIT
+
+logger = logging.getLogger("mailwake.intake")
+
+SECOND_CHANCE_S = 30
+"""What `Retry-After` says while a certificate can't be fetched, or a subscription not be confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookDesk:
+    """What the webhooks' route works with."""
+
+    hooks: HookFile
+    intake: Intake
+    appending: Appending
+    limits: IntakeLimits
+
+
+def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
+    """The webhooks' routes."""
+    router = APIRouter(route_class=bounded_route(admission), tags=["hooks"])
+    intake_of = lru_cache(maxsize=1024)(lambda *whose: _intake(desk.intake, *whose))
+
+    @router.post(
+        "/hooks/{source}/{token}",
+        name="hooks",
+        summary="A provider's webhook",
+        response_model=HookTaken,
+        responses=refusals(400, 401, 403, 404, 408, 413, 415, 429, 503),
+        openapi_extra={"requestBody": {"required": True, "content": {"*/*": {"schema": {}}}}},
+    )
+    async def take(source: str, token: str, request: Request) -> Response:
+        """The body is kept as received, and durable when 200 is answered; what it says is read after that."""
+        mounted = _found(desk.hooks, source, token)
+        body = await read_body(request, desk.limits.hook_bytes, desk.limits, room_of(request))
+        verified = await _verified(mounted, request, body)
+        if verified.subscribe_url is not None:
+            await _confirmed(mounted, verified.subscribe_url)
+        intake = intake_of(mounted.hook.tenant, source, verified.channel)
+        content_type = request.headers.get("content-type")
+        if len(body) <= INLINE_LIMIT:
+            document, record = intake.prepare(body, None, content_type)
+        else:
+            document, record = await run_in_threadpool(intake.prepare, body, None, content_type)
+        await desk.appending.append({"documents": [record]})
+        metrics.INTAKE_BYTES.add(len(body), "hooks")
+        return answer({"receipt_id": document.receipt_id})
+
+    @router.head("/hooks/{source}/{token}", name="hooks", include_in_schema=False)
+    async def exists(source: str, token: str) -> Response:
+        """Mandrill asks so whether a URL is there before it takes it."""
+        _found(desk.hooks, source, token)
+        return Response()
+
+    return router
+
+
+def _intake(intake: Intake, tenant: str, source: str, channel: str) -> Intake:
+    return replace(intake, tenant=tenant, source=source, channel=channel)
+
+
+def _found(hooks: HookFile, source: str, token: str) -> Mounted:
+    mounted = hooks.find(source, token)
+    if mounted is None:
+        raise Refused(404, "no_such_hook", "there is no such hook: mailwake hooks add makes one")
+    return mounted
+
+
+async def _verified(mounted: Mounted, request: Request, body: bytes) -> Verified:
+    hook = mounted.hook
+    signed = SignedRequest(
+        headers=dict(request.headers),
+        body=body,
+        now_ms=time.time_ns() // 1_000_000,
+        url=str(request.url) if hook.provider == "mandrill" else "",
+        peer=request.client.host if request.client else None,
+    )
+    try:
+        if mounted.verifier.waits:
+            return await run_in_threadpool(mounted.verifier.verify, signed)
+        return mounted.verifier.verify(signed)
+    except SignatureRefused as refused:
+        metrics.INTAKE_SIGNATURES_REFUSED.add(1, hook.provider, refused.reason)
+        logger.warning("hook %s (%s): refused, %s: %s", hook.name, hook.provider, refused.reason, refused)
+        headers = {"WWW-Authenticate": "Basic"} if refused.status == 401 else None
+        raise Refused(
+            refused.status,
+            f"signature_{refused.reason}",
+            "who sent this is not proved: nothing was kept",
+            headers=headers,
+        ) from None
+    except CertificateUnavailable as error:
+        logger.warning("hook %s (%s): %s", hook.name, hook.provider, error)
+        raise Refused(
+            503, "certificate_unavailable", "the signature can't be checked now: nothing was kept, come again",
+            retry_after=SECOND_CHANCE_S,
+        ) from None  # fmt: skip
+
+
+async def _confirmed(mounted: Mounted, url: str) -> None:
+    try:
+        await run_in_threadpool(confirm, url)
+    except NotConfirmed as error:
+        logger.warning("hook %s: the subscription is not confirmed: %s", mounted.hook.name, error)
+        raise Refused(
+            503, "not_confirmed", "the subscription could not be confirmed: nothing was kept, come again",
+            retry_after=SECOND_CHANCE_S,
+        ) from None  # fmt: skip
+    logger.info("hook %s: a subscription was confirmed", mounted.hook.name)

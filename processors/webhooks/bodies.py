@@ -126,6 +126,25 @@ def mailersend(content: bytes) -> list[Any]:
     return events
 
 
+def resend(content: bytes) -> list[Any]:
+    """Resend: one event; its tags, `{name: value}` or `[{"name": …, "value": …}]`, become the former."""
+    events = []
+    for each in _each(_parsed(content)):
+        data = each.get("data") if isinstance(each, dict) else None
+        if isinstance(data, dict) and isinstance(data.get("tags"), list):
+            each = {**each, "data": {**data, "tags": dict(_named(data["tags"]))}}
+        events.append(each)
+    return events
+
+
+def _named(tags: list[Any]) -> Iterable[tuple[str, Any]]:
+    return (
+        (tag["name"], tag.get("value"))
+        for tag in tags
+        if isinstance(tag, dict) and isinstance(tag.get("name"), str)
+    )
+
+
 def brevo(content: bytes) -> list[Any]:
     """Brevo: an event, an array (batched), or parsed mails that came in, under `items`."""
     document = _parsed(content)
@@ -222,7 +241,7 @@ def _reply(pairs: Iterable[tuple[Any, Any]]) -> Json:
 BODIES: dict[str, Callable[[bytes], list[Any]]] = {
     function.__name__.replace("_", " "): function
     for function in (
-        one_or_many, lines_or_events, event_data, msys, mandrill_form, postmark, mailersend, brevo, amazon,
+        one_or_many, lines_or_events, event_data, msys, mandrill_form, postmark, mailersend, resend, brevo, amazon,
     )
 }  # fmt: skip
 """By the name that a table's `body` gives."""

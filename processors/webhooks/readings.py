@@ -52,7 +52,7 @@ def word(value: Any) -> str | None:
     """A short name; of several the first. Nothing in it is an address."""
     if isinstance(value, list):
         value = next((each for each in value if each), None)
-    found = text(value)
+    found = text(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
     return (without_addresses(found[: 4 * WORD])[:WORD].strip() or None) if found else None
 
 
@@ -119,6 +119,13 @@ def seconds(value: Any) -> int | None:
 def milliseconds(value: Any) -> int | None:
     """Milliseconds since the epoch."""
     return None if value is None or value == "" else _instant(value, "milliseconds since the epoch")
+
+
+def instant(value: Any) -> int | None:
+    """Seconds or milliseconds since the epoch, which their size tells apart, or ISO 8601."""
+    if isinstance(value, str) and "-" in value[1:]:
+        return iso(value)
+    return None if value is None or value == "" else _instant(value, "a time since the epoch")
 
 
 def iso(value: Any) -> int | None:
@@ -303,7 +310,7 @@ def region(value: Any) -> str | None:
 READINGS: dict[str, Callable[[Any], Any]] = {
     function.__name__.replace("_", " "): function
     for function in (
-        text, short, word, words, integer, flag, present, seconds, milliseconds, iso, rfc2822, span, address,
+        text, short, word, words, integer, flag, present, seconds, milliseconds, instant, iso, rfc2822, span, address,
         only_address, domain, host, mx_in, ip, message_id, reply_code, enhanced, digest, day, dkim_domain,
         dkim_selector, region,
     )

@@ -265,7 +265,7 @@ def _single(written: str) -> Getter:
         for step in rest:
             if type(value) is dict:
                 value = value.get(step)
-            elif type(value) is list and step.isdigit() and int(step) < len(value):
+            elif type(value) is list and step.lstrip("-").isdigit() and -len(value) <= int(step) < len(value):
                 value = value[int(step)]
             else:
                 return None

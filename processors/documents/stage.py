@@ -62,21 +62,23 @@ class DocumentStage:
         self._seen.restore(kept.items())
 
     def take(self, records: Slice) -> None:
-        """Unpack and parse each document. A tombstone gives nothing: the document was erased."""
+        """Unpack and parse each document. A tombstone gives nothing: the document was erased.
+
+        Raises what the keys raise while they can't be asked; then nothing was taken.
+        """
+        read = [None if value is None else _document(value) for value in records.values]
+        for tenant in {document.tenant for document in read if isinstance(document, DocumentReceived)}:
+            self._keys.hashing_key(tenant)
         repeats = dead = 0
-        for index, value in enumerate(records.values):
-            if value is None:
-                continue
-            try:
-                document = _document(value)
-            except (Undecodable, InvalidEvent) as error:
+        for index, document in enumerate(read):
+            if isinstance(document, Exception):
                 dead += 1
-                self._emissions.append(dead_letter(records, index, self.name, str(error), self._clock))
-                continue
-            self._clock = max(self._clock, document.recorded_at)
-            for reading in self._readings(document):
-                repeats += reading.processed.outcome == "duplicate"
-                self._emit(reading)
+                self._emissions.append(dead_letter(records, index, self.name, str(document), self._clock))
+            elif document is not None:
+                self._clock = max(self._clock, document.recorded_at)
+                for reading in self._readings(document):
+                    repeats += reading.processed.outcome == "duplicate"
+                    self._emit(reading)
         tally = self._tally
         self._tally = replace(
             tally, taken=tally.taken + len(records), repeats=tally.repeats + repeats, dead=tally.dead + dead
@@ -128,9 +130,12 @@ class DocumentStage:
         self._emissions.extend(Emission(TOPIC, key.encode(), row, at) for row in rows)
 
 
-def _document(value: bytes) -> DocumentReceived:
-    """The document in a record, every field checked. Raises Undecodable or InvalidEvent."""
-    event = decode(value)
-    if not isinstance(event, DocumentReceived):
-        raise Undecodable(f"a {type(event).__name__} is no DocumentReceived")
-    return DocumentReceived(**event.__dict__)
+def _document(value: bytes) -> DocumentReceived | Undecodable | InvalidEvent:
+    """The document in a record, every field checked; or why there is none."""
+    try:
+        event = decode(value)
+        if not isinstance(event, DocumentReceived):
+            return Undecodable(f"a {type(event).__name__} is no DocumentReceived")
+        return DocumentReceived(**event.__dict__)
+    except (Undecodable, InvalidEvent) as error:
+        return error

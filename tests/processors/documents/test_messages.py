@@ -217,3 +217,26 @@ def test_warnings_of_a_flood_are_bounded() -> None:
     (outcome,) = outcomes(emitted(document(orjson.dumps(good), source="sendgrid", channel="hook")))
     assert (outcome.outcome, outcome.records) == ("partial", 1)
     assert len(outcome.warnings) == MOST_WARNINGS + 1
+
+
+def test_while_the_keys_can_not_be_asked_nothing_is_taken() -> None:
+    class Away(Keys):
+        away = True
+
+        def hashing_key(self, tenant: str) -> bytes | None:
+            if self.away:
+                raise TimeoutError("the keys are away")
+            return super().hashing_key(tenant)
+
+    keys = Away()
+    stage = DocumentStage(no_blob, keys=keys)
+    records = slice_of([document(report().encode(), "one"), document(DSN, "two")])
+    with pytest.raises(TimeoutError):
+        stage.take(records)
+    assert not stage.flush().emissions
+    keys.away = False
+    stage.take(records)
+    assert [(o.kind, o.outcome) for o in outcomes(stage.flush().emissions)] == [
+        ("dmarc-aggregate", "parsed"),
+        ("dsn", "parsed"),
+    ]

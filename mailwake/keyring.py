@@ -46,6 +46,11 @@ def default_file(settings: Settings) -> Path:
     return settings.log_path.with_suffix(".keys")
 
 
+def has_keyring(settings: Settings) -> bool:
+    """Whether there is a keyring already, or one is named."""
+    return settings.keyring is not None or default_file(settings).is_file()
+
+
 def keyring_name(settings: Settings) -> str:
     """What to call the keyring in a message: its URL or its file."""
     return settings.keyring or str(default_file(settings).absolute())

@@ -9,6 +9,7 @@ from mailwake.cli import (
     emit,
     hooks,
     ingest,
+    inspect,
     intake,
     keep,
     keys,
@@ -40,7 +41,7 @@ app.command()(worker.worker)
 app.command()(intake.intake)
 app.command()(emit.emit)
 app.command()(ingest.ingest)
-app.command()(ingest.inspect)
+app.command()(inspect.inspect)
 app.command()(simulate.simulate)
 app.command()(classify.classify)
 app.command()(query.query)

@@ -1,7 +1,7 @@
 """The stage behind mail events: what each failure means, and what speaks for and against suppressing its recipient.
 
-Of a batch only what fails or speaks is decoded, and of that each distinct reply is judged once. What this stage can't read
-it leaves to those that count: of a record that nobody could, there is one dead letter.
+Of a batch only what fails or speaks is decoded, and of that each distinct reply is judged once. What can't be read is
+passed over: the stage that counts the same events tells of it, so that there is one dead letter of each such record.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,8 +11,6 @@ import polars as pl
 
 from processors.classification.classify import Reply, Ruleset, Verdict, active_ruleset, classify
 from processors.classification.providers import provider_of
-from processors.dead_letters import dead_letter
-from processors.reputation.combine import columns_needed
 from processors.stage import Emission, Flush, Slice, Tally
 from processors.suppressions import evidence
 from schemas.catalog import UnknownSchema, version
@@ -21,7 +19,6 @@ from schemas.codec import HEADER, Undecodable, encode_rows, schema_id_of
 from schemas.columns import INDEX, decode_frames
 from schemas.mail import MessageBounced, MessageDeferred, MessageExpired
 from schemas.record import Event
-from schemas.reputation import IDENTITY_KINDS
 from schemas.suppression import SuppressionEvidence
 
 TOPIC = "mail.classified"
@@ -50,9 +47,6 @@ _OF_THE_EVENT = (
     "mx_host", "provider", "from_domain", "ip", "stream", "campaign",
 )  # fmt: skip
 
-_COUNTED = frozenset(columns_needed(IDENTITY_KINDS) | {"event_id"})
-"""What those that count read of a record: who can't read that has told of it."""
-
 
 class ClassifyStage:
     """Reads `mail.events`; gives `mail.classified` and `suppressions.evidence`."""
@@ -72,14 +66,11 @@ class ClassifyStage:
     def take(self, records: Slice) -> None:
         """Classify what failed, and find what speaks."""
         wanted = _of_interest(records.values)
-        letters: list[Emission] = []
         if wanted is not None:
             decoded = decode_frames(wanted, _COLUMNS)
-            letters = self._letters(records, decoded.bad)
             rows = [*judged(decoded.frames, self._ruleset), *_speaking(decoded.frames)]
             self._emit(sorted(rows, key=lambda row: row[1][INDEX]))
-        self._emissions += letters
-        self._tally = Tally(self._tally.taken + len(records), dead=self._tally.dead + len(letters))
+        self._tally = Tally(self._tally.taken + len(records))
 
     def flush(self) -> Flush:
         """What was found since the last flush."""
@@ -110,14 +101,6 @@ class ClassifyStage:
             for row, value in zip(found, encode_rows(SuppressionEvidence, found), strict=True)
         )
 
-    def _letters(self, records: Slice, bad: Sequence[tuple[int, str]]) -> list[Emission]:
-        """Dead letters of what those that count could read, and this stage could not: text that is no UTF-8."""
-        return [
-            dead_letter(records, index, self.name, reason, _recorded_at(records.values[index]))
-            for index, reason in bad
-            if decode_frames([records.values[index]], _COUNTED).frames
-        ]
-
 
 def judged(
     frames: Mapping[type[Event], pl.DataFrame], ruleset: Ruleset
@@ -143,11 +126,20 @@ def judged(
         yield BounceClassified, _classified(row, verdicts[tuple(values[i] for i in at)], ruleset.name)
 
 
+def verdict_on(event: MessageBounced | MessageDeferred | MessageExpired, ruleset: Ruleset) -> Verdict:
+    """What one failure means."""
+    if isinstance(event, MessageExpired):
+        return EXPIRED
+    provider = (
+        event.provider if event.provider != "other" else provider_of(event.mx_host, event.recipient_domain)
+    )
+    reply = (event.smtp_code, event.enhanced_code, event.response, event.mx_host, provider)
+    return _verdict((KINDS[type(event)], *reply), ruleset)
+
+
 def key_of(classified: Mapping[str, Any]) -> bytes:
     """The key it goes to its topic under: that of the event that it is about."""
-    of_message = (
-        classified["from_domain"] or classified["message_id"] or classified["provider_message_id"]
-    )
+    of_message = classified["from_domain"] or classified["message_id"] or classified["provider_message_id"]
     return f"{classified['tenant']}/{of_message or classified['classified_event_id']}".encode()
 
 
@@ -212,7 +204,9 @@ def _with_provider(frame: pl.DataFrame) -> pl.DataFrame:
     if not found.height:
         return frame
     by_place = frame.join(found, on=where, how="left", nulls_equal=True, maintain_order="left")
-    told = pl.when(pl.col("provider") == "other").then(pl.coalesce("_found", "provider")).otherwise("provider")
+    told = (
+        pl.when(pl.col("provider") == "other").then(pl.coalesce("_found", "provider")).otherwise("provider")
+    )
     return by_place.with_columns(told.alias("provider")).drop("_found")
 
 
@@ -233,8 +227,3 @@ def _record(head: bytes) -> type[Event] | None:
         return version(schema_id_of(head)).record
     except (Undecodable, UnknownSchema):
         return None
-
-
-def _recorded_at(value: bytes | None) -> int:
-    (frame,) = decode_frames([value], _COUNTED).frames.values()
-    return int(frame.get_column("recorded_at")[0])

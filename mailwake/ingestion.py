@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mailwake.keyring import KeysWhenAsked
 from mailwake.opening import open_any_log
 from mailwake.pipeline import opened
 from mailwake.settings import Settings
@@ -49,7 +50,7 @@ def ingest_files(
     """
     log = open_any_log(settings)
     try:
-        intake = Intake(log, Blobs(settings.blobs), settings.tenant)
+        intake = Intake(log, Blobs(settings.blobs), settings.tenant, keys=KeysWhenAsked(settings))
         for group in _groups(files, advance):
             before = log.end(OUTCOMES)
             prepared = [(path, *intake.prepare(content, name)) for path, name, content in group]

@@ -50,7 +50,13 @@ def ingest_files(
     """
     log = open_any_log(settings)
     try:
-        intake = Intake(log, Blobs(settings.blobs), settings.tenant, keys=KeysWhenAsked(settings))
+        intake = Intake(
+            log,
+            Blobs(settings.blobs),
+            settings.tenant,
+            keys=KeysWhenAsked(settings),
+            from_domain=settings.from_domain,
+        )
         for group in _groups(files, advance):
             before = log.end(OUTCOMES)
             prepared = [(path, *intake.prepare(content, name)) for path, name, content in group]

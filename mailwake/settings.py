@@ -93,8 +93,19 @@ class Settings(BaseSettings):
     """The file of API keys, hashed."""
     hooks: Path = Path("hooks.toml")
     """The file of webhooks: providers, tokens, secrets."""
+    ruleset: str | None = None
+    """The ruleset that bounces are classified by: its name, or a folder; the newest unless given."""
     stall_seconds: Annotated[int, Field(ge=1)] = 120
     """How long a stage may have input and make no progress before /healthz is red."""
+    from_domain: Annotated[str | None, Field(pattern=r"^[^@\s]+$", max_length=253)] = None
+    """The From domain of what ingested mails, hooks and MTA logs tell, where they name none."""
+    verp: Annotated[tuple[str, ...], NoDecode] = ()
+    """Envelope senders that bounces come back to, by what they name, as bounces+{local}={domain}@bounce.example.com.
+
+    Several are separated by blanks in the environment.
+    """
+    unsubscribe: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses of List-Unsubscribe: a mail to one of them unsubscribes. Written as `verp`."""
     watch: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders from which `mailwake up` takes documents, separated by commas in the environment."""
     step_records: Annotated[int, Field(ge=1, le=1_000_000)] = 25_000
@@ -156,6 +167,11 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("verp", "unsubscribe", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("log")
     @classmethod

@@ -35,6 +35,8 @@ class Intake:
     source: str = "files"
     keys: TenantKeys | None = None
     """What documents are sealed with; kept in clear without."""
+    from_domain: str | None = None
+    """The From domain of what names none."""
 
     def receive(self, content: bytes, name: str) -> DocumentReceived:
         """Append one document; it is durable when this returns. Raises LogError (TenantForgotten), OSError."""
@@ -66,6 +68,7 @@ class Intake:
             content=kept.content,
             name=name,
             content_type=content_type,
+            from_domain=self.from_domain,
         )
         return document, Record(key_of(document), encode(document), now)
 

@@ -1,0 +1,41 @@
+from typing import Any
+
+from webhook_case import AGENT, JO, JO_HASH, URL, URL_HASH, Case, case
+
+WHO = {
+    "recipient_hash": JO_HASH,
+    "recipient_domain": "gmail.com",
+    "provider": "gmail",
+    "occurred_at": 1_767_603_600_000,
+    "provider_message_id": "19421777835146490",
+    "campaign": "spring",
+}
+
+
+def event(kind: str, **more: Any) -> dict[str, Any]:
+    return {
+        "event": kind, "time": 1_767_603_600, "MessageID": 19_421_777_835_146_490, "Message_GUID": "1ab23cd4", "email": JO,
+        "mj_campaign_id": 7257, "mj_contact_id": 4, "customcampaign": "spring", "mj_message_id": "19421777835146490",
+        "CustomID": "", "Payload": "", **more,
+    }  # fmt: skip
+
+
+NO_USER = "550 5.1.1 no such user"
+CASES: list[Case] = [
+    case("sent", event("sent", smtp_reply="sent (250 2.0.0 OK 4242 fa5si855896wjc.199 - gsmtp)"),
+         ("MessageDelivered", {**WHO, "smtp_code": 250})),
+    case("an array", [event("open", ip="203.0.113.7", geo="US", agent=AGENT), event("click", agent=AGENT, url=URL, ip="203.0.113.7")],
+         ("MessageOpened", {**WHO, "user_agent": AGENT, "ip": None}), ("LinkClicked", {**WHO, "url_hash": URL_HASH})),
+    case("hard bounce", event("bounce", blocked=False, hard_bounce=True, error_related_to="recipient", error="user unknown", comment=NO_USER),
+         ("MessageBounced", {**WHO, "smtp_code": 550, "enhanced_code": "5.1.1", "response": NO_USER})),
+    case("soft bounce", event("bounce", blocked=False, hard_bounce=False, error_related_to="recipient", error="quota exceeded", comment=""),
+         ("MessageBounced", {**WHO, "enhanced_code": "4.2.2", "response": "quota exceeded"})),
+    case("blocked", [event("blocked", error_related_to="recipient", error="user unknown"),
+                     event("blocked", error_related_to="mailjet", error="preblocked", time=1_767_603_601),
+                     event("blocked", error_related_to="content", error="error in template language", time=1_767_603_602)],
+         ("MessageDropped", {**WHO, "reason": "invalid"}), ("MessageDropped", {"reason": "suppressed"}),
+         ("MessageDropped", {"reason": "rendering"})),
+    case("spam", event("spam", source="JMRPP"), ("ComplaintReceived", {**WHO, "feedback_type": "abuse"})),
+    case("unsub", event("unsub", mj_list_id=1, ip="203.0.113.7", geo="FR", agent=AGENT), ("RecipientUnsubscribed", {**WHO, "method": "link"})),
+    case("typofix", event("typofix"), ignored=1),
+]  # fmt: skip

@@ -6,11 +6,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from mailwake.keyring import KeysWhenAsked
 from mailwake.opening import open_log, open_warehouse
+from mailwake.reading import document_stage
+from mailwake.rulesets import ruleset_of
 from mailwake.settings import Settings
-from processors.documents.stage import DocumentStage
+from processors.classification.stage import ClassifyStage
 from processors.reputation.stage import ReputationStage
 from processors.stage import Stage
+from processors.suppressions.stage import SuppressStage
 from replay.lineage import Lineage, live_lineage
 from sinks.loading import Loader
 from sinks.sink import SinkBusy, SinkFull
@@ -35,8 +39,13 @@ LOADER = "warehouse"
 
 
 def fresh_stages(settings: Settings) -> list[Stage]:
-    """Every stage of the embedded pipeline, with no state."""
-    return [DocumentStage(Blobs(settings.blobs).get), ReputationStage()]
+    """Every stage of the embedded pipeline, with no state; each after those whose output it takes."""
+    return [
+        document_stage(settings),
+        ReputationStage(),
+        ClassifyStage(ruleset_of(settings)),
+        SuppressStage(),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,14 @@ class Pipeline:
         patience = Patience(
             (*BUSY, FolderBusy), linger_s=settings.linger_ms / 1000, full_step=settings.step_records
         )
-        intake = Intake(self.log, Blobs(settings.blobs), settings.tenant, "folder")
+        intake = Intake(
+            self.log,
+            Blobs(settings.blobs),
+            settings.tenant,
+            "folder",
+            keys=KeysWhenAsked(settings),
+            from_domain=settings.from_domain,
+        )
         watched = [Worker(f"watch {folder}", WatchedFolder(folder, intake).step) for folder in settings.watch]
         return Workers([*watched, *self._workers(), Worker("retention", Keeper(self.log).step)], patience)
 
@@ -85,8 +101,8 @@ class Pipeline:
         pauses = Pauses.beside(self.settings.log_path)
         names = tuple(runner.stage.name for runner in self.runners)
         driving = [
-            Worker(name, runner.step, lambda name=name: pauses.paused(name))  # type: ignore[misc]
-            for name, runner in zip(names, self.runners, strict=True)
+            Worker(name, runner.step, lambda name=name: pauses.paused(name), after=names[:earlier])  # type: ignore[misc]
+            for earlier, (name, runner) in enumerate(zip(names, self.runners, strict=True))
         ]
         return [*driving, Worker(LOADER, self.loader.step, lambda: pauses.paused(LOADER), after=names)]
 

@@ -1,8 +1,9 @@
 """Facts that a rebuild takes over from the live generation because nothing it runs would tell them again.
 
 Records that could not be understood are dead letters of whoever read them. A rebuild derives those of its own
-stages and loads anew; the others are taken over as they are. A rebuild from the documents takes over DMARC
-records that came without a document.
+stages and loads anew; the others are taken over as they are. What somebody entered about suppressions is taken over,
+and what events say of them is derived anew. A rebuild from the documents takes over DMARC records that came without a
+document.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +25,8 @@ from streams.topics import plain
 class Carry:
     """A stage that takes over some records of a topic, unchanged.
 
-    What can't be understood it reports as the loader would, which reads past it from then on.
+    What can't be understood it reports as the loader would, or the stage that is named, which reads past it from then
+    on.
     """
 
     reads: str
@@ -32,6 +34,8 @@ class Carry:
     """The fields that decide."""
     keeps: Callable[[pl.DataFrame], pl.DataFrame]
     """Filters a frame of those fields."""
+    reporter: str = LOADER
+    """Who tells of what can't be understood in that topic."""
     _kept: list[Emission] = field(default_factory=list)
     _clock: int = 0
     """The highest time of record so far, ms."""
@@ -58,7 +62,9 @@ class Carry:
             self._clock = max(self._clock, *times)
             for index in self.keeps(frame).get_column(INDEX).sort():
                 self._keep(records.values[index])
-        self._kept += [dead_letter(records, index, LOADER, reason, self._clock) for index, reason in bad]
+        self._kept += [
+            dead_letter(records, index, self.reporter, reason, self._clock) for index, reason in bad
+        ]
         self._tally = Tally(self._tally.taken + len(records), dead=self._tally.dead + len(bad))
 
     def flush(self) -> Flush:
@@ -99,3 +105,13 @@ def carry_letters(topic: str, told_again: Mapping[tuple[str, str], int]) -> Carr
 def carry_undocumented(topic: str) -> Carry:
     """Takes over DMARC records that no document gave: a program emitted them."""
     return Carry(topic, ("receipt_id",), lambda records: records.filter(pl.col("receipt_id").is_null()))
+
+
+def carry_entered(topic: str, reporter: str, everything: bool = False) -> Carry:
+    """Takes over evidence that no event gave: somebody entered it.
+
+    With `everything` that which events gave as well: those that are no longer there would not give it again, and what is
+    told twice is known by its id.
+    """
+    entered = pl.lit(value=True) if everything else pl.col("fact_event_id").is_null()
+    return Carry(topic, ("fact_event_id",), lambda evidence: evidence.filter(entered), reporter)

@@ -38,6 +38,9 @@ class Rule:
 
 RULES: Mapping[str, Rule] = {
     "mail_events": Rule(_EVENT, "effective_at"),
+    "bounces_classified": Rule(_EVENT, "occurred_at"),
+    "suppression_evidence": Rule(_EVENT, "occurred_at"),
+    "suppressions": Rule(("tenant", "recipient_hash", "stream")),
     "dmarc_reports": Rule(_EVENT, "occurred_at"),
     "dmarc_records": Rule(_EVENT, "occurred_at"),
     "dmarc_report_conflicts": Rule(_EVENT, "occurred_at"),

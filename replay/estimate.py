@@ -63,10 +63,10 @@ def rebuild_plan_topics(replay: Replay, known: Lineage) -> Sequence[str]:
 
 def _waiting(replay: Replay, topics: Sequence[str], known: Lineage, group: str) -> dict[str, int]:
     """How many records a group has before it, by topic."""
-    committed = replay.log.committed(group)
+    committed, there = replay.log.committed(group), set(replay.log.topics())
     base = lineage(replay.log, known.base) or Lineage(known.base)
     waiting: dict[str, int] = {}
-    for source in (source for topic in topics for source in replay.log.partitions(topic)):
+    for source in (s for topic in topics if topic in there for s in replay.log.partitions(topic)):
         begin = max(replay.log.begin(source), base.starts.get(source.topic, 0))
         left = replay.log.end(source) - committed.get(source, begin)
         waiting[source.topic] = waiting.get(source.topic, 0) + max(0, left)

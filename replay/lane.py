@@ -32,7 +32,10 @@ class Lane:
         rate = self.replay.pace.records_per_s
         names = tuple(runner.stage.name for runner in self.runners)
         workers = [
-            *(Worker(runner.stage.name, paced(runner.step, rate, stopping)) for runner in self.runners),
+            *(
+                Worker(name, paced(runner.step, rate, stopping), after=names[:earlier])
+                for earlier, (name, runner) in enumerate(zip(names, self.runners, strict=True))
+            ),
             Worker(LOADER, paced(self.loader.step, rate, stopping), after=names),
         ]
         patience = Patience(BUSY, give_up_after_s=self.replay.pace.give_up_after_s)

@@ -30,13 +30,22 @@ LOADED = (
     "documents",
     "documents.outcomes",
     "mail.events",
+    "mail.classified",
+    "suppressions.evidence",
+    "suppressions",
     "dmarc.records",
     "reputation.buckets",
     "dead.letters",
 )
 """The plain topics that the warehouse has tables for."""
 
-FROM_FACTS = ("reputation.buckets", "dead.letters")
+FROM_FACTS = (
+    "mail.classified",
+    "suppressions.evidence",
+    "suppressions",
+    "reputation.buckets",
+    "dead.letters",
+)
 """What a rebuild from the facts derives anew."""
 
 FROM_DOCUMENTS = (*FROM_FACTS, "documents.outcomes", "dmarc.records")

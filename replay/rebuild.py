@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from processors.stage import Stage
-from replay.carried import carry_letters, carry_undocumented
+from processors.suppressions.stage import SuppressStage
+from replay.carried import carry_entered, carry_letters, carry_undocumented
+from replay.derived import FromShadow
 from replay.lane import Lane, open_lane, step_of
 from replay.lineage import (
     FROM_DOCUMENTS,
@@ -29,9 +31,10 @@ from replay.work import Replay, ReplayRefused
 from sinks.loading import LoadPlan, PositionRefused
 from streams.log import Log, Topic
 from streams.sqlite_log import SqliteLog
-from streams.topics import SHADOW
+from streams.topics import SHADOW, shadow
 
-DOCUMENTS, DMARC, LETTERS = "documents", "dmarc.records", "dead.letters"
+DOCUMENTS, EVENTS, DMARC, LETTERS = "documents", "mail.events", "dmarc.records", "dead.letters"
+EVIDENCE = SuppressStage.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +167,8 @@ def rebuild_plan(replay: Replay, known: Lineage) -> LoadPlan:
 
 
 def stages_of(replay: Replay, known: Lineage) -> Sequence[Stage]:
-    """The stages that run for a rebuild, without state: those that derive anew, and those that carry over."""
-    again = [stage for stage in replay.fresh_stages() if runs_again(stage, known)]
+    """The stages that run for a rebuild, without state: those that carry over, and those that derive anew, in order."""
+    again = [_derived_anew(stage, known) for stage in replay.fresh_stages() if runs_again(stage, known)]
     base = _base(replay.log, known)
     told_again = {(stage.name, stage.reads): _first(replay.log, known, stage) for stage in again}
     facts = (topic for topic in LOADED if topic not in known.shadowed)
@@ -173,7 +176,15 @@ def stages_of(replay: Replay, known: Lineage) -> Sequence[Stage]:
     carries = [carry_letters(name, told_again) for name, _ in base.parts(LETTERS)]
     if DMARC in known.shadowed:
         carries += [carry_undocumented(name) for name, _ in base.parts(DMARC)]
-    return [*again, *carries]
+    if EVIDENCE in known.shadowed:
+        lost = bool(_missing(replay.log, base, [EVENTS]))
+        carries += [carry_entered(name, SuppressStage.name, lost) for name, _ in base.parts(EVIDENCE)]
+    return [*carries, *again]
+
+
+def _derived_anew(stage: Stage, known: Lineage) -> Stage:
+    """A stage that reads what another one derives anew reads that."""
+    return FromShadow(stage, shadow(stage.reads, known.number)) if stage.reads in known.shadowed else stage
 
 
 def runs_again(stage: Stage, known: Lineage) -> bool:

@@ -80,6 +80,9 @@ def hand_over(replay: Replay, known: Lineage) -> Lineage:
         for stage in replay.fresh_stages():
             if not runs_again(stage, known):
                 _copy(log, transaction, stage, base, ready)
+            elif stage.reads in ready.shadowed:
+                for source in log.partitions(stage.reads):
+                    transaction.commit(ready.live.group(stage.name), source, ready.starts[stage.reads])
     return ready
 
 

@@ -41,7 +41,7 @@ class BounceClassified(Event):
     """Which of its class: unknown, quota, auth, dnsbl, greylist and so on."""
     address_fatal: bool
     """Whether nobody should be mailed at this address any more, once it has happened often enough."""
-    after: Annotated[int, Field(ge=1, le=100)] = 1
+    after: Annotated[int, Field(ge=1, le=16)] = 1
     """How many such facts make it so."""
     message_fatal: bool
     """Whether this message should not be tried again."""

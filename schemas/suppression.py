@@ -1,7 +1,7 @@
 """Who is not to be mailed any more: topics `suppressions.evidence` and `suppressions`, keyed by recipient.
 
-Evidence is what speaks for or against a suppression, whoever brings it; what follows from it is decided in one place,
-in the order in which it came.
+Evidence is what speaks for or against a suppression, whoever brings it; what follows from it is decided in one place, by
+when it happened and not by when it came.
 """
 
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from schemas.mail import Hash, MailDomain, Provider
-from schemas.record import Event, EventId, Word
+from schemas.record import Event, EventId, Millis, Word
 
 EvidenceKind = Literal["bounce", "complaint", "unsubscribe", "resubscribe", "manual", "import", "lift"]
 """What speaks: a fatal bounce, what the recipient said, what somebody entered, or the wish to lift."""
@@ -42,7 +42,7 @@ class SuppressionEvidence(Event):
     """Of a bounce: which of its class."""
     ruleset: Word | None = None
     """Of a bounce: which rules said so."""
-    after: Annotated[int, Field(ge=1, le=100)] = 1
+    after: Annotated[int, Field(ge=1, le=16)] = 1
     """How many such facts suppress."""
     provider: Provider = "other"
     """The mailbox provider."""
@@ -53,7 +53,7 @@ class SuppressionEvidence(Event):
     note: Note | None = None
     """Their reason, in their words."""
     reasons: tuple[Word, ...] = ()
-    """Of a lift: which reasons it lifts; all of them unless given."""
+    """Of a lift: which reasons it lifts; bounce, manual and import unless given. Of an import: what its list gives."""
 
 
 class RecipientSuppressed(Event):
@@ -68,19 +68,21 @@ class RecipientSuppressed(Event):
     reason: Reason
     """The strongest of the reasons there are: complaint, unsubscribe, bounce, manual, import."""
     reasons: tuple[Word, ...] = ()
-    """All of them."""
+    """All of them, the strongest first."""
     evidence: tuple[str, ...] = ()
-    """The ids of the events that led to it, the latest 16."""
+    """The ids of the events that led to it, the latest 16, the latest first."""
     bounce_class: Word | None = None
     """Of a bounce: its class."""
     leaf: Word | None = None
     """Of a bounce: which of its class."""
-    since: Annotated[int, Field(ge=0)] = 0
-    """Since when it holds, ms: when the first fact that led to it happened."""
+    since: Millis
+    """When the first of these events happened."""
     by: Word | None = None
     """Who entered it, where somebody did."""
     note: Note | None = None
     """Their reason, in their words."""
+    revision: Annotated[int, Field(ge=1)] = 1
+    """Counts up with what is said of this recipient and stream: the highest holds."""
 
 
 class SuppressionLifted(Event):
@@ -100,3 +102,5 @@ class SuppressionLifted(Event):
     """Why, in their words."""
     evidence: tuple[str, ...] = ()
     """The ids of the events that led to it."""
+    revision: Annotated[int, Field(ge=1)] = 1
+    """Counts up with what is said of this recipient and stream: the highest holds."""

@@ -65,7 +65,7 @@ def _read_facts(tables: Sequence[FactTable], records: Slice, generation: int) ->
             continue
         here_at = offsets.gather(frame.get_column(INDEX))
         seen.append(_seen(here_at, frame))
-        version = _version(table, here_at, records.partition)
+        version = _version(table, frame, here_at, records.partition)
         parts.setdefault(table.name, []).append(_rows(table, record, frame, version, generation))
     rows = {
         table.name: pl.concat([_empty(table), *parts[table.name]], how="diagonal")
@@ -78,7 +78,8 @@ def _read_facts(tables: Sequence[FactTable], records: Slice, generation: int) ->
 def _rows(
     table: FactTable, record: type[Event], frame: pl.DataFrame, version: pl.Series, generation: int
 ) -> pl.DataFrame:
-    mine = [column for name, column in columns(record).items() if name not in table.without]
+    left_out = {*table.without, table.stays}
+    mine = [column for name, column in columns(record).items() if name not in left_out]
     kind = [pl.lit(table.kinds[record]).alias("kind")] if table.kinds[record] else []
     return frame.select(
         pl.lit(generation, pl.UInt32).alias("generation"),
@@ -88,8 +89,10 @@ def _rows(
     )
 
 
-def _version(table: FactTable, offsets: pl.Series, partition: int) -> pl.Series:
-    """Orders the copies of a fact by their place in the log: by offset, then by partition."""
+def _version(table: FactTable, frame: pl.DataFrame, offsets: pl.Series, partition: int) -> pl.Series:
+    """Orders the copies of a fact: by their own revision, or their place in the log, by offset, then by partition."""
+    if table.stays == "revision":
+        return frame.get_column("revision").cast(pl.UInt64, strict=False).fill_null(0)
     place = offsets * _PARTITIONS + partition
     return _HIGHEST - place if table.stays == "first_told" else place
 

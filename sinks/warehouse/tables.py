@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Literal
 
 from schemas.catalog import latest
+from schemas.classification import BounceClassified
 from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.documents import DeadLetter, DocumentProcessed, DocumentReceived
 from schemas.mail import (
@@ -24,6 +25,7 @@ from schemas.mail import (
 )
 from schemas.record import Event
 from schemas.reputation import ReputationBuckets
+from schemas.suppression import RecipientSuppressed, SuppressionEvidence, SuppressionLifted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +36,8 @@ class FactTable:
     topic: str
     kinds: Mapping[type[Event], str]
     """The record types it holds, and each one's word in the column `kind`; "" where there is no such column."""
-    stays: Literal["first_told", "last_told"] = "first_told"
-    """The version column: whether the copy told first stays, or the one told last."""
+    stays: Literal["first_told", "last_told", "revision"] = "first_told"
+    """The version column: whether the copy told first stays, the one told last, or that of the record's own revision."""
     without: frozenset[str] = field(default=frozenset())
     """Fields that are not loaded."""
 
@@ -68,10 +70,22 @@ MAIL_KINDS: Mapping[type[Event], str] = {
 
 FACTS: tuple[FactTable, ...] = (
     FactTable("mail_events", "mail.events", MAIL_KINDS),
+    FactTable("bounces_classified", "mail.classified", {BounceClassified: ""}),
+    FactTable("suppression_evidence", "suppressions.evidence", {SuppressionEvidence: ""}),
+    FactTable(
+        "suppressions",
+        "suppressions",
+        {RecipientSuppressed: "suppressed", SuppressionLifted: "lifted"},
+        stays="revision",
+    ),
     FactTable("dmarc_reports", "dmarc.records", {DmarcReportParsed: ""}),
     FactTable("dmarc_records", "dmarc.records", {DmarcRecordReported: ""}),
     FactTable(
-        "documents", "documents", {DocumentReceived: ""}, stays="last_told", without=frozenset({"content"})
+        "documents",
+        "documents",
+        {DocumentReceived: ""},
+        stays="last_told",
+        without=frozenset({"content", "erased", "is_copy"}),
     ),
     FactTable("document_outcomes", "documents.outcomes", {DocumentProcessed: ""}),
     FactTable("dead_letters", "dead.letters", {DeadLetter: ""}),

@@ -60,6 +60,64 @@ _MAIL_EVENTS = View(
     },
 )
 
+_BOUNCES_CLASSIFIED = View(
+    "bounces_classified",
+    "What each bounce, deferral and expiry means, by the ruleset it was judged by.",
+    "SELECT * EXCEPT (first_told) FROM bounces_classified_told FINAL",
+    ("bounces_classified",),
+)
+
+_MESSAGE_TIMELINE = View(
+    "message_timeline",
+    "The life of every message with what its failures mean: mail_events with the columns of bounces_classified. Ask for "
+    "one message, by message_id or provider_message_id.",
+    """
+    SELECT event.generation AS generation, event.tenant AS tenant, event.event_id AS event_id,
+           event.* EXCEPT (generation, tenant, event_id),
+           meaning.* EXCEPT (generation, tenant, classified_event_id)
+    FROM (
+        SELECT * EXCEPT (first_told), least(occurred_at, recorded_at + INTERVAL 5 MINUTE) AS effective_at
+        FROM mail_events_told FINAL
+    ) AS event
+    LEFT JOIN (
+        SELECT generation, tenant, classified_event_id,
+               CAST(argMax(told.bounce_class, told.ruleset), 'LowCardinality(Nullable(String))') AS bounce_class,
+               CAST(argMax(told.leaf, told.ruleset), 'LowCardinality(Nullable(String))') AS leaf,
+               toNullable(argMax(told.address_fatal, told.ruleset)) AS address_fatal,
+               toNullable(argMax(told.message_fatal, told.ruleset)) AS message_fatal,
+               CAST(argMax(told.scope, told.ruleset), 'LowCardinality(Nullable(String))') AS scope,
+               CAST(argMax(told.action, told.ruleset), 'LowCardinality(Nullable(String))') AS action,
+               CAST(argMax(told.rule, told.ruleset), 'LowCardinality(Nullable(String))') AS rule,
+               CAST(max(told.ruleset), 'LowCardinality(Nullable(String))') AS ruleset
+        FROM bounces_classified_told AS told
+        GROUP BY generation, tenant, classified_event_id
+    ) AS meaning
+    ON event.generation = meaning.generation AND event.tenant = meaning.tenant
+        AND event.event_id = meaning.classified_event_id
+    """,
+    ("mail_events", "bounces_classified"),
+    {
+        "kind": "As in mail_events.",
+        "effective_at": "The time it is counted at: occurred_at, but at most 5 minutes after recorded_at.",
+    },
+    compared=False,
+)
+
+_SUPPRESSION_EVIDENCE = View(
+    "suppression_evidence",
+    "What speaks for or against mailing a recipient: fatal bounces, complaints, unsubscriptions, what somebody entered.",
+    "SELECT * EXCEPT (first_told) FROM suppression_evidence_told FINAL",
+    ("suppression_evidence",),
+)
+
+_SUPPRESSIONS = View(
+    "suppressions",
+    "Who is not to be mailed any more, by stream, and who may be mailed again: one row for each recipient and stream.",
+    "SELECT * EXCEPT (revision) FROM suppressions_told FINAL",
+    ("suppressions",),
+    {"kind": "suppressed, or lifted since."},
+)
+
 _DMARC_REPORTS = View(
     "dmarc_reports",
     "DMARC aggregate reports: the first told for each reporter, report id, policy domain and span.",
@@ -131,7 +189,18 @@ _DEAD_LETTERS = View(
     ("dead_letters",),
 )
 
-_FACTS = (_MAIL_EVENTS, _DMARC_REPORTS, _DMARC_RECORDS, _DMARC_REPORT_CONFLICTS, _DOCUMENTS, _DEAD_LETTERS)
+_FACTS = (
+    _MAIL_EVENTS,
+    _BOUNCES_CLASSIFIED,
+    _MESSAGE_TIMELINE,
+    _SUPPRESSION_EVIDENCE,
+    _SUPPRESSIONS,
+    _DMARC_REPORTS,
+    _DMARC_RECORDS,
+    _DMARC_REPORT_CONFLICTS,
+    _DOCUMENTS,
+    _DEAD_LETTERS,
+)
 
 
 def _reputation() -> Sequence[View]:

@@ -1,22 +1,32 @@
 """A log, a warehouse and blobs in a folder, worked on as the commands do: opened, held, closed each time."""
 
+import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from processors.classification.stage import ClassifyStage
 from processors.documents.stage import DocumentStage
 from processors.reputation.stage import ReputationStage
 from processors.stage import Stage
+from processors.suppressions.stage import SuppressStage
 from replay.differences import compare_view
 from replay.lineage import LOADED, live_lineage
 from replay.verify import live_lane
 from replay.view import ends_now
 from replay.work import Pace, Replay
+from schemas.catalog import TOPIC_OF
+from schemas.codec import encode
+from schemas.mail import ComplaintReceived, MessageBounced, RecipientResubscribed, RecipientUnsubscribed
+from schemas.record import Event
+from schemas.suppression import SuppressionEvidence
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator import Scenario, into_log
 from streams.blobs import Blobs
+from streams.keys import key_of
 from streams.log import Record
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
@@ -24,6 +34,34 @@ from streams.topics import TOPICS
 START_MS = 1_780_272_000_000
 DAY_MS = 86_400_000
 Rows = Sequence[Sequence[object]]
+
+
+def recipients_speak(seed: int, start_ms: int) -> dict[str, list[Record]]:
+    """Bounces, complaints, subscriptions given up and taken again, and what somebody entered meanwhile."""
+    chance = random.Random(seed)
+    kinds = (MessageBounced, MessageBounced, ComplaintReceived, RecipientUnsubscribed, RecipientResubscribed)
+    told: list[Event] = []
+    for number in range(60):
+        at = start_ms + chance.randrange(DAY_MS)
+        who: dict[str, Any] = {
+            "source_event_id": f"{seed}/{number}",
+            "occurred_at": at,
+            "recorded_at": at + 5,
+            "recipient_hash": f"{chance.randrange(12):032x}",
+            "stream": chance.choice(("marketing", "cold")),
+        }
+        record = chance.choice(kinds)
+        answer = {"smtp_code": 550, "enhanced_code": "5.1.1", "response": "550 5.1.1 no such user"}
+        told.append(record(**who, **(answer if record is MessageBounced else {})))
+        if number % 6 == 0:
+            kind = chance.choice(("manual", "import", "lift"))
+            told.append(SuppressionEvidence(**who, kind=kind, by="anna", note="she asked"))
+    records: dict[str, list[Record]] = {}
+    for event in told:
+        records.setdefault(TOPIC_OF[type(event)], []).append(
+            Record(key_of(event), encode(event), event.recorded_at)
+        )
+    return records
 
 
 class Crash(BaseException):
@@ -40,7 +78,12 @@ class House:
         return SqliteLog.open(self.folder / "mailwake.db", TOPICS)
 
     def stages(self) -> list[Stage]:
-        return [DocumentStage(Blobs(self.folder / "blobs").get), ReputationStage()]
+        return [
+            DocumentStage(Blobs(self.folder / "blobs").get),
+            ReputationStage(),
+            ClassifyStage(),
+            SuppressStage(),
+        ]
 
     @contextmanager
     def replay(self, at: Callable[[str], None] = lambda _: None) -> Iterator[Replay]:
@@ -62,6 +105,7 @@ class House:
     def simulate(self, seed: int = 1, start_ms: int = START_MS, days: float = 2) -> None:
         log = self.log()
         into_log(log, Scenario(seed, start_ms, days, 3, 100, "none", late_share=0.05, repeat_share=0.05))
+        log.append_all(recipients_speak(seed, start_ms))
         log.close()
 
     def append(self, topic: str, values: Iterable[bytes], timestamp: int = START_MS) -> None:

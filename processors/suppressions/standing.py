@@ -1,0 +1,202 @@
+"""How a recipient stands: a state that is the same whatever order its evidence came in, and what follows from it.
+
+Of each stream and reason the latest `KEPT` facts are kept, and the latest word that lifts it. Joining one more in is
+commutative and idempotent, and what follows is worked out from the whole: so evidence may come twice, late, or by
+several partitions. When it happened decides: a lift holds for what happened before it, and for nothing that happens
+later. Of a fact and a lift in the same millisecond the fact counts.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+REASONS = ("complaint", "unsubscribe", "bounce", "manual", "import")
+"""Why somebody is suppressed, the strongest first."""
+
+LIFTED_UNNAMED = ("bounce", "manual", "import")
+"""What a lift lifts that names no reasons: never what the recipient said."""
+
+ALL = "all"
+"""The stream that stands for every one."""
+
+KEPT = 16
+"""Facts kept of each stream and reason, and named as evidence; as many as any bounce needs to suppress."""
+
+
+class Fact(NamedTuple):
+    """Something that speaks for a suppression. The first three order facts and their copies."""
+
+    at: int
+    """When it happened, ms."""
+    id: bytes
+    """The event's id, 16 bytes."""
+    recorded_at: int
+    after: int = 1
+    """How many such facts suppress."""
+    bounce_class: str | None = None
+    leaf: str | None = None
+    by: str | None = None
+    note: str | None = None
+
+
+class Lift(NamedTuple):
+    """Something that speaks against it."""
+
+    at: int
+    id: bytes
+    recorded_at: int
+    resubscribed: bool
+    """Whether the recipient said so."""
+    by: str | None = None
+    note: str | None = None
+
+
+@dataclass(slots=True)
+class StreamStanding:
+    """What was said of one stream."""
+
+    facts: dict[str, list[Fact]] = field(default_factory=dict)
+    """By reason, the latest first."""
+    lifts: dict[str, Lift] = field(default_factory=dict)
+    """By reason, the latest."""
+    revision: int = 0
+    """How often what follows has changed."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """What was said of a recipient."""
+
+    domain: str | None = None
+    """Of the address."""
+    streams: dict[str, StreamStanding] = field(default_factory=dict)
+
+    def add(self, stream: str, reason: str, fact: Fact) -> bool:
+        """Join a fact in; returns whether anything is otherwise for it."""
+        held = self._of(stream).facts.setdefault(reason, [])
+        known = next((index for index, one in enumerate(held) if one.id == fact.id), None)
+        if known is not None:
+            if _order(held[known]) <= _order(fact):
+                return False
+            del held[known]
+        elif len(held) == KEPT and _order(fact) < _order(held[-1]):
+            return False
+        held.append(fact)
+        held.sort(key=_order, reverse=True)
+        del held[KEPT:]
+        return True
+
+    def lift(self, stream: str, reasons: Sequence[str], lift: Lift) -> bool:
+        """Join a lift in; returns whether anything is otherwise for it."""
+        lifts = self._of(stream).lifts
+        news = [reason for reason in reasons if reason not in lifts or _order(lifts[reason]) < _order(lift)]
+        lifts.update(dict.fromkeys(news, lift))
+        return bool(news)
+
+    def outcome(self, stream: str) -> "Outcome | None":
+        """What follows for a stream; None when nothing that was said would suppress."""
+        own = self.streams.get(stream)
+        if own is None:
+            return None
+        standing: dict[str, list[Fact]] = {}
+        lifted: dict[str, Lift] = {}
+        for reason in REASONS:
+            facts = own.facts.get(reason, [])
+            lift = self._lift_of(stream, reason)
+            left = [fact for fact in facts if lift is None or fact.at >= lift.at]
+            if _suffices(reason, left):
+                standing[reason] = left
+            elif lift is not None and _suffices(reason, facts):
+                lifted[reason] = lift
+        if standing:
+            return _suppressed(standing)
+        return _lifted(own, lifted) if lifted else None
+
+    def _of(self, stream: str) -> StreamStanding:
+        return self.streams.setdefault(stream, StreamStanding())
+
+    def _lift_of(self, stream: str, reason: str) -> Lift | None:
+        """The latest lift that is about a stream: its own, or one for all of them."""
+        own = (self.streams[name].lifts.get(reason) for name in {stream, ALL} if name in self.streams)
+        return max((lift for lift in own if lift is not None), key=_order, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows from everything that was said of a recipient and a stream."""
+
+    reasons: tuple[str, ...]
+    """Why it is suppressed, the strongest first; none when it is lifted."""
+    evidence: tuple[bytes, ...]
+    """Ids of what led to it, the latest first."""
+    since: int
+    """When the first of these happened, ms."""
+    occurred_at: int
+    """When the latest of these happened, ms."""
+    recorded_at: int
+    """When the last of these was recorded, ms."""
+    bounce_class: str | None = None
+    leaf: str | None = None
+    resubscribed: bool = False
+    """Of a lift: whether the recipient said so."""
+    by: str | None = None
+    note: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits that are others when the outcome is another."""
+        parts = [
+            *self.reasons, self.since, self.occurred_at, self.recorded_at, self.bounce_class, self.leaf,
+            self.resubscribed, self.by, self.note, *(one.hex() for one in self.evidence),
+        ]  # fmt: skip
+        said = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(said, digest_size=16).hexdigest()
+
+
+def _order(told: Fact | Lift) -> tuple[int, bytes, int]:
+    return told[:3]
+
+
+def _suffices(reason: str, facts: Sequence[Fact]) -> bool:
+    """Whether these facts suppress: one does, but of bounces so many as one of them asks for.
+
+    A bounce that asks for more counts nothing towards one that asks for fewer.
+    """
+    if reason != "bounce":
+        return bool(facts)
+    asked = sorted(fact.after for fact in facts)
+    return any(number >= after for number, after in enumerate(asked, 1))
+
+
+def _suppressed(standing: dict[str, list[Fact]]) -> Outcome:
+    facts = sorted((fact for some in standing.values() for fact in some), key=_order, reverse=True)[:KEPT]
+    (strongest, *_) = standing
+    entered = standing[strongest][0]
+    bounce = standing["bounce"][0] if "bounce" in standing else None
+    return Outcome(
+        tuple(standing),
+        tuple(dict.fromkeys(fact.id for fact in facts)),
+        min(fact.at for fact in facts),
+        facts[0].at,
+        max(fact.recorded_at for fact in facts),
+        bounce.bounce_class if bounce else None,
+        bounce.leaf if bounce else None,
+        by=entered.by,
+        note=entered.note,
+    )
+
+
+def _lifted(own: StreamStanding, lifted: dict[str, Lift]) -> Outcome:
+    latest = max(lifted.values(), key=_order)
+    facts = [fact for reason in lifted for fact in own.facts[reason]]
+    return Outcome(
+        (),
+        tuple(dict.fromkeys(lift.id for lift in sorted(lifted.values(), key=_order, reverse=True))),
+        min(lift.at for lift in lifted.values()),
+        latest.at,
+        max([*(fact.recorded_at for fact in facts), *(lift.recorded_at for lift in lifted.values())]),
+        resubscribed=latest.resubscribed,
+        by=latest.by,
+        note=latest.note,
+    )

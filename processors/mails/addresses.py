@@ -8,6 +8,7 @@ _SHAPE = re.compile(
     r"(?:[A-Za-z0-9\u0080-\U0010ffff_-]{1,63}(?:\.[A-Za-z0-9\u0080-\U0010ffff_-]{1,63}){0,12}|\[[0-9A-Fa-f.:IPv]{3,60}\])"
 )
 _QUOTED = re.compile(r'"((?:[^"\\\r\n]|\\.){1,128})"@([A-Za-z0-9.-]{1,253})')
+_LABELS = re.compile(r"^(?:smtp|rfc822|rfc-822|mailto|rcpt|to|addr|address|e?mail|recipient)=", re.I)
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 ADDRESSES = 20_000
@@ -20,7 +21,7 @@ def addresses_in(text: str, limit: int = ADDRESSES) -> list[str]:
         return []
     found: dict[str, str] = {}
     for match in _SHAPE.finditer(text):
-        address = _trimmed(match.group(0))
+        address = "" if text.startswith("..", match.end()) else _trimmed(match.group(0))
         if address:
             found.setdefault(address.lower(), address)
             if len(found) >= limit:
@@ -47,10 +48,11 @@ def address_in(text: str) -> str | None:
 def _trimmed(address: str) -> str:
     """Without the punctuation that a sentence puts around it."""
     local, _, domain = address.rpartition("@")
+    if local.endswith(".."):
+        return ""
     local = local.lstrip("'`*=|/.!?#$&^~-{}").rstrip(".")
     domain = domain.rstrip("-_.")
-    for prefix in ("mailto:", "smtp:", "rfc822;"):
-        local = local.removeprefix(prefix)
+    local = _LABELS.sub("", local)
     return f"{local}@{domain}" if local and domain else ""
 
 
@@ -69,7 +71,17 @@ def typed_address(value: str) -> str | None:
         rest = _HEX.sub(lambda match: chr(int(match.group(1), 16)), rest)
     if kind in ("x400", "x500"):
         return None
-    return address_in(rest.replace("\\", "") if "\\@" in rest else rest)
+    rest = rest.replace("\\", "") if "\\@" in rest else rest
+    return address_in(rest) or _as_it_stands(rest)
+
+
+def _as_it_stands(rest: str) -> str | None:
+    """What is no address by its shape, but was mailed to as one."""
+    bare = rest.strip("<> ")
+    local, _, domain = bare.rpartition("@")
+    if not local or not domain or len(bare) > 320 or _has_space(bare) or ".." in bare or "*" in bare:
+        return None
+    return bare
 
 
 def _character(match: re.Match[str]) -> str:

@@ -37,7 +37,7 @@ class Entity:
     @property
     def is_text(self) -> bool:
         """Whether it is written for people."""
-        return self.content_type.startswith("text/") and self.content_type != "text/rfc822-headers"
+        return self.content_type.startswith("text/") and not self.content_type.startswith("text/rfc822")
 
     def content(self, limit: int = STATUS_BYTES) -> bytes:
         """The first bytes of its body, transfer encoding undone."""

@@ -1,23 +1,29 @@
 """From what a mail tells to the events it makes: ids of the fact's own key, and no address in clear anywhere."""
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 
 from processors.classification.providers import provider_of
-from processors.mails.addresses import addresses_in, domain_of, forms_of, from_verp
+from processors.mails.addresses import address_in, addresses_in, domain_of, from_verp
+from processors.mails.autoreplies import answered_id
 from processors.mails.entities import Mail
+from processors.mails.feedback import Feedback
 from processors.mails.moments import moment_of
 from processors.mails.returned import Returned
+from processors.mails.scrub import Scrub
 from processors.mails.settings import MailSettings
 from processors.mails.told import Notice, Outcome, codes_of
 from processors.origin import Origin
 from schemas.mail import (
+    AutoReplyReceived,
+    ComplaintReceived,
     MailEvent,
     MessageBounced,
     MessageDeferred,
     MessageDelivered,
+    RecipientUnsubscribed,
     without_addresses,
 )
 
@@ -26,9 +32,8 @@ ENVELOPE_FIELDS = (
     "apparently-to", "x-forwarded-to", "original-recipient", "resent-to",
 )  # fmt: skip
 """Where the address that a mail came to stands, VERP or not."""
-WORDS_CHARACTERS = 4096
+KEY_CHARACTERS = 2048
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _GENERIC_VERP = re.compile(
     r"[A-Za-z0-9._-]{0,60}?(?:bounce|return|owner|request|admin|errors?|verp)[A-Za-z0-9._]{0,40}[+-](?:[A-Za-z0-9]{1,40}-)?"
     r"(?P<local>[A-Za-z0-9._+-]{1,64})=(?P<domain>[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})@.{1,253}",
@@ -45,7 +50,9 @@ class Telling:
         self.mail, self.returned, self.origin = mail, returned, origin
         self.warnings: list[str] = []
         self._content = content
-        addresses = [*envelope_addresses(mail), *([returned.mail_from] if returned.mail_from else [])]
+        addresses = envelope_addresses(mail)
+        if returned.mail_from:
+            addresses.append(returned.mail_from)
         self.named = next((found for one in addresses if (found := settings.verp_of(one)) is not None), {})
         """What a VERP pattern of the settings names."""
         self.verp = from_verp(self.named)
@@ -65,88 +72,51 @@ class Telling:
         return self.origin.occurred_at
 
     def event(
-        self, kind: type[MailEvent], key: tuple[str | None, ...], address: str | None, **fields: object
+        self, kind: type[MailEvent], key: tuple[str | None, ...], address: str | None, **told: object
     ) -> MailEvent:
-        """One event. `key` is the fact's own key, without the recipient: that is put last, as its hash."""
-        hashed = self.origin.hashed(address) if address else None
-        if hashed is None and address is None and "recipient_hash" in self.named:
-            hashed = self.named["recipient_hash"].lower()
-        domain = domain_of(address)
-        mx_host = fields.pop("mx_host", None)
-        scrub = Scrub(address, hashed)
-        if isinstance(fields.get("response"), str):
-            fields["response"] = scrub.words(str(fields["response"])) or None
-        message_id = (
-            fields.pop("message_id", None) or self.named.get("message_id") or self.returned.message_id
+        """One event of what is told; what is None there is taken from the returned message.
+
+        `key` is the fact's own key, without the recipient: that is put last, as its hash.
+        """
+        hashed = (
+            self.origin.hashed(address) if address else self.named.get("recipient_hash", "").lower() or None
         )
-        campaign = self.named.get("campaign") or self.returned.campaign
+        scrub = Scrub(address, hashed)
         source_key = "/".join([*(scrub.text(part or "") for part in key), hashed or ""])
+        fields: dict[str, object] = {
+            "recipient_domain": domain_of(address),
+            "message_id": self.named.get("message_id") or self.returned.message_id,
+            "provider_message_id": self.named.get("provider_message_id"),
+            "from_domain": self.returned.from_domain,
+            "mail_from_domain": domain_of(self.returned.mail_from),
+            "dkim_domain": self.returned.dkim_domain,
+            "dkim_selector": self.returned.dkim_selector,
+            "campaign": self.named.get("campaign") or self.returned.campaign,
+        }
+        fields |= {name: value for name, value in told.items() if value is not None}
+        for name, limit in (("message_id", 1024), ("provider_message_id", 1024), ("dkim_selector", 256)):
+            fields[name] = _bounded(scrub.text(str(fields[name] or "")), limit)
+        for name, limit in (("campaign", 256), ("user_agent", 1024)):
+            if name in fields:
+                fields[name] = _bounded(without_addresses(scrub.text(str(fields[name] or ""))), limit)
+        if "response" in fields:
+            fields["response"] = scrub.words(str(fields["response"])) or None
+        if "provider" not in fields:
+            mx, domain = fields.get("mx_host"), fields["recipient_domain"]
+            fields["provider"] = provider_of(str(mx) if mx else None, str(domain) if domain else None)
         return kind(
             tenant=self.origin.tenant,
             source=self.origin.source,
             channel=self.origin.channel,
             recorded_at=self.origin.recorded_at,
-            source_event_id=source_key
-            if len(source_key) <= 2048
-            else sha256(source_key.encode()).hexdigest(),
+            source_event_id=source_key if len(source_key) <= KEY_CHARACTERS else _digest(source_key.encode()),
             recipient_hash=hashed,
-            recipient_domain=domain,
-            message_id=_bounded(scrub.text(str(message_id)), 1024) if message_id else None,
-            provider_message_id=_bounded(scrub.text(self.named.get("provider_message_id", "")), 1024),
-            mx_host=mx_host,
-            provider=provider_of(str(mx_host) if mx_host else None, domain),
-            from_domain=self.returned.from_domain,
-            mail_from_domain=domain_of(self.returned.mail_from),
-            dkim_domain=self.returned.dkim_domain,
-            dkim_selector=_bounded(scrub.text(self.returned.dkim_selector or ""), 256),
-            campaign=_bounded(without_addresses(scrub.text(campaign or "")), 256),
             **fields,
         )
 
     def subject_of_fact(self) -> str:
         """What names the message in keys where it has neither envelope id nor Message-ID: the mail itself."""
-        return sha256(self._content).hexdigest()
-
-
-class Scrub:
-    """Takes one recipient's address out of texts, however it is written there."""
-
-    def __init__(self, address: str | None, hashed: str | None) -> None:
-        self._hash = hashed or "address"
-        self._forms = forms_of(address) if address and "@" in address else ()
-        self._encoded = tuple(_encodings(address)) if self._forms else ()
-
-    def text(self, text: str) -> str:
-        """An id, a campaign: the hash stands for the address."""
-        return self._replaced(_CONTROL.sub("", text), self._hash).strip()
-
-    def words(self, words: str) -> str:
-        """A receiver's words: `<address>` stands for every address."""
-        if len(words) > 2 * WORDS_CHARACTERS:
-            words = words[: 2 * WORDS_CHARACTERS].rpartition(" ")[0] or words[:WORDS_CHARACTERS]
-        clear = without_addresses(self._replaced(_CONTROL.sub(" ", words), "<address>"))
-        return clear.replace("<<address>>", "<address>")[:WORDS_CHARACTERS].strip()
-
-    def _replaced(self, text: str, by: str) -> str:
-        if not self._forms:
-            return text
-        lower = text.lower()
-        for form in self._forms:
-            if form in lower:
-                text = re.sub(re.escape(form), lambda _: by, text, flags=re.IGNORECASE)
-                lower = text.lower()
-        for encoded in self._encoded:
-            if encoded in text:
-                text = text.replace(encoded, by)
-        return text
-
-
-def _encodings(address: str | None) -> Iterator[str]:
-    for written in {address or "", (address or "").lower()}:
-        octets = written.encode("utf-8", "replace")
-        yield b64encode(octets).decode().rstrip("=")
-        yield b64encode(octets, b"-_").decode().rstrip("=")
-        yield octets.hex()
+        return _digest(self._content)
 
 
 def envelope_addresses(mail: Mail) -> list[str]:
@@ -167,8 +137,12 @@ def _bounded(text: str, limit: int) -> str | None:
     return text if text and len(text) <= limit else None
 
 
-def events_of(notice: Notice, telling: Telling) -> list[MailEvent]:
-    """One event for each recipient that the notice tells of; the same told twice is one."""
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def outcome_events(notice: Notice, telling: Telling) -> list[MailEvent]:
+    """One event for each recipient that a notice tells of; the same told twice is one."""
     date = telling.mail.fields.get("date")
     subject = notice.envelope_id or telling.named.get("message_id") or telling.returned.message_id
     subject = subject or telling.subject_of_fact()
@@ -177,23 +151,23 @@ def events_of(notice: Notice, telling: Telling) -> list[MailEvent]:
     events: dict[str, MailEvent] = {}
     for outcome in _by_verp(notice.outcomes, telling):
         codes = codes_of(outcome.words, outcome.status, outcome.action)
-        key = ("dsn", subject, outcome.action, _status_word(outcome.status), arrival)
-        fields: dict[str, object] = {
+        told: dict[str, object] = {
             "occurred_at": telling.at(outcome.at, date, notice.arrival),
             "response": outcome.words,
             "mx_host": _mx_of(outcome, notice),
+            "smtp_code": codes.smtp,
         }
         match outcome.action:
             case "failed":
                 kind: type[MailEvent] = MessageBounced
-                fields |= {"smtp_code": codes.smtp, "enhanced_code": codes.enhanced, "is_async": True}
+                told |= {"enhanced_code": codes.enhanced, "is_async": True}
             case "delayed":
                 kind = MessageDeferred
-                fields |= {"smtp_code": codes.smtp, "enhanced_code": codes.enhanced}
+                told["enhanced_code"] = codes.enhanced
             case _:
                 kind = MessageDelivered
-                fields["smtp_code"] = codes.smtp
-        event = telling.event(kind, key, outcome.address, **fields)
+        key = ("dsn", subject, outcome.action, _status_word(outcome.status), arrival)
+        event = telling.event(kind, key, outcome.address, **told)
         events.setdefault(event.event_id, event)
     return list(events.values())
 
@@ -207,16 +181,12 @@ def _by_verp(outcomes: tuple[Outcome, ...], telling: Telling) -> Iterator[Outcom
     verp = telling.verp
     if verp is None:
         if telling.likely_verp and len(outcomes) == 1 and outcomes[0].address is None:
-            yield _of(outcomes[0], telling.likely_verp)
+            yield replace(outcomes[0], address=telling.likely_verp)
             return
         yield from outcomes
         return
     same = [one for one in outcomes if one.address and one.address.lower() == verp.lower()]
-    yield from same or [_of(one, verp) for one in outcomes[:1]]
-
-
-def _of(outcome: Outcome, address: str) -> Outcome:
-    return Outcome(address, outcome.action, outcome.status, outcome.words, outcome.mx_host, outcome.at)
+    yield from same or [replace(one, address=verp) for one in outcomes[:1]]
 
 
 def _mx_of(outcome: Outcome, notice: Notice) -> str | None:
@@ -228,3 +198,70 @@ def _mx_of(outcome: Outcome, notice: Notice) -> str | None:
         return None
     is_own = domain is not None and (reporting == domain or reporting.endswith("." + domain))
     return reporting if is_own or provider_of(reporting, None) != "other" else None
+
+
+def complaint_events(feedback: Feedback, telling: Telling) -> list[MailEvent]:
+    """One ComplaintReceived for each recipient, or one of nobody; an opt-out is an unsubscription as well."""
+    reporter = domain_of(address_in(telling.mail.fields.get("from")))
+    message_id = feedback.message_id or telling.named.get("message_id")
+    subject = (
+        message_id or (telling.verp or telling.named.get("provider_message_id")) or telling.subject_of_fact()
+    )
+    told: dict[str, object] = {
+        "occurred_at": telling.at(telling.mail.fields.get("date"), feedback.arrival),
+        "message_id": message_id,
+        "mail_from_domain": domain_of(feedback.mail_from),
+        "ip": feedback.ip,
+        "from_domain": telling.returned.from_domain or feedback.reported_domain,
+    }
+    recipients: tuple[str | None, ...] = (telling.verp,) if telling.verp else feedback.recipients
+    events: list[MailEvent] = []
+    for address in recipients or (telling.likely_verp,):
+        domain = domain_of(address) or feedback.recipient_domain
+        by_domain = provider_of(None, domain)
+        provider = by_domain if by_domain != "other" else provider_of(feedback.mx_host or reporter, None)
+        told |= {"recipient_domain": domain, "provider": provider}
+        key = ("arf", reporter, feedback.kind, subject)
+        events.append(
+            telling.event(
+                ComplaintReceived,
+                key,
+                address,
+                **told,
+                feedback_type=feedback.kind,
+                user_agent=feedback.user_agent,
+                incidents=feedback.incidents,
+            )
+        )
+        if feedback.kind.startswith("opt-out"):
+            events.append(telling.event(RecipientUnsubscribed, key, address, **told, method="other"))
+    return events
+
+
+def auto_reply_event(telling: Telling, by: str | None) -> MailEvent:
+    """The AutoReplyReceived of an automatic answer: its recipient is who answers."""
+    fields = telling.mail.fields
+    answered = answered_id(telling.mail)
+    own = fields.get("message-id").strip() or telling.subject_of_fact()
+    return telling.event(
+        AutoReplyReceived,
+        ("auto-reply", answered or "", own),
+        telling.verp or by or telling.likely_verp,
+        occurred_at=telling.at(fields.get("date")),
+        message_id=answered,
+    )
+
+
+def unsubscribe_event(named: dict[str, str], telling: Telling) -> MailEvent:
+    """The RecipientUnsubscribed of a mail to an address of List-Unsubscribe (RFC 2369, 3.2)."""
+    fields = telling.mail.fields
+    address = from_verp(named) or (None if "recipient_hash" in named else address_in(fields.get("from")))
+    telling.named = {**telling.named, **named}
+    own = fields.get("message-id").strip() or telling.subject_of_fact()
+    return telling.event(
+        RecipientUnsubscribed,
+        ("mailto", own),
+        address,
+        occurred_at=telling.at(fields.get("date")),
+        method="mailto",
+    )

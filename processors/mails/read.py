@@ -1,14 +1,26 @@
 """A mail to the events it tells: the one door to this package."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from processors.mails.autoreplies import answering, is_auto_reply, is_challenge, is_marked
 from processors.mails.entities import Mail
-from processors.mails.events import Telling, events_of
-from processors.mails.returned import Returned
+from processors.mails.events import (
+    Telling,
+    auto_reply_event,
+    complaint_events,
+    envelope_addresses,
+    outcome_events,
+    unsubscribe_event,
+)
+from processors.mails.failures import ENOUGH, is_about_failure, is_by_daemon, outcomes_of, score_of
+from processors.mails.feedback import feedback_in
+from processors.mails.notes import Note, note_of
+from processors.mails.phrases import FAILURES, is_told
 from processors.mails.settings import MailSettings
-from processors.mails.status import STATUS_TYPES, looks_like_status, notice_of
-from processors.mails.told import Notice
+from processors.mails.status import STATUS_TYPES, is_only_codes, looks_like_status, notice_of
+from processors.mails.told import Notice, codes_of
+from processors.mails.words import Words
 from processors.origin import Origin
 from schemas.mail import MailEvent
 
@@ -24,39 +36,98 @@ class MailReading:
     warnings: tuple[str, ...] = ()
     """What was odd and put up with."""
     reason: str | None = None
-    """Why a mail that is about a message gives no event."""
+    """Why a mail gives no event."""
 
 
 def read_mail(content: bytes, origin: Origin, settings: MailSettings = MailSettings()) -> MailReading:  # noqa: B008
     """What these bytes tell, whatever they are: never raises for what a stranger sent."""
-    mail = Mail.of(content)
-    status = _status_in(mail)
-    if status is not None:
-        return _told("dsn", status, mail, content, origin, settings)
-    return MailReading("mail", (), mail.warnings)
+    mail = _unwrapped(Mail.of(content))
+    note = note_of(mail)
+    telling = Telling(mail, content, note.returned, origin, settings)
+    kind, events, warnings = _told(mail, note, telling, settings)
+    reason = None if events else "a mail that tells nothing of another mail's delivery"
+    return MailReading(
+        kind, events, tuple(dict.fromkeys((*mail.warnings, *warnings, *telling.warnings))), reason
+    )
 
 
-def _status_in(mail: Mail) -> Notice | None:
+def _unwrapped(mail: Mail) -> Mail:
+    """The report that a gateway has put into a mail of its own, which says nothing itself."""
+    first = mail.leaves[0] if mail.leaves else None
+    if first is None or first.content_type != "message/rfc822":
+        return mail
+    inner = Mail.of(first.content())
+    is_alone = len(mail.leaves) == 1 or "report-type" in mail.parameters
+    return inner if is_alone and inner.content_type == "multipart/report" else mail
+
+
+def _told(
+    mail: Mail, note: Note, telling: Telling, settings: MailSettings
+) -> tuple[MailKind, tuple[MailEvent, ...], tuple[str, ...]]:
+    status = _status_in(mail, note)
+    if status is not None and not _is_challenge(status, note):
+        return "dsn", tuple(outcome_events(status, telling)), status.warnings
+    feedback = feedback_in(mail, note)
+    if feedback is not None:
+        return "feedback-report", tuple(complaint_events(feedback, telling)), ()
+    named = next(
+        (found for one in envelope_addresses(mail) if (found := settings.unsubscribe_of(one)) is not None),
+        None,
+    )
+    if named is not None and not is_marked(mail):
+        return "mail", (unsubscribe_event(named, telling),), ()
+    if _is_bounce(mail, note):
+        notice = Notice(tuple(outcomes_of(mail, note)))
+        return "bounce", tuple(outcome_events(notice, telling)), ()
+    if status is not None or is_auto_reply(mail, note):
+        by = status.outcomes[0].address if status is not None else answering(mail)
+        return "auto-reply", (auto_reply_event(telling, by),), ()
+    return "mail", (), ()
+
+
+def _is_bounce(mail: Mail, note: Note) -> bool:
+    """Failures and automatic answers look alike: systems mark both as answers, and people's vacation notices fail nobody."""
+    if "x-failed-recipients" in mail.fields:
+        return True
+    score = score_of(mail, note)
+    if score < ENOUGH:
+        return False
+    if is_by_daemon(mail) and is_about_failure(mail):
+        return True
+    if not is_by_daemon(mail) and is_marked(mail):
+        return False
+    return score > ENOUGH + 1 or not is_auto_reply(mail, note) or is_by_daemon(mail)
+
+
+def _status_in(mail: Mail, note: Note) -> Notice | None:
+    """The delivery status in a mail, in the words of its note where it has no better ones."""
     for leaf in mail.leaves:
         if leaf.content_type in STATUS_TYPES:
             notice = notice_of(leaf.content().decode("utf-8", "replace"))
             if notice.outcomes:
-                return notice
+                return _worded(notice, note)
     for leaf in mail.leaves:
-        if leaf.is_text:
+        if leaf.is_text and leaf.content_type != "text/html":
             text = leaf.text()
             if looks_like_status(text):
                 notice = notice_of(text)
-                if notice.outcomes:
-                    return notice
+                if any(outcome.address for outcome in notice.outcomes):
+                    return _worded(notice, note)
     return None
 
 
-def _told(
-    kind: MailKind, notice: Notice, mail: Mail, content: bytes, origin: Origin, settings: MailSettings
-) -> MailReading:
-    telling = Telling(mail, content, Returned.in_mail(mail), origin, settings)
-    events = tuple(events_of(notice, telling))
-    return MailReading(
-        kind, events, tuple(dict.fromkeys((*mail.warnings, *notice.warnings, *telling.warnings)))
-    )
+def _is_challenge(status: Notice, note: Note) -> bool:
+    """Whether what has the form of a failure asks for a proof only: no server's reply, no words of a failure."""
+    replied = any(codes_of(one.words, None, one.action).smtp for one in status.outcomes)
+    return not replied and is_challenge(note) and not is_told(FAILURES, note.text[:4000])
+
+
+def _worded(notice: Notice, note: Note) -> Notice:
+    words = Words(note.text)
+    outcomes = []
+    for outcome in notice.outcomes:
+        if not outcome.words or is_only_codes(outcome.words):
+            near = words.about(outcome.address)
+            outcome = replace(outcome, words="\n".join(filter(None, (outcome.words, near))) or None)
+        outcomes.append(replace(outcome, address=words.mailed(outcome.address)))
+    return replace(notice, outcomes=tuple(outcomes))

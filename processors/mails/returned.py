@@ -16,6 +16,7 @@ RETURNED_TYPES = frozenset(
         "message/rfc822-headers",
     }
 )
+_FOR = re.compile(r"\sfor\s{1,5}<?([^\s<>@;]{1,128}@[^\s<>@;]{1,253})>?")
 _TAG = re.compile(r"(?:^|;)\s{0,50}([ds])\s{0,20}=\s{0,20}([^;\s]{1,253})")
 _ID = re.compile(r"<[^<>\s]{1,998}>")
 _CAMPAIGN_FIELDS = (
@@ -39,6 +40,14 @@ class Returned:
     """To and Cc, for telling recipients from other addresses; never in an event."""
     senders: frozenset[str] = frozenset()
     """From, Sender, Reply-To, Return-Path in lower case: who surely did not bounce."""
+    received_for: str | None = None
+    """Whom the last hop took it for, where its Received field tells; never in an event."""
+    is_list: bool = False
+    """Whether it came through a discussion list: its To is then no recipient."""
+    hotmail_recipient: str | None = None
+    """X-HmXmrOriginalRecipient, which Microsoft puts into what it reports; never in an event."""
+    apparently_to: str | None = None
+    """X-Apparently-To, which Yahoo puts into what it takes; never in an event."""
     is_there: bool = False
 
     @classmethod
@@ -64,6 +73,10 @@ class Returned:
             _campaign(fields),
             to,
             frozenset(senders),
+            _received_for(fields),
+            _is_list(fields),
+            address_in(fields.get("x-hmxmroriginalrecipient")),
+            next(iter(addresses_in(fields.get("x-apparently-to"), 1)), None),
             True,
         )
 
@@ -81,6 +94,23 @@ class Returned:
     def in_leaf(cls, leaf: Entity) -> "Returned":
         """What a returned message, or the header of one, says."""
         return cls.of(header_within(leaf))
+
+
+def _is_list(fields: Fields) -> bool:
+    if any(
+        name in fields for name in ("list-post", "x-beenthere", "x-mailman-version", "newsgroups", "path")
+    ):
+        return True
+    to = (address_in(fields.get("to")) or "").partition("@")[0].lower()
+    return bool(to) and f"<{to}." in fields.get("list-id").lower()
+
+
+def _received_for(fields: Fields) -> str | None:
+    for value in fields.all("received")[:6]:
+        match = _FOR.search(value[:1000])
+        if match:
+            return match.group(1)
+    return None
 
 
 def message_id_of(value: str) -> str | None:

@@ -1,0 +1,102 @@
+"""Bounces that are no DSN: whether a mail tells of a failure, and what it tells of whom."""
+
+import re
+
+from processors.mails.addresses import addresses_in
+from processors.mails.entities import Mail
+from processors.mails.notes import Note
+from processors.mails.phrases import DELAYS, FAILURES, PERMANENT, SUBJECTS, is_told
+from processors.mails.recipients import LINES, Whom
+from processors.mails.told import Action, Outcome
+from processors.mails.words import Words
+
+ENOUGH = 3
+"""What a mail must score to be a bounce, see `score_of`."""
+LOOK = 6000
+"""How many characters of a note are looked at to tell what it is."""
+
+_DAEMON = re.compile(
+    r"mailer-?daemon|postmaster|mail[ -]?deliver|delivery[ -](?:sub)?system|mail administrator|system administrator"
+    r"|microsoftexchange|mail[ -]?(?:system|router|server|gateway|service|agent)|maildaemon|bounce|majordomo|mdaemon"
+    r"|administrador|mail-daemon|smtp",
+    re.I,
+)
+_REPLY_SUBJECT = re.compile(r"\s*(?:re|aw|sv|vs|antw|回复|答复|ответ)\s*(?:\[\d{1,3}\])?\s*[:：]", re.I)
+_FORWARD_SUBJECT = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|vb|转发|轉寄|転送)\s*[:：]", re.I)
+_EMPTY_SENDER = frozenset({"<>", "<MAILER-DAEMON>", "MAILER-DAEMON"})
+_HOST = re.compile(
+    r"(?:host |to |from |server |by |remote[^\n]{0,10} )\[?([a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8})\]?"
+    r"\s{0,2}[\[(][0-9a-f.:]{3,45}[\])]",
+    re.I,
+)
+
+
+def score_of(mail: Mail, note: Note) -> int:
+    """How much speaks for a mail being about a failure.
+
+    The sender's name, the empty envelope sender and a returned message say so a little; a subject or a text
+    that says so, much. What a person forwards or answers says it less.
+    """
+    subject = mail.fields.words("subject")
+    score = 1 if is_by_daemon(mail) else 0
+    if mail.fields.get("return-path").strip().replace(" ", "") in _EMPTY_SENDER:
+        score += 1
+    if _FORWARD_SUBJECT.match(subject) or (_REPLY_SUBJECT.match(subject) and mail.fields.get("in-reply-to")):
+        score -= 2
+    elif is_about_failure(mail):
+        score += 2
+    said = _unquoted(note.text)[:LOOK]
+    if is_told(FAILURES, said) or is_told(DELAYS, said):
+        score += 2
+    return score + 1 if note.has_cut else score
+
+
+def is_about_failure(mail: Mail) -> bool:
+    """Whether the subject tells of a failure."""
+    subject = mail.fields.words("subject")[:300]
+    return is_told(SUBJECTS, subject) or is_told(FAILURES, subject)
+
+
+def is_by_daemon(mail: Mail) -> bool:
+    """Whether the sender's name is a mail system's, or there is none."""
+    sender = mail.fields.words("from")
+    return _DAEMON.search(f"{sender} {mail.fields.get('sender')}"[:400]) is not None or not sender.strip(
+        " <>"
+    )
+
+
+def _unquoted(text: str) -> str:
+    """Without what a person quotes."""
+    return "\n".join(line for line in text.split("\n") if not line.startswith(">")) if "\n>" in text else text
+
+
+def outcomes_of(mail: Mail, note: Note) -> list[Outcome]:
+    """What a bounce tells, one for each recipient; of None where it names nobody."""
+    lines = note.text.split("\n")[:LINES]
+    whom = Whom(mail, note, lines)
+    named = addresses_in(", ".join(mail.fields.all("x-failed-recipients")))
+    recipients = named or whom.recipients()
+    action = action_of(mail.fields.words("subject"), note.text)
+    words = Words(note.text)
+    if not recipients:
+        return [Outcome(None, action, None, words.gist, _host_in(words.gist or ""))]
+    starts = frozenset(place for one in recipients if (place := whom.place_of(one)) is not None)
+    told = []
+    for recipient in recipients:
+        place = whom.place_of(recipient)
+        said = words.at(place, starts) if place is not None else words.gist
+        told.append(Outcome(whom.mailed(recipient), action, None, said, _host_in(said or note.text)))
+    return told
+
+
+def action_of(subject: str, text: str) -> Action:
+    """Whether a note tells of a failure, or of a delay."""
+    text = text[:LOOK]
+    if is_told(PERMANENT, text):
+        return "failed"
+    return "delayed" if is_told(DELAYS, text) or is_told(DELAYS, subject[:300]) else "failed"
+
+
+def _host_in(words: str) -> str | None:
+    match = _HOST.search(words[:4000])
+    return match.group(1).lower() if match else None

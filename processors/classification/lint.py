@@ -71,7 +71,7 @@ def _problems(rule: Rule, ruleset: Ruleset) -> Iterator[str]:
         yield f"a rule of layer {rule.layer} has {_NEEDS[rule.layer]}"
     if rule.provider is not None:
         yield from _provider_problems(rule.provider)
-    for pattern in filter(None, (rule.pattern, rule.unless)):
+    for pattern in filter(None, (*rule.patterns, rule.unless)):
         yield from _pattern_problems(pattern, f"{rule.file}: rule {rule.id}")
     yield from _code_problems(rule)
     yield from _example_problems(rule, ruleset)
@@ -80,14 +80,14 @@ def _problems(rule: Rule, ruleset: Ruleset) -> Iterator[str]:
 def _fits_its_layer(rule: Rule) -> bool:
     codes = bool(rule.enhanced or rule.smtp)
     if rule.layer == "token":
-        return rule.pattern is not None or (codes and rule.provider is not None)
+        return bool(rule.patterns) or (codes and rule.provider is not None)
     if rule.layer == "scoped":
-        return rule.provider is not None and (rule.pattern is not None or codes)
+        return rule.provider is not None and (bool(rule.patterns) or codes)
     if rule.layer == "text":
-        return rule.pattern is not None and rule.provider is None
+        return bool(rule.patterns) and rule.provider is None
     if rule.layer == "hint":
-        return rule.pattern is not None
-    return rule.pattern is None and codes and (rule.layer == "basic" or bool(rule.enhanced))
+        return bool(rule.patterns)
+    return not rule.patterns and codes and (rule.layer == "basic" or bool(rule.enhanced))
 
 
 def _provider_problems(provider: str) -> Iterator[str]:
@@ -135,6 +135,11 @@ def _example_problems(rule: Rule, ruleset: Ruleset) -> Iterator[str]:
         winner = ruleset.matcher.first(hear(reply_of(example)))
         if winner is not rule:
             yield from _why_not(rule, example, winner, ruleset)
+    heard = [hear(reply_of(example)).text for example in rule.positive]
+    for pattern in rule.patterns:
+        search = compile_pattern(pattern, f"{rule.file}: rule {rule.id}")
+        if not any(search(text) for text in heard):
+            yield f"no positive example shows that this can match: {pattern}"
     for example in rule.negative:
         if rule in ruleset.matcher.all(hear(reply_of(example))):
             yield f"matches its negative example {example.text!r}: make it narrower, or add unless"

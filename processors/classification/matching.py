@@ -68,8 +68,9 @@ class Matcher:
         where = f"{rule.file}: rule {rule.id}"
         if rule.unless is not None:
             self._unless[index] = compile_pattern(rule.unless, where)
-        if rule.pattern is not None:
-            self._add(rule.pattern, index, where)
+        for pattern in rule.patterns:
+            self._add(pattern, index, where)
+        if rule.patterns:
             return
         keys: tuple[str | int, ...] = rule.enhanced or rule.smtp
         if not keys:

@@ -69,8 +69,8 @@ class Rule:
     source: str
     file: str
     """Relative to the ruleset's folder."""
-    pattern: str | None = None
-    """RE2 syntax, found anywhere in the text in lower case."""
+    patterns: tuple[str, ...] = ()
+    """`pattern` in the file: one or several, in RE2's syntax; one of them is found anywhere in the text in lower case."""
     unless: str | None = None
     """A pattern that must not be found."""
     provider: str | None = None
@@ -192,7 +192,12 @@ def _consequences(fields: Mapping[str, Any], base: Consequences, where: str) -> 
     return Consequences(**(all_fields | given))
 
 
-_TEXTS = ("id", "layer", "leaf", "says", "source", "pattern", "unless", "provider", "when")
+_TEXTS = ("id", "layer", "leaf", "says", "source", "unless", "provider", "when")
+_RULE_FIELDS = {*Rule.__dataclass_fields__, *Consequences.__dataclass_fields__, "pattern"} - {
+    "consequences",
+    "file",
+    "patterns",
+}
 _WANTED = ("id", "layer", "leaf", "says", "source", "positive", "negative")
 
 
@@ -200,7 +205,7 @@ def _rule(fields: Mapping[str, Any], file: str, leaves: Mapping[str, Consequence
     where = f"{file}: rule {fields.get('id', '(without id)')}"
     _only(
         fields,
-        {*Rule.__dataclass_fields__, *Consequences.__dataclass_fields__} - {"consequences", "file"},
+        _RULE_FIELDS,
         where,
     )
     missing = [name for name in _WANTED if not fields.get(name)]
@@ -217,11 +222,18 @@ def _rule(fields: Mapping[str, Any], file: str, leaves: Mapping[str, Consequence
         **texts,
         consequences=_consequences(fields, leaves[fields["leaf"]], where),
         file=file,
+        patterns=_patterns(fields, where),
         smtp=_list_of(fields, "smtp", int, where),
         enhanced=_list_of(fields, "enhanced", str, where),
         positive=tuple(_examples(fields, "positive", where)),
         negative=tuple(_examples(fields, "negative", where)),
     )
+
+
+def _patterns(fields: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    if isinstance(pattern := fields.get("pattern", []), str):
+        return (pattern,)
+    return _list_of(fields, "pattern", str, where)
 
 
 def _one_of(texts: Mapping[str, str], name: str, words: tuple[str, ...], where: str) -> None:

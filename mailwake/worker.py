@@ -17,14 +17,17 @@ from mode import Service
 
 from mailwake.opening import open_any_log, open_warehouse
 from mailwake.pipeline import BUSY, LOADER
+from mailwake.reading import document_stage
+from mailwake.rulesets import ruleset_of
 from mailwake.settings import Settings, SettingsError
+from processors.classification.stage import ClassifyStage
 from processors.documents.stage import DocumentStage
 from processors.reputation.stage import CountStage, FoldStage
 from processors.stage import Stage
+from processors.suppressions.stage import SuppressStage
 from replay.lineage import FIRST
 from sinks.loading import Loader, LoadPlan, PositionRefused
 from sinks.sink import SinkRefused
-from streams.blobs import Blobs
 from streams.faust_feed import Pace
 from streams.kafka_connection import Background
 from streams.kafka_log import KafkaLog
@@ -43,12 +46,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PARTS = ("documents", "count", "fold", LOADER)
+PARTS = ("documents", "count", "fold", "classify", "suppress", LOADER)
 """What a worker does; each may be left to other workers."""
 
 LANES = {CountStage.name: 2, FoldStage.name: 2, LOADER: 2}
 """How many threads step a part, on a partition each: counting waits for the log a third of its time, loading for the
 warehouse. Others have one."""
+
+
+_LOOK_EVERY_S = 0.03
+"""How often a thread that has nothing to do looks whether it is a partition's turn again; the log is not asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,32 +205,34 @@ def opened(
         assert isinstance(log, KafkaLog)
         stack.callback(log.close)
         member = Member(settings.worker_name, settings.session_seconds * 1000)
+        pumps: dict[str, Pump] = {}
         takes: dict[str, tuple[Sequence[str], Callable[[TopicPartition], Owned]]] = {}
         for stage in _pumped(settings, log):
             if stage().name in parts:
                 name, topic = stage().name, stage().reads
-                takes[name] = ([topic], partial(_pumping, log, stage, settings, partial(at, name)))
+                tells = _Tells(partial(at, name), lambda source, name=name: pumps[name].seats.goes_on(source))  # type: ignore[misc]
+                takes[name] = ([topic], partial(_pumping, log, stage, settings, tells))
         if LOADER in parts:
             warehouse = stack.enter_context(_usable_warehouse(settings))
             plan = FIRST.load_plan(
-                [DocumentStage(_no_blob), CountStage(), FoldStage()], settings.step_records
+                [DocumentStage(_no_blob), CountStage(), FoldStage(), ClassifyStage(), SuppressStage()],
+                settings.step_records,
             )
             takes[LOADER] = (plan.topics, partial(_loading, log, warehouse, plan, partial(at, LOADER)))
-        pumps = {
-            name: _pump(log, name, topics, Seats(name, take, BUSY), member)
-            for name, (topics, take) in takes.items()
-        }
+        for name, (topics, take) in takes.items():
+            seats = Seats(name, take, BUSY, partial(log.left_by, name), settings.linger_ms / 1000)
+            pumps[name] = Pump(seats, Membership(log.cluster, name, topics, seats, member), topics)
         fold = _fold(settings, log, member, at) if FoldStage.name in parts else None
         several = _seats(pumps, fold)
-        for seats in several.values():
-            stack.callback(seats.close)
+        for each in several.values():
+            stack.callback(each.close)
         stepping = [
-            Worker(f"{name}/{lane}" if lane else name, seats.step)
-            for name, seats in several.items()
+            Worker(f"{name}/{lane}" if lane else name, each.step)
+            for name, each in several.items()
             for lane in range(LANES.get(name, 1))
         ]
-        patience = Patience(BUSY, linger_s=settings.linger_ms / 1000, full_step=settings.step_records)
-        yield WorkerProcess(log, pumps, fold, Workers(stepping, patience), settings.worker_name)
+        workers = Workers(stepping, Patience(BUSY, linger_s=_LOOK_EVERY_S))
+        yield WorkerProcess(log, pumps, fold, workers, settings.worker_name)
 
 
 def _seats(pumps: Mapping[str, Pump], fold: "Fold | None") -> Mapping[str, Seats]:
@@ -238,29 +247,32 @@ def part_of(name: str, source: TopicPartition) -> str:
 
 def _pumped(settings: Settings, log: KafkaLog) -> list[Callable[[], Stage]]:
     keys = keys_for(len(log.partitions(FoldStage.reads)))
+    ruleset = ruleset_of(settings)
     return [
-        lambda: DocumentStage(Blobs(settings.blobs).get),
+        partial(document_stage, settings),
         lambda: CountStage(keys=keys),
+        lambda: ClassifyStage(ruleset),
+        SuppressStage,
     ]
 
 
-def _pump(log: KafkaLog, name: str, topics: Sequence[str], seats: Seats, member: Member) -> Pump:
-    return Pump(seats, Membership(log.cluster, name, topics, seats, member), topics)
+@dataclass(frozen=True, slots=True)
+class _Tells:
+    """Who is told of the work on a partition: of each boundary, and that taking it over goes on."""
+
+    at: Callable[[str], None]
+    goes_on: Callable[[TopicPartition], None]
 
 
 def _pumping(
-    log: KafkaLog,
-    make: Callable[[], Stage],
-    settings: Settings,
-    at: Callable[[str], None],
-    source: TopicPartition,
+    log: KafkaLog, make: Callable[[], Stage], settings: Settings, tells: _Tells, source: TopicPartition
 ) -> Owned:
     stage = make()
-    ownership = log.own(stage.name, source, at=at)
+    ownership = log.own(stage.name, source, at=tells.at)
     ownership.take_over()
-    ownership.recover()
+    ownership.recover(goes_on=partial(tells.goes_on, source))
     runner = StageRunner(
-        (log, ownership), stage, step_records=settings.step_records, at=at, partition=source.partition
+        (log, ownership), stage, step_records=settings.step_records, at=tells.at, partition=source.partition
     )
     return Owned(ownership, runner)
 
@@ -301,7 +313,7 @@ def _usable_warehouse(settings: Settings) -> Iterator["Warehouse"]:
     if server is None:
         raise SettingsError(
             f"workers share a warehouse on a server, and MAILWAKE_WAREHOUSE is {settings.warehouse}: name one, "
-            "clickhouse://USER@HOST:PORT/DATABASE, or leave loading to other workers (--only documents,count,fold)"
+            "clickhouse://USER@HOST:PORT/DATABASE, or leave loading to other workers (--only documents,count,fold,classify,suppress)"
         )
     from sinks.warehouse.warehouse import pending_on
 

@@ -5,15 +5,19 @@ from typing import Any
 from mailwake.opening import existing_any_log
 from mailwake.pipeline import LOADER
 from mailwake.settings import Settings
+from processors.classification.stage import ClassifyStage
 from processors.documents.stage import DocumentStage
 from processors.reputation.stage import CountStage, FoldStage
+from processors.suppressions.stage import SuppressStage
 from replay.lineage import LOADED
 from streams.kafka_log import KafkaLog
 from streams.log import TopicPartition
 from streams.topics import TOPICS
 
+_STAGES = (DocumentStage, CountStage, FoldStage, ClassifyStage, SuppressStage)
+
 READS = (
-    *((stage.name, stage.reads) for stage in (DocumentStage, CountStage, FoldStage)),
+    *((stage.name, stage.reads) for stage in _STAGES),
     *((LOADER, topic) for topic in LOADED),
 )
 """Each part of a worker, and a topic that it reads."""

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from mailwake.settings import Settings
 
-STAGES = ("documents", "reputation", "warehouse")
+STAGES = ("documents", "reputation", "classify", "suppress", "warehouse")
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -101,7 +101,8 @@ def _iso(ms: int | None) -> str | None:
 
 
 def pause(
-    stage: Annotated[str, typer.Argument(help="documents, reputation or warehouse.")], as_json: AsJson = False
+    stage: Annotated[str, typer.Argument(help="documents, reputation, classify, suppress or warehouse.")],
+    as_json: AsJson = False,
 ) -> None:
     """Hold one stage back, in the running pipeline and after restarts, until `mailwake resume`."""
     from mailwake.cli.output import print_json, print_line

@@ -9,7 +9,8 @@ def worker(
     only: Annotated[
         str | None,
         typer.Option(
-            "--only", help="Do only these parts: documents, count, fold, warehouse (separated by commas)."
+            "--only",
+            help="Do only these parts: documents, count, fold, classify, suppress, warehouse (separated by commas).",
         ),
     ] = None,
 ) -> None:

@@ -78,7 +78,7 @@ def assert_told(said: Said, code: int, says: str) -> None:
         (["simulate", "--start", "9999-12-31"], USAGE, "from 1971 to 2199"),
         (["simulate", "--incidents", "lots"], USAGE, "'lots' is not one of 'none'"),
         (["simulate", "--truth", "missing/truth.json"], USAGE, "there is no folder"),
-        (["pause", "nothing"], USAGE, "there are documents, reputation, warehouse"),
+        (["pause", "nothing"], USAGE, "there are documents, reputation, classify, suppress, warehouse"),
         (["dead-letters", "show", "x"], USAGE, "offset"),
         (["dead-letters", "show", "7"], USAGE, "no dead letter at offset 7"),
         (["dead-letters", "list", "--limit", "-1"], USAGE, "--limit"),

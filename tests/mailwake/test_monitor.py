@@ -276,7 +276,8 @@ def test_up_shows_what_it_has_done(world: World, undisturbed: Undisturbed) -> No
         topics["dmarc.records"]
     )
     letters = sum(
-        count("dead_letters_total", stage=name) for name in ("documents", "reputation", "warehouse")
+        count("dead_letters_total", stage=name)
+        for name in ("documents", "reputation", "classify", "suppress", "warehouse")
     )
     assert letters == len(topics["dead.letters"])
     assert count("warehouse_rows_loaded_total", topic="mail.events") > 0

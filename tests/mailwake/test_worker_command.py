@@ -64,7 +64,9 @@ def test_parts_are_left_to_other_workers_and_commands_work_beside_them(
         assert_equal_to_embedded(there.views(), undisturbed.outcome.views)
 
         status = json.loads(there.run("status", "--json").out)
-        assert {one["stage"] for one in status["stages"]} == {"documents", "count", "fold", "warehouse"}
+        assert {one["stage"] for one in status["stages"]} == {
+            "documents", "count", "fold", "classify", "suppress", "warehouse",
+        }  # fmt: skip
         assert not any(one["lag"] for one in status["stages"])
         for port, only in zip(ports, parts, strict=True):
             names = set(only.split(","))
@@ -95,11 +97,12 @@ def test_parts_are_left_to_other_workers_and_commands_work_beside_them(
         assert latest["origin_partition"] == letter["origin_partition"]
 
 
-def test_a_worker_that_is_stuck_ends_and_says_where(platform: Callable[[], Platform]) -> None:
+@pytest.mark.parametrize("place", ["count taken", "count fenced"])
+def test_a_worker_that_is_stuck_ends_and_says_where(platform: Callable[[], Platform], place: str) -> None:
     there = platform()
     there.migrate()
     there.fill(0, 0, 6)
-    said = finished(there.program("hang", "count taken", MAILWAKE_STALL_SECONDS="3"), expect=70)
+    said = finished(there.program("hang", place, MAILWAKE_STALL_SECONDS="3"), expect=70)
     (line,) = [line for line in said.err.splitlines() if "CRITICAL" in line]
     assert "no progress for 3 s" in line and "count/" in line and "records wait" in line
     assert "fold/" not in line and "warehouse/" not in line
@@ -113,7 +116,12 @@ def test_what_a_worker_cannot_begin_with_is_one_line(
         (3, "are not up to date: mailwake warehouse migrate", (), {}),
         (2, "workers share a log in Kafka", (), {"MAILWAKE_LOG": "sqlite:///mailwake.db"}),
         (2, "workers share a warehouse on a server", (), {"MAILWAKE_WAREHOUSE": "chdb:///w"}),
-        (2, "--only: got all, wants some of documents, count, fold, warehouse", ("--only", "all"), {}),
+        (
+            2,
+            "--only: got all, wants some of documents, count, fold, classify, suppress, warehouse",
+            ("--only", "all"),
+            {},
+        ),
         (2, "MAILWAKE_WORKER_NAME", (), {"MAILWAKE_WORKER_NAME": "a name"}),
     ):
         said = there.run("worker", *arguments, expect=expect, **settings)

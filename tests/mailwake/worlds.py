@@ -19,7 +19,22 @@ from streams.topics import TOPICS
 
 PROGRAMS = Path(__file__).with_name("pipeline_programs.py")
 INPUTS = ("documents", "mail.events")
-DERIVED = ("documents.outcomes", "dmarc.records", "reputation.buckets", "dead.letters")
+DERIVED = (
+    "documents.outcomes",
+    "dmarc.records",
+    "reputation.buckets",
+    "mail.classified",
+    "suppressions.evidence",
+    "suppressions",
+    "dead.letters",
+)
+READERS = (
+    ("documents", "documents"),
+    ("reputation", "mail.events"),
+    ("classify", "mail.events"),
+    ("suppress", "suppressions.evidence"),
+)
+"""Each stage, and the topic it reads."""
 
 SCENARIO = Scenario(
     seed=4,
@@ -118,9 +133,9 @@ class World:
         with self.log() as log:
             ends = {s.source: s.end for s in log.stats()}
             waiting = 0
-            for group, topics in (("documents", INPUTS[:1]), ("reputation", INPUTS[1:])):
+            for group, topic in READERS:
                 done = log.committed(group)
-                waiting += sum(ends[TopicPartition(t)] - done.get(TopicPartition(t), 0) for t in topics)
+                waiting += ends[TopicPartition(topic)] - done.get(TopicPartition(topic), 0)
             done = log.committed("warehouse")
             return waiting + sum(
                 ends[TopicPartition(t)] - done.get(TopicPartition(t), 0) for t in INPUTS + DERIVED

@@ -7,13 +7,14 @@ paused and has lost the lock meanwhile writes nothing when it wakes.
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from streams import sqlite_records, sqlite_retention
+from streams import sqlite_erasure, sqlite_records, sqlite_retention
 from streams.file_lock import FileLock
 from streams.log import (
     Batch,
@@ -251,6 +252,35 @@ class SqliteLog:
         self._connections.checkpoint()
         return removed
 
+    def erase(self, changes: Mapping[TopicPartition, Mapping[int, bytes | None]]) -> int:
+        """Replace the values at these offsets, or remove the records (None), for good; returns how many there were.
+
+        For erasures only: see `streams.sqlite_erasure`. Raises UnknownTopic, LogError.
+        """
+        done = 0
+        for source, values in changes.items():
+            number = self.number(source)
+            with self._connections.writing() as connection:
+                done += sqlite_erasure.change(connection, number, values)
+        return done
+
+    def settle(self, timeout_s: float = 10.0) -> bool:
+        """Move all that was written into the file and empty the write-ahead log, which holds what was erased until then.
+
+        Waits so long for readers of older states; False where one is still in the way.
+        """
+        while sqlite_retention.give_back_pages(partial(self._writing, self._epoch)):
+            pass
+        deadline = time.monotonic() + timeout_s
+        wal = beside(self.path, "-wal")
+        while True:
+            self._connections.checkpoint()
+            if not wal.exists() or wal.stat().st_size == 0:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+
     def stats(self) -> Sequence[PartitionStats]:
         """What each partition of each topic holds, without reading records."""
         with self._connections.reading() as connection:
@@ -350,6 +380,8 @@ class SqliteLog:
         number = self.number(source)
         with self._connections.reading() as connection:
             record = sqlite_records.record_at(connection, number, offset - 1) if offset > 0 else None
+            if record and sqlite_erasure.was_replaced(connection, number, offset - 1):
+                record = None
             return *sqlite_records.bounds(connection, number), record_digest(*record) if record else ""
 
 

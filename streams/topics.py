@@ -9,12 +9,14 @@ def declared(partitions: int, kept_days: int | None = None) -> tuple[Topic, ...]
     """The topics, those whose records go by a key that spreads made with so many partitions.
 
     `documents` has one partition whatever the number: of two copies of a report the first told stays, and only one
-    partition has a first. What the warehouse is filled from is kept for ever, so that a warehouse that was lost is
-    filled again from the log alone; or, of mail events and buckets, which are many, what was recorded in `kept_days`.
+    partition has a first. It and dead letters are compacted: a copy that somebody was erased from takes the place of
+    the record that it stands in for. What the warehouse is filled from is kept for ever, so that a warehouse that was
+    lost is filled again from the log alone; or, of mail events and buckets, which are many, what was recorded in
+    `kept_days`.
     """
     kept = Retention(max_age_ms=None if kept_days is None else kept_days * DAY_MS)
     return (
-        Topic("documents"),
+        Topic("documents", retention=Retention(compacted=True)),
         Topic("documents.outcomes"),
         Topic("mail.events", partitions, kept, spreads=True),
         Topic("mail.classified", partitions, kept, spreads=True),
@@ -26,7 +28,7 @@ def declared(partitions: int, kept_days: int | None = None) -> tuple[Topic, ...]
         ),
         Topic("reputation.buckets", partitions, kept, spreads=True),
         Topic("reputation.scores", partitions, Retention(compacted=True), spreads=True),
-        Topic("dead.letters"),
+        Topic("dead.letters", retention=Retention(compacted=True)),
         Topic("tail.places", retention=Retention(compacted=True)),
     )
 

@@ -1,0 +1,249 @@
+"""What bytes can be packed in: the runs of base64 and hex digits in a text, and compressed containers."""
+
+import base64
+import binascii
+import bz2
+import gzip
+import io
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+DEPTH = 8
+"""How many layers are opened, one in the other."""
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-]{12,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_\-]{4,})*={0,2}")
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}")
+_WORD = re.compile(rb"=\?([\w*-]{2,40})\?[bB]\?([A-Za-z0-9+/=]*)\?=")
+_WORDS = re.compile(_WORD.pattern + rb"(?:[ \t\r\n]+" + _WORD.pattern.replace(b"(", b"(?:") + rb")+")
+_ALIGNED_BYTES = 4096
+"""Runs up to this many bytes are decoded from each of their first four digits on: a word may stand before what is encoded."""
+_CHUNK = 1 << 20
+_WHOLE = 1 << 62
+
+
+class OutOfBudget(Exception):
+    """There is more packed in it than is looked through."""
+
+
+class Spends(Protocol):
+    """How much may be unpacked."""
+
+    def spend(self, size: int) -> None:
+        """Raises OutOfBudget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A part of some bytes that holds others, and how to pack those again."""
+
+    start: int
+    end: int
+    contents: Sequence[bytes]
+    packed: Callable[[Sequence[bytes]], bytes]
+
+
+def runs(content: bytes, budget: Spends) -> Iterator[Layer]:
+    """What is encoded in a text: encoded words that belong together, base64, hex digits; in no particular order."""
+    yield from _encoded_words(content)
+    for found in _BASE64.finditer(content):
+        yield from _base64(found, budget)
+    for found in _HEX.finditer(content):
+        digits = found[0]
+        upper = digits.isupper()
+        yield Layer(
+            *found.span(),
+            (bytes.fromhex(digits.decode()),),
+            lambda inner, upper=upper: inner[0].hex().upper().encode() if upper else inner[0].hex().encode(),  # type: ignore[misc]
+        )
+
+
+def containers(content: bytes, budget: Spends) -> Iterator[Layer]:
+    """What the bytes as a whole are packed in: at most one."""
+    opened = _opener(content)
+    layer = opened(content, budget) if opened else None
+    if layer is not None:
+        yield layer
+
+
+def _encoded_words(content: bytes) -> Iterator[Layer]:
+    """Encoded words one after the other, as one: what is written may be split between them (RFC 2047, 2)."""
+    if b"=?" not in content:
+        return
+    for found in _WORDS.finditer(content):
+        words = list(_WORD.finditer(found[0]))
+        try:
+            inner = b"".join(base64.b64decode(word[2] + b"==") for word in words)
+        except binascii.Error:
+            continue
+        head = b"=?" + words[0][1] + b"?B?"
+        yield Layer(
+            *found.span(),
+            (inner,),
+            lambda cleaned, head=head: head + base64.b64encode(cleaned[0]) + b"?=",  # type: ignore[misc]
+        )
+
+
+def _base64(found: "re.Match[bytes]", budget: Spends) -> Iterator[Layer]:
+    run = found[0]
+    url_safe = b"-" in run or b"_" in run
+    digits = re.sub(rb"[^A-Za-z0-9+/]", b"", run.replace(b"-", b"+").replace(b"_", b"/"))
+    for skipped in range(4 if len(run) <= _ALIGNED_BYTES else 1):
+        usable = digits[skipped:]
+        usable = usable[: len(usable) - (len(usable) % 4 == 1)]
+        if len(usable) < 8:
+            continue
+        inner = binascii.a2b_base64(usable + b"=" * (-len(usable) % 4))
+        budget.spend(len(inner))
+        yield Layer(
+            *found.span(),
+            (inner,),
+            lambda cleaned, skipped=skipped: _base64_like(run, skipped, cleaned[0], url_safe),  # type: ignore[misc]
+        )
+
+
+def _base64_like(run: bytes, skipped: int, content: bytes, url_safe: bool) -> bytes:
+    """Encoded as the run was: its first digits, its alphabet, its lines, with padding where it had some."""
+    encoded = base64.b64encode(content)
+    if not run.endswith(b"=") and b"\n" not in run:
+        encoded = encoded.rstrip(b"=")
+    if url_safe:
+        encoded = encoded.replace(b"+", b"-").replace(b"/", b"_")
+    whole = run[:skipped] + encoded
+    broken = re.match(rb"[^\s]+([ \t]*\r?\n[ \t]*)", run)
+    if broken is None:
+        return whole
+    width = broken.start(1)
+    return broken[1].join(whole[at : at + width] for at in range(0, len(whole), width))
+
+
+_Opener = Callable[[bytes, Spends], Layer | None]
+
+
+def _opener(content: bytes) -> _Opener | None:
+    if content.startswith(b"\x1f\x8b"):
+        return _gzip
+    if content.startswith(b"BZh"):
+        return _bzip2
+    if content.startswith(b"\xfd7zXZ\x00"):
+        return _xz
+    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip
+    if content[257:262] == b"ustar":
+        return _tar
+    if content[:1] == b"\x78" and len(content) > 2 and int.from_bytes(content[:2], "big") % 31 == 0:
+        return _zlib
+    return None
+
+
+def _gzip(content: bytes, budget: Spends) -> Layer | None:
+    return _stream(
+        gzip.GzipFile(fileobj=io.BytesIO(content)), lambda plain: gzip.compress(plain, mtime=0), budget
+    )
+
+
+def _bzip2(content: bytes, budget: Spends) -> Layer | None:
+    return _stream(bz2.BZ2File(io.BytesIO(content)), bz2.compress, budget)
+
+
+def _xz(content: bytes, budget: Spends) -> Layer | None:
+    return _stream(lzma.LZMAFile(io.BytesIO(content)), lzma.compress, budget)
+
+
+def _zlib(content: bytes, budget: Spends) -> Layer | None:
+    return _stream(_Inflated(content), zlib.compress, budget)
+
+
+class _Reads(Protocol):
+    def read1(self, size: int = ..., /) -> bytes: ...
+
+
+class _Inflated:
+    """A zlib stream (RFC 1950), read in pieces."""
+
+    def __init__(self, content: bytes) -> None:
+        self._rest, self._one = content, zlib.decompressobj()
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Some bytes, none at the end. Raises zlib.error."""
+        out = self._one.decompress(self._rest, size)
+        self._rest = self._one.unconsumed_tail
+        return out
+
+
+def _stream(file: _Reads, compress: Callable[[bytes], bytes], budget: Spends) -> Layer | None:
+    """A compressed stream, all its members together, as far as it can be read; what can't is left out when it is packed again."""
+    plain: list[bytes] = []
+    try:
+        while piece := file.read1(_CHUNK):
+            budget.spend(len(piece))
+            plain.append(piece)
+    except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError):
+        pass  # What was read until there is what a reader of the document can have as well.
+    whole = b"".join(plain)
+    return Layer(0, _WHOLE, (whole,), lambda inner: compress(inner[0])) if whole else None
+
+
+def _zip(content: bytes, budget: Spends) -> Layer | None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            contents: list[bytes] = [b""] * len(entries)
+            for index, entry in enumerate(entries):
+                budget.spend(entry.file_size)
+                contents[index] = archive.read(entry)
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+        lzma.LZMAError,
+    ):
+        return None
+    names = [entry.filename.encode("utf-8", "surrogateescape") for entry in entries]
+
+    def packed(inner: Sequence[bytes]) -> bytes:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            for index, entry in enumerate(entries):
+                again = zipfile.ZipInfo(inner[index].decode("utf-8", "replace"), entry.date_time)
+                again.compress_type = entry.compress_type
+                again.external_attr = entry.external_attr
+                archive.writestr(again, inner[len(entries) + index])
+        return out.getvalue()
+
+    return Layer(0, _WHOLE, (*names, *contents), packed)
+
+
+def _tar(content: bytes, budget: Spends) -> Layer | None:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            members = archive.getmembers()
+            contents: list[bytes] = []
+            for member in members:
+                budget.spend(max(member.size, 0) if member.isfile() else 0)
+                file = archive.extractfile(member) if member.isfile() else None
+                contents.append(file.read() if file else b"")
+    except (tarfile.TarError, OSError, EOFError, ValueError):
+        return None
+    names = [member.name.encode("utf-8", "surrogateescape") for member in members]
+
+    def packed(inner: Sequence[bytes]) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for index, member in enumerate(members):
+                member.name = inner[index].decode("utf-8", "surrogateescape")
+                member.size = len(inner[len(members) + index])
+                member.uname = member.gname = ""
+                archive.addfile(member, io.BytesIO(inner[len(members) + index]))
+        return out.getvalue()
+
+    return Layer(0, _WHOLE, (*names, *contents), packed)

@@ -118,10 +118,17 @@ def is_unaddressable(address: str) -> bool:
                              "do-not-reply", "donotreply", "microsoftexchange", "mailerdaemon"))  # fmt: skip
 
 
+def any_replaced(text: str) -> str:
+    """A text with everything that has the shape of an address replaced by `<address>`, top-level domain or not."""
+    return _SHAPE.sub("<address>", text) if "@" in text else text
+
+
 def forms_of(address: str) -> tuple[str, ...]:
     """How an address is written within other things: as it is, in VERP, in URLs."""
     local, _, domain = address.rpartition("@")
-    return tuple(f"{local}{sign}{domain}".lower() for sign in ("@", "=", "%40", "_at_", "-at-", "=40"))
+    return tuple(
+        f"{local}{sign}{domain}".lower() for sign in ("@", "=", "%40", "(a)", "_at_", "-at-", "=40", " at ")
+    )
 
 
 def from_verp(place: dict[str, str]) -> str | None:

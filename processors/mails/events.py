@@ -11,7 +11,7 @@ from processors.mails.autoreplies import answered_id
 from processors.mails.entities import Mail
 from processors.mails.feedback import Feedback
 from processors.mails.moments import moment_of
-from processors.mails.returned import Returned
+from processors.mails.returned import Returned, message_id_of
 from processors.mails.scrub import Scrub
 from processors.mails.settings import MailSettings
 from processors.mails.told import Notice, Outcome, codes_of
@@ -144,8 +144,9 @@ def _digest(content: bytes) -> str:
 def outcome_events(notice: Notice, telling: Telling) -> list[MailEvent]:
     """One event for each recipient that a notice tells of; the same told twice is one."""
     date = telling.mail.fields.get("date")
-    subject = notice.envelope_id or telling.named.get("message_id") or telling.returned.message_id
-    subject = subject or telling.subject_of_fact()
+    message_id = telling.named.get("message_id") or telling.returned.message_id
+    message_id = message_id or message_id_of(notice.message_id or "") or answered_id(telling.mail)
+    subject = notice.envelope_id or message_id or telling.subject_of_fact()
     arrived = moment_of(notice.arrival, 0) if notice.arrival else None
     arrival = str(arrived) if arrived is not None else None
     events: dict[str, MailEvent] = {}
@@ -153,6 +154,7 @@ def outcome_events(notice: Notice, telling: Telling) -> list[MailEvent]:
         codes = codes_of(outcome.words, outcome.status, outcome.action)
         told: dict[str, object] = {
             "occurred_at": telling.at(outcome.at, date, notice.arrival),
+            "message_id": message_id,
             "response": outcome.words,
             "mx_host": _mx_of(outcome, notice),
             "smtp_code": codes.smtp,

@@ -16,7 +16,7 @@ LOOK = 6000
 """How many characters of a note are looked at to tell what it is."""
 
 _DAEMON = re.compile(
-    r"mailer-?daemon|postmaster|mail[ -]?deliver|delivery[ -](?:sub)?system|mail administrator|system administrator"
+    r"mailer-?daemon|post_?master|mail[ -]?deliver|delivery[ -](?:sub)?system|mail administrator|system administrator"
     r"|microsoftexchange|mail[ -]?(?:system|router|server|gateway|service|agent)|maildaemon|bounce|majordomo|mdaemon"
     r"|administrador|mail-daemon|smtp",
     re.I,
@@ -41,7 +41,8 @@ def score_of(mail: Mail, note: Note) -> int:
     score = 1 if is_by_daemon(mail) else 0
     if mail.fields.get("return-path").strip().replace(" ", "") in _EMPTY_SENDER:
         score += 1
-    if _FORWARD_SUBJECT.match(subject) or (_REPLY_SUBJECT.match(subject) and mail.fields.get("in-reply-to")):
+    is_answer = bool(_REPLY_SUBJECT.match(subject)) and not score and bool(mail.fields.get("in-reply-to"))
+    if _FORWARD_SUBJECT.match(subject) or is_answer:
         score -= 2
     elif is_about_failure(mail):
         score += 2

@@ -38,7 +38,9 @@ _IP = re.compile(
 _SAYS_COMPLAINT = re.compile(
     r"complaint about message from|\[SpamCop \(|abuse report|feedback report for ip", re.I
 )
-_REDACTED = re.compile(r"redacted|undisclosed|\*{2,}|^x{3,}@|hidden|suppressed|anonymi[sz]ed|@$", re.I)
+_REDACTED = re.compile(
+    r"redacted|undisclosed|\*{2,}|^x{3,}@|hidden|suppressed|anonymi[sz]ed|^hashed@|^[0-9a-f]{32,64}@|@$", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,13 @@ def _of(fields: Fields, mail: Mail, note: Note) -> Feedback:
         fields.get("reporting-mta").rpartition(";")[2].strip().split(" ")[0].lower() or None,
         int(incidents) if incidents.isascii() and incidents.isdigit() and int(incidents[:12]) > 0 else 1,
         fields.get("arrival-date") or fields.get("received-date") or None,
-        domain_of(fields.get("reported-domain").strip()) if fields.get("reported-domain").strip() else None,
+        _only_domain(fields.all("reported-domain")),
     )
+
+
+def _only_domain(values: list[str]) -> str | None:
+    """The reported domain; None where several are, which are then the recipients'."""
+    return domain_of(values[0].strip()) if len(values) == 1 and values[0].strip() else None
 
 
 def _is_about_ip(fields: Fields, mail: Mail) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from processors.mails.entities import Mail
 from processors.mails.fields import Fields
-from processors.mails.returned import RETURNED_TYPES, Returned
+from processors.mails.returned import Returned, is_returned
 
 NOTE_CHARACTERS = 48 * 1024
 """How much of what a mail says is read."""
@@ -50,8 +50,10 @@ def note_of(mail: Mail) -> Note:
     plain = [leaf for leaf in mail.leaves if leaf.is_text and leaf.content_type != "text/html"]
     wants_html = True
     for leaf in mail.leaves:
-        if leaf.content_type in RETURNED_TYPES and said:
-            break
+        if is_returned(leaf, mail):
+            if said:
+                break
+            continue
         if not leaf.is_text or len(said) == TEXTS or length > NOTE_CHARACTERS:
             continue
         if leaf.content_type == "text/html" and (not wants_html or _is_said(plain)):
@@ -63,7 +65,7 @@ def note_of(mail: Mail) -> Note:
             wants_html = False
     text, rest = _cut("\n\n".join(said)[:NOTE_CHARACTERS])
     returned = Returned.in_mail(mail)
-    is_part = returned.is_there or any(leaf.content_type in RETURNED_TYPES for leaf in mail.leaves)
+    is_part = returned.is_there or any(is_returned(leaf, mail) for leaf in mail.leaves)
     if not returned.is_there and rest:
         returned = _inline(rest)
     return Note(text, returned, is_part or bool(rest))

@@ -61,7 +61,7 @@ FAILURES = (
     r"не (?:может|могло|мог|удалось|удается|удаётся|был[оаи]?|возможно|получилось)[^\n]{0,40}(?:достав|отправ|переда)", r"не ?достав(?:лен|ить)", r"невозможно (?:достав|отправ)", r"ошибк[аи] (?:при )?(?:достав|отправ)", r"сбой доставки|доставка[^\n]{0,30}(?:не удалась|невозможна)",
     r"(?:пользователь|адресат|получател[ья]|ящик|адрес)[^\n]{0,40}(?:не найден|не существует|неизвест|переполнен|заблокирован|отключен|отклон[её]н|недоступен)", r"нет такого (?:пользователя|адреса|ящика)|такого (?:пользователя|адреса|ящика) нет", r"не (?:вдалося|може)[^\n]{0,30}достав|не доставлено",
     # Japanese
-    r"(?:配信|配達|送信|送達|配送|お届け|転送)[^\n]{0,12}(?:でき|出来|されません|されなかった|に失敗|失敗|不能|エラー|不可)", r"届(?:き|け)[^\n]{0,6}(?:ません|られ|なかった)", r"(?:宛先|送信先|受信者|ユーザー?|アドレス|アカウント)[^\n]{0,20}(?:不明|見つか|存在しま|誤り|間違|無効|存在しない)", r"エラーメール|メールボックス[^\n]{0,10}(?:一杯|いっぱい|超過|容量)",
+    r"(?:配信|配達|送信|送達|配送|お届け|転送)[^\n]{0,12}(?:でき|出来|されません|されなかった|に失敗|失敗|不能|エラー|不可)", r"届(?:き|け)[^\n]{0,6}(?:ません|られ|なかった)", r"(?:宛先|送信先|受信者|ユーザー?|アドレス|アカウント)[^\n]{0,20}(?:不明|見つか|存在しま|誤り|間違|無効|存在しない)", r"エラーメール|メールエラー|エラー通知|メールボックス[^\n]{0,10}(?:一杯|いっぱい|超過|容量)",
     # Chinese
     r"[无無]法(?:被)?(?:成功)?(?:发送|投递|送达|传送|递送|寄|傳送|發送|投遞|送達|傳遞|遞送|到达|到達|找到)", r"(?:投递|发送|发信|遞送|投遞|傳送|傳遞|传递)[^\n]{0,6}(?:失败|失敗)", r"退信|退回|被拒[绝絕收]", r"未(?:能)?(?:成功)?(?:送达|投递|发送|送達|傳送)", r"(?:收件人|用户|用戶|地址|邮箱|信箱|郵箱|账号|帐号)[^\n]{0,16}(?:不存在|无效|無效|已满|已滿|拒|错误|錯誤|停用|不可用)",
     # Korean
@@ -73,11 +73,11 @@ DELAYS = (
     r"will (?:be retried|retry|continue|keep trying|be (?:re)?attempted|try again|attempt)", r"(?:still|continue to|keep) (?:try|attempt|be(?:ing)? (?:tried|attempted))", r"warning: (?:message|could not send|mail|delivery)",
     r"do(?: not|n't) need to re-?(?:send|submit)", r"temporarily (?:undeliverable|unable)", r"this is (?:only )?a warning", r"transient non-fatal", r"warning (?:message )?only", r"temporary (?:delivery )?(?:failure|problem|error)[^\n]{0,60}(?:retr|again)", r"no action is required", r"(?:further|more) attempts? (?:will|to)",
     r"(?:noch|bisher|bislang) nicht[^\n]{0,30}zu(?:ge)?stell", r"verzöger", r"n['’]a pas encore|retard[ée]|sera (?:de nouveau|retent)", r"todav[íi]a no|aún no|retras(?:ad|o)|demorad", r"ainda n[ãa]o|atras(?:ad|o)", r"non ancora|ritard(?:o|at)",
-    r"ещ[её] не доставл|задерж(?:ан|к)|отложен", r"遅(?:延|れて)|まだ(?:配信|届)|再送", r"延[迟遲](?:发送|投递|投遞|傳送)?|[尚还還]未(?:送达|投递|送達)|继续尝试|重试", r"지연",
+    r"ещ[её] не доставл|задерж(?:ан|к)|отложен", r"遅(?:延|れて)|まだ(?:配信|届)|再送(?:を|いたし|し続|中|します)", r"延[迟遲](?:发送|投递|投遞|傳送)?|[尚还還]未(?:送达|投递|送達)|继续尝试|重试", r"지연",
 )  # fmt: skip
 
 PERMANENT = (
-    r"permanent", r"giv(?:en|ing) up", r"not going to try", r"will not (?:be )?(?:retried|retry|try)", r"no (?:further|more) (?:delivery )?attempt", r"undeliverable after", r"has (?:been )?(?:failed|returned)", r"delivery has failed", r"fatal errors? -----",
+    r"permanent", r"giv(?:en|ing) up", r"not going to try", r"will not (?:be )?(?:retried|retry|try)", r"no (?:further|more) (?:delivery )?attempt", r"undeliverable after", r"has (?:been )?(?:failed|returned)", r"delivery has failed",
     r"being returned", r"returned to sender", r"could not be delivered to (?:one or more|all) of", r"in the queue too long", r"retry timeout exceeded", r"(?:unknown|no such) user|user unknown", r"is full.{0,40}(?:rejected|returned)", r"endgültig|dauerhaft", r"définitive|permanente?", r"definitiv",
 )  # fmt: skip
 

@@ -84,8 +84,8 @@ class Returned:
     def in_mail(cls, mail: Mail) -> "Returned":
         """What the first returned message in a mail says; nothing where none is there."""
         for leaf in mail.leaves:
-            if leaf.content_type in RETURNED_TYPES:
-                found = cls.in_leaf(leaf)
+            if is_returned(leaf, mail):
+                found = cls.of(leaf.fields) if leaf.content_type not in RETURNED_TYPES else cls.in_leaf(leaf)
                 if found.message_id or found.from_domain or found.recipients:
                     return found
         return cls()
@@ -111,6 +111,13 @@ def _received_for(fields: Fields) -> str | None:
         if match:
             return match.group(1)
     return None
+
+
+def is_returned(leaf: Entity, mail: Mail) -> bool:
+    """Whether a leaf holds the returned message, or is it: some put it between boundaries without a header of its part."""
+    if leaf.content_type in RETURNED_TYPES:
+        return True
+    return leaf.fields is not mail.fields and "received" in leaf.fields and "from" in leaf.fields
 
 
 def message_id_of(value: str) -> str | None:

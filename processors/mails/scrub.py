@@ -4,7 +4,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 
-from processors.mails.addresses import forms_of
+from processors.mails.addresses import any_replaced, forms_of
 from schemas.mail import without_addresses
 
 WORDS_CHARACTERS = 4096
@@ -29,7 +29,7 @@ class Scrub:
         """A receiver's words: `<address>` stands for every address."""
         if len(words) > 2 * WORDS_CHARACTERS:
             words = words[: 2 * WORDS_CHARACTERS].rpartition(" ")[0] or words[:WORDS_CHARACTERS]
-        clear = without_addresses(self._replaced(_CONTROL.sub(" ", words), "<address>"))
+        clear = without_addresses(any_replaced(self._replaced(_CONTROL.sub(" ", words), "<address>")))
         return clear.replace("<<address>>", "<address>")[:WORDS_CHARACTERS].strip()
 
     def _replaced(self, text: str, by: str) -> str:

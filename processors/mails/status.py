@@ -52,6 +52,7 @@ def notice_of(status: str) -> Notice:
         message.get("original-envelope-id", "").strip() or None,
         host_of(message.get("reporting-mta", "")),
         message.get("arrival-date") or None,
+        message.get("x-original-message-id") or None,
         tuple(dict.fromkeys(warnings)),
     )
 
@@ -72,7 +73,7 @@ def _groups(status: str, message: dict[str, str]) -> Iterator[dict[str, str]]:
         had = "final-recipient" in group or "original-recipient" in group
         if group and (
             (names_somebody and (name in group or (is_new_block and had)))
-            or (is_new_block and had and name == "action" and "action" in group)
+            or (is_new_block and had and name in group)
         ):
             yield group
             group = {}
@@ -156,7 +157,7 @@ def is_only_codes(words: str) -> bool:
 def _action(action: str | None, status: str | None) -> Action | None:
     word = (action or "").strip().lower().split("(")[0].split(";")[0].strip(" .\"'")
     first = word.split(" ")[0] if word else ""
-    if first in ("failed", "failure", "fail", "error", "undeliverable", "bounced", "rejected"):
+    if first in ("failed", "failure", "fail", "error", "undeliverable", "bounced", "rejected", "expired"):
         return "failed"
     if first in ("delayed", "delay", "deferred", "warning", "transient"):
         return "delayed"

@@ -121,6 +121,8 @@ _SPACES = re.compile(r"[ \t\xa0]{2,}")
 
 def text_of_html(markup: str) -> str:
     """What a reader of this HTML sees, one line for each block."""
+    if _TAG.search(markup) is None:
+        return html.unescape(markup).replace("\r\n", "\n")
     for element in ("style", "script"):
         markup = _without(markup, element)
     markup = markup.replace("\r", "").replace("\n", " ")

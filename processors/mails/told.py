@@ -1,7 +1,7 @@
 """What a mail tells, before it is made into events: of whom, what became of it, and in whose words."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]
@@ -34,16 +34,23 @@ class Notice:
     reporting_mta: str | None = None
     arrival: str | None = None
     """When the message came to the reporting MTA, as the mail writes it."""
-    warnings: tuple[str, ...] = field(default=())
+    message_id: str | None = None
+    """The message's id, where the mail tells it apart from the message (X-Original-Message-ID)."""
+    warnings: tuple[str, ...] = ()
 
 
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REPLY = re.compile(
-    r"(?:^|(?:said|error|smtp|esmtp|code|remote|reply|response|returned|status)[^0-9a-z]{1,20}|[;>\"'(\[]\s{0,5}|<<< ?|:\s{1,5}|\n\s{0,20})"
-    r"#?([45]\d\d)(?=[ \-:,;\])\"']|$)(?:[ \-]?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?",
+    r"(?:^|(?:said|error|smtp|esmtp|code|remote|reply|response|returned|status)[^0-9a-z]{1,20}|[;>\"']\s{0,5}|<<< ?|:\s{1,5}|\n\s{0,20})"
+    r"#?([45][0-5]\d)(?=[ \-:,;\])\"']|$)(?:[ \-]?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?",
     re.I,
 )
-_CODE_WITH_ENHANCED = re.compile(r"(?<![\d.])([45]\d\d)[ \-]{1,2}\(?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_CODE_WITH_ENHANCED = re.compile(r"(?<![\d.])([45][0-5]\d)[ \-]{1,2}\(?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+
+
+def has_code(words: str) -> bool:
+    """Whether a text has an enhanced code, or a reply code where a reply has one."""
+    return _ENHANCED.search(words[:4096]) is not None or _REPLY.search(words[:4096]) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def codes_of(words: str | None, status: str | None, action: Action) -> Codes:
     if enhanced is None:
         enhanced = said
     if smtp is None and status:
-        bare = re.match(r"\s*([45]\d\d)\b", status)
+        bare = re.match(r"\s*([45][0-5]\d)\b", status)
         smtp = int(bare.group(1)) if bare else None
     if enhanced is not None and enhanced[0] == "2" and action in ("failed", "delayed"):
         enhanced = None

@@ -1,13 +1,21 @@
 """Which of a note's words are about a recipient: what a classification of the bounce can go by."""
 
+import re
 from functools import cached_property
 
 from processors.mails.addresses import addresses_in
-from processors.mails.phrases import FAILURES, is_told
+from processors.mails.phrases import DELAYS, FAILURES, is_told
 from processors.mails.recipients import LINES, made_from
+from processors.mails.told import has_code
 
 WORDS = 2000
 """Characters of a note that are told of one recipient at most."""
+_REASON = re.compile(
+    r"[\s>*#-]{0,12}(?:reason|because|for the following|error|technical|diagnos|the (?:response|reason|problem|error|remote)"
+    r"|rcpt to|remote|status|smtp|session|grund|fehler|motivo|causa|raison|cause|причина|原因|理由|退信|エラー|사유"
+    r"|[45]\d\d[ -])",
+    re.I,
+)
 NEAR = 16
 """Lines after a recipient that can be about it."""
 
@@ -48,30 +56,39 @@ class Words:
     def at(self, place: int, starts: frozenset[int]) -> str | None:
         """The words about the recipient on that line: up to the next recipient, or a new paragraph.
 
-        Where nothing is said there, what is said before.
+        Where nothing tells of a failure there, what is said before as well; and else the gist.
         """
         taken = [self._lines[place].strip()]
-        length, blanks = len(taken[0]), 0
+        length = len(taken[0])
+        tells = _tells(taken)
         for at in range(place + 1, min(len(self._lines), place + NEAR)):
             line = self._lines[at].strip()
-            if (at in starts and _says_something(taken)) or length > WORDS:
+            if at in starts or length > WORDS or (not line and tells and not self._goes_on(taken, at)):
                 break
-            if not line:
-                blanks += 1
-                if blanks > 1 or _says_something(taken):
-                    break
-                continue
-            blanks = 0
-            taken.append(line)
-            length += len(line) + 1
-        if _says_something(taken):
-            return "\n".join(taken)[:WORDS]
-        before = [line.strip() for line in self._lines[max(0, place - 6) : place] if line.strip()]
-        return "\n".join([*before[-4:], *taken])[:WORDS]
+            if line:
+                taken.append(line)
+                length += len(line) + 1
+                tells = _tells(taken)
+        before = [line.strip() for line in self._lines[max(0, place - 6) : place] if line.strip()][-4:]
+        if not tells:
+            taken = [*before, *taken] if _tells(before) else [self.gist or "", *taken]
+        said = "\n".join(taken)
+        if len(starts) < 2 and not has_code(said):
+            said = "\n".join([said, *(line for line in self._lines_with_codes if line not in said)])
+        return said[:WORDS]
+
+    def _goes_on(self, taken: list[str], blank: int) -> bool:
+        """Whether the paragraph after a blank line gives the reason for what was said."""
+        if has_code("\n".join(taken)):
+            return False
+        following = next((line for line in self._lines[blank : blank + 4] if line.strip()), "")
+        return taken[-1].endswith((":", "：")) or _REASON.match(following) is not None
+
+    @cached_property
+    def _lines_with_codes(self) -> list[str]:
+        return [line.strip() for line in self._lines[:200] if has_code(line)][:3]
 
 
-def _says_something(taken: list[str]) -> bool:
+def _tells(taken: list[str]) -> bool:
     said = "\n".join(taken)[:WORDS]
-    for address in addresses_in(said, 20):
-        said = said.replace(address, "")
-    return len(said.strip(" <>:\n\t-*")) > 12
+    return has_code(said) or is_told(FAILURES, said) or is_told(DELAYS, said)

@@ -1,0 +1,528 @@
+"""Bounces that are no DSN, written after what mail systems are documented and known to write, in their languages.
+
+Each names its sender, subject and note; the message that came back is RETURNED or nothing.
+"""
+
+from dataclasses import dataclass, field
+
+from made_mails import RETURNED
+
+COPY = "\n------ This is a copy of the message, including all the headers. ------\n\n" + RETURNED
+
+
+@dataclass(frozen=True)
+class Made:
+    """A bounce and what it must become."""
+
+    name: str
+    sender: str
+    subject: str
+    note: str
+    recipients: tuple[str, ...] = ("user@example.net",)
+    action: str = "failed"
+    said: str = ""
+    """What the response must hold."""
+    code: int | None = None
+    enhanced: str | None = None
+    charset: str = "utf-8"
+    header: dict[str, str] = field(default_factory=dict)
+    html: bool = False
+
+    @property
+    def mail(self) -> bytes:
+        """Its bytes."""
+        kind = "text/html" if self.html else "text/plain"
+        fields = {
+            "Return-Path": "<>",
+            "From": self.sender,
+            "To": "b-17@bounce.example.com",
+            "Subject": self.subject,
+            "Date": "Sun, 1 Nov 2026 09:00:05 +0000",
+            "MIME-Version": "1.0",
+            "Content-Type": f'{kind}; charset="{self.charset}"',
+            **self.header,
+        }
+        head = "".join(f"{name}: {value}\n" for name, value in fields.items())
+        return head.encode() + b"\n" + self.note.encode(self.charset, "replace")
+
+
+MADE = (
+    Made(
+        "qmail",
+        "MAILER-DAEMON@mx.example.net",
+        "failure notice",
+        "Hi. This is the qmail-send program at mx.example.net.\nI'm afraid I wasn't able to deliver your message to the "
+        "following addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\n"
+        "<user@example.net>:\n192.0.2.7 does not like recipient.\nRemote host said: 550 5.1.1 unknown user\n"
+        "Giving up on 192.0.2.7.\n\n--- Below this line is a copy of the message.\n\n" + RETURNED,
+        said="unknown user",
+        code=550,
+        enhanced="5.1.1",
+    ),
+    Made(
+        "qmail without the address on a line of its own",
+        "MAILER-DAEMON@yahoo.com",
+        "Failure Notice",
+        "Hi. This is the qmail-send program at yahoo.com.\nI'm afraid I wasn't able to deliver your message.\n\n"
+        "192.0.2.89 failed after I sent the message.\nRemote host said: 554 delivery error: dd This user doesn't have a "
+        "yahoo.com account (user@example.net) [-5] - mta123.mail.example\n\n"
+        "--- Below this line is a copy of the message.\n\n" + RETURNED,
+        said="doesn't have",
+        code=554,
+    ),
+    Made(
+        "exim with its field",
+        "Mail Delivery System <Mailer-Daemon@mx.example.net>",
+        "Mail delivery failed: returning message to sender",
+        "This message was created automatically by mail delivery software.\n\nA message that you sent could not be "
+        "delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n\n"
+        "  user@example.net\n    SMTP error from remote mail server after RCPT TO:<user@example.net>:\n"
+        "    host mx.example.net [192.0.2.9]: 550 5.1.1 No such user here\n" + COPY,
+        header={"X-Failed-Recipients": "user@example.net", "Auto-Submitted": "auto-replied"},
+        said="No such user here",
+        code=550,
+        enhanced="5.1.1",
+    ),
+    Made(
+        "exim of two",
+        "Mail Delivery System <Mailer-Daemon@mx.example.net>",
+        "Mail delivery failed: returning message to sender",
+        "A message that you sent could not be delivered to one or more of its\nrecipients. The following address(es) "
+        "failed:\n\n  one@example.net\n    mailbox is full: retry timeout exceeded\n  two@example.net\n"
+        "    Unrouteable address\n" + COPY,
+        recipients=("one@example.net", "two@example.net"),
+        header={"X-Failed-Recipients": "one@example.net,\n two@example.net"},
+    ),
+    Made(
+        "exim waits",
+        "Mail Delivery System <Mailer-Daemon@mx.example.net>",
+        "Warning: message 1abcDE-0001ab-CD delayed 24 hours",
+        "This message was created automatically by mail delivery software.\nA message that you sent has not yet been "
+        "delivered to one or more of its\nrecipients after more than 24 hours on the queue on mx.example.net.\n\n"
+        "The message identifier is:     1abcDE-0001ab-CD\nThe subject of the message is: Our offers\n\n"
+        "The address to which the message has not yet been delivered is:\n\n  user@example.net\n"
+        "    Delay reason: connection timed out\n\nNo action is required on your part. Delivery attempts will continue "
+        "for\nsome time, and this warning may be repeated at intervals.\n",
+        action="delayed",
+    ),
+    Made(
+        "sendmail 5",
+        "Mail Delivery Subsystem <MAILER-DAEMON@old.example.net>",
+        "Returned mail: User unknown",
+        "   ----- Transcript of session follows -----\n>>> RCPT To:<user@example.net>\n<<< 550 <user@example.net>... User "
+        "unknown\n550 <user@example.net>... User unknown\n\n   ----- Unsent message follows -----\n"
+        + RETURNED,
+        said="User unknown",
+        code=550,
+    ),
+    Made(
+        "sendmail 8 without a DSN, expanded",
+        "Mail Delivery Subsystem <MAILER-DAEMON@mx.example.net>",
+        "Returned mail: see transcript for details",
+        "The original message was received at Sun, 1 Nov 2026 08:59:59 GMT\nfrom news.example.com [192.0.2.4]\n\n"
+        "   ----- The following addresses had permanent fatal errors -----\n<u.ser@internal.example.org>\n"
+        "    (reason: 550 5.2.1 mailbox disabled)\n    (expanded from: <user@example.net>)\n\n"
+        "   ----- Transcript of session follows -----\n... while talking to internal.example.org.:\n>>> DATA\n"
+        "<<< 550 5.2.1 mailbox disabled\n",
+        said="mailbox disabled",
+        enhanced="5.2.1",
+    ),
+    Made(
+        "sendmail waits",
+        "Mail Delivery Subsystem <MAILER-DAEMON@mx.example.net>",
+        "Warning: could not send message for past 4 hours",
+        "    **********************************************\n    **      THIS IS A WARNING MESSAGE ONLY      **\n"
+        "    **  YOU DO NOT NEED TO RESEND YOUR MESSAGE  **\n    **********************************************\n\n"
+        "   ----- The following addresses had transient non-fatal errors -----\n<user@example.net>\n\n"
+        "   ----- Transcript of session follows -----\n<user@example.net>... Deferred: Connection refused by mx.example.net.\n"
+        "Warning: message still undelivered after 4 hours\nWill keep trying until message is 5 days old\n",
+        action="delayed",
+        said="Deferred",
+    ),
+    Made(
+        "postfix in text",
+        "MAILER-DAEMON@mx.example.net (Mail Delivery System)",
+        "Undelivered Mail Returned to Sender",
+        "This is the mail system at host mx.example.net.\n\nI'm sorry to have to inform you that your message could not\n"
+        "be delivered to one or more recipients. It's attached below.\n\nFor further assistance, please send mail to "
+        "postmaster.\n\n                   The mail system\n\n<user@example.net>: host mx2.example.net[192.0.2.8] said: "
+        "452 4.2.2 The email account that you tried to reach is over quota (in reply to RCPT TO command)\n",
+        said="over quota",
+        code=452,
+        enhanced="4.2.2",
+    ),
+    Made(
+        "exchange 5.5",
+        "System Administrator <postmaster@example.net>",
+        "Undeliverable: Our offers",
+        "Your message\n\n  To:      somebody@lists.example.com\n  Subject: Our offers\n  Sent:    Sun, 1 Nov 2026 09:00:00\n\n"
+        "did not reach the following recipient(s):\n\nuser@example.net on Sun, 1 Nov 2026 09:00:01\n    The recipient name "
+        "is not recognized\n\tThe MTS-ID of the original message is: c=us;a= ;p=example;l=MAIL0110\n"
+        "    MSEXCH:IMS:EXAMPLE:SITE:MAIL 0 (000C05A6) Unknown Recipient\n",
+        said="not recognized",
+    ),
+    Made(
+        "exchange in html, German",
+        "Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.net>",
+        "Unzustellbar: Unsere Angebote",
+        "<html><head><style>p {color: red}</style></head><body><p><b>Fehler bei der Nachrichtenzustellung an folgende "
+        'Empf&auml;nger oder Gruppen:</b></p><p><a href="mailto:user@example.net">user@example.net</a><br>Die eingegebene '
+        "E-Mail-Adresse konnte nicht gefunden werden.</p><p>Diagnoseinformationen f&uuml;r Administratoren:<br>Generierender "
+        "Server: mail.example.net</p><p>user@example.net<br>#550 5.1.1 RESOLVER.ADR.RecipNotFound; not found ##</p></body></html>",
+        html=True,
+        said="nicht gefunden",
+    ),
+    Made(
+        "exchange, French",
+        "Administrateur système <postmaster@example.net>",
+        "Non remis : Nos offres",
+        "Votre message\n\n  À : user@example.net\n  Objet : Nos offres\n  Envoyé : dim. 1 nov. 2026\n\nn'a pas pu être remis "
+        "au(x) destinataire(s) suivant(s) :\n\n  user@example.net\n      Le compte de messagerie n'existe pas à "
+        "l'organisation vers laquelle ce message a été envoyé.\n      <mail.example.net #5.1.1>\n",
+        said="n'existe pas",
+        enhanced="5.1.1",
+    ),
+    Made(
+        "exchange, Spanish",
+        "Administrador del sistema <postmaster@example.net>",
+        "No se puede entregar: Nuestras ofertas",
+        "El mensaje no se entregó a los siguientes destinatarios:\n\n      user@example.net\n"
+        "No se encuentra la dirección de correo electrónico. El usuario no existe.\n",
+        said="no existe",
+    ),
+    Made(
+        "exchange, Italian",
+        "postmaster@example.net",
+        "Recapito non riuscito: Le nostre offerte",
+        "Impossibile recapitare il messaggio ai seguenti destinatari:\n\nuser@example.net\nL'indirizzo di posta elettronica "
+        "immesso non è stato trovato.\n",
+        said="non è stato trovato",
+    ),
+    Made(
+        "exchange, Portuguese",
+        "postmaster@example.net",
+        "Não entregue: Nossas ofertas",
+        "Não foi possível entregar a sua mensagem aos seguintes destinatários:\n\nuser@example.net\nA caixa de correio do "
+        "destinatário está cheia e não pode aceitar mensagens agora.\n",
+        said="cheia",
+    ),
+    Made(
+        "domino",
+        "Postmaster@example.net",
+        "DELIVERY FAILURE: User user (user@example.net) not listed in Domino Directory",
+        "Your message\n\n  Subject: Our offers\n\nwas not delivered to:\n\n  user@example.net\n\nbecause:\n\n  User user "
+        "(user@example.net) not listed in Domino Directory\n",
+        said="not listed",
+    ),
+    Made(
+        "novell groupwise",
+        "Mailer-Daemon@example.net",
+        "Message status - undeliverable",
+        "The message that you sent was undeliverable to the following:\n\tuser@example.net (mailbox is full)\n\n"
+        "Possibly truncated original message follows:\n\n" + RETURNED,
+        said="full",
+    ),
+    Made(
+        "gmx",
+        "MAILER-DAEMON@mx.gmx.example",
+        "Mail delivery failed: returning message to sender",
+        "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered "
+        "to one or more of\nits recipients. This is a permanent error. The following address\nfailed:\n\n"
+        '"user@example.net":\nSMTP error from remote server after RCPT command:\nhost: mx.example.net\n5.1.1 '
+        "<user@example.net>... User Unknown\n\n\n--- The header of the original message is following. ---\n\n"
+        + RETURNED,
+        said="User Unknown",
+        enhanced="5.1.1",
+    ),
+    Made(
+        "kundenserver",
+        '"Mail Delivery System" <mailer-daemon@kundenserver.example>',
+        "Mail delivery failed: returning message to sender",
+        "A message that you sent could not be delivered to one or more of\nits recipients. This is a permanent error.\n\n"
+        "The following address failed:\n\nuser@example.net\n\nFor the following reason:\n\nMail size limit exceeded. For "
+        "explanation visit\nhttp://postmaster.example.com/en/error-messages?ip=1\n\n"
+        "--- The header of the original message is following. ---\n\n" + RETURNED,
+        said="size limit",
+    ),
+    Made(
+        "aol names no domain",
+        '"Mail Delivery Subsystem" <MAILER-DAEMON@aol.com>',
+        "Mail Delivery Problem",
+        "Your mail to the following recipients could not be delivered because they are not accepting mail from "
+        "news@news.example.com:\n\tscreenname\n",
+        recipients=("screenname@aol.com",),
+        said="not accepting mail",
+    ),
+    Made(
+        "mdaemon",
+        "MDaemon at example.net <MDaemon@example.net>",
+        "Permanent Delivery Failure",
+        "MDaemon has detected a permanent delivery failure.\n\nThe following recipient address was rejected:\n\n"
+        "    user@example.net\n\n--- Session Transcript ---\n 550 <user@example.net>, Recipient unknown\n"
+        "--- End Transcript ---\n",
+        said="Recipient unknown",
+    ),
+    Made(
+        "imail",
+        '"Postmaster" <postmaster@mail.example.net>',
+        "Undeliverable Mail",
+        "Unknown user: user@example.net\n\nRCPT TO generated following response:\n553 5.3.0 <user@example.net>... "
+        "Addressee unknown, relay=[192.0.2.3]\n\nOriginal message follows.\n\n" + RETURNED,
+        said="Unknown user",
+    ),
+    Made(
+        "compuserve",
+        "CompuServe Postmaster <postmaster@example.org>",
+        "Undeliverable message",
+        "? EMDNFS - Receiver not found: user@example.net\n\nYour message could not be delivered for the above reason.\n\n"
+        "--- Returned message ---\n\n" + RETURNED,
+        said="not found",
+    ),
+    Made(
+        "courier in text",
+        '"Courier mail server at mx.example.net" <MAILER-DAEMON@mx.example.net>',
+        "NOTICE: mail delivery status.",
+        "This is a delivery status notification from mx.example.net,\nrunning the Courier mail server, version 1.0.\n\n"
+        "                           UNDELIVERABLE MAIL\n\nYour message to the following recipients cannot be delivered:\n\n"
+        "<user@example.net>:\n    mx2.example.net [192.0.2.2]:\n<<< 550 User unknown.\n\n"
+        "If your message was also sent to additional recipients, their delivery\nstatus is not included in this report.\n",
+        said="User unknown",
+        code=550,
+    ),
+    Made(
+        "mimecast holds nothing back",
+        "Mimecast <postmaster@example.org>",
+        "[Postmaster] Email Delivery Failure",
+        "This is a delivery failure notification message indicating that\nan email you addressed to email address :\n"
+        "-- user@example.net\n\ncould not be delivered. The problem appears to be :\n-- Recipient email address is possibly "
+        "incorrect\n\nAdditional information follows :\n-- 5.4.1 Recipient address rejected: Access denied.\n",
+        enhanced="5.4.1",
+        said="possibly incorrect",
+    ),
+    Made(
+        "mailmarshal",
+        "postmaster@gw.example.net",
+        'Undeliverable Mail: "Our offers"',
+        "Your message:\n   From:    news@news.example.com\n   Subject: Our offers\n\nCould not be delivered because of\n\n"
+        "550 5.1.1 User unknown\n\nThe following recipients were affected: \n    user@example.net\n\n\n"
+        "Additional Information\n======================\nOriginal Sender:    <news@news.example.com>\n",
+        said="User unknown",
+        code=550,
+    ),
+    Made(
+        "a phone network answers",
+        "post_master@sms.example.net",
+        "Re:Our offers",
+        "Error: Invalid user address\n\nError message below:\n550 - Requested action not taken: no such user here\n\n"
+        "Message details:\n  Subject: Our offers\n  Sent date: Sun Nov 01 09:00:00 GMT 2026\n"
+        "  MAIL FROM: b-17@bounce.example.com\n  RCPT TO: 5550100@sms.example.net\n  From: news@news.example.com\n",
+        recipients=("5550100@sms.example.net",),
+        header={"In-Reply-To": "<m1@news.example.com>", "Return-Path": "<post_master@sms.example.net>"},
+        said="no such user",
+        code=550,
+    ),
+    Made(
+        "mailenable",
+        "MailEnable Postmaster <postmaster@example.net>",
+        "Message Delivery Failure",
+        "MailEnable: Message could not be delivered to some recipients.\nThe following recipient(s) could not be reached:\n\n"
+        "        Recipient: [SMTP:user@example.net]\n        Reason: Remote SMTP Server Returned: 550 5.7.1 Relaying denied\n",
+        said="Relaying denied",
+        code=550,
+        enhanced="5.7.1",
+    ),
+    Made(
+        "hmailserver",
+        "mailer-daemon@example.net",
+        "Message undeliverable: Our offers",
+        "Your message did not reach some or all of the intended recipients.\n\n   Sent: Sun, 1 Nov 2026 09:00:00 +0000\n"
+        "   Subject: Our offers\n\nThe following recipient(s) could not be reached:\n\nuser@example.net\n"
+        "   Error Type: SMTP\n   Remote server (192.0.2.4) issued an error.\n   hMailServer sent: RCPT TO:<user@example.net>\n"
+        "   Remote server replied: 550 5.1.1 User unknown\n\nhMailServer\n",
+        said="User unknown",
+        code=550,
+        enhanced="5.1.1",
+    ),
+    Made(
+        "x.400",
+        "System Administrator <postmaster@example.net>",
+        "Undeliverable: Our offers",
+        "Your message\n\n  To:      news list\n  Subject: Our offers\n  Sent:    Sun, 1 Nov 2026 09:00\n\ndid not reach the "
+        "following recipient(s):\n\nc=US;a= ;p=EXAMPLE;o=Site;dda:SMTP=user@example.net; on Sun, 1 Nov\n2026 09:00:01\n"
+        "    The recipient name is not recognized\n",
+        said="not recognized",
+    ),
+    Made(
+        "t-online style, German",
+        "Mail Delivery System <postmaster@t.example.de>",
+        "Mail konnte nicht zugestellt werden",
+        "Ihre E-Mail konnte nicht zugestellt werden an:\n\n    user@example.net\n\nGrund: Das Postfach des Empfängers ist "
+        "voll.\n",
+        said="voll",
+    ),
+    Made(
+        "web.de, German, delayed",
+        "Mail Delivery System <mailer-daemon@w.example.de>",
+        "Verzögerte Zustellung Ihrer E-Mail",
+        "Ihre Nachricht konnte bisher noch nicht zugestellt werden an:\n\n  user@example.net\n\nDer Zustellversuch wird "
+        "wiederholt.\n",
+        action="delayed",
+    ),
+    Made(
+        "free.fr, French",
+        "MAILER-DAEMON@f.example.fr",
+        "Echec de la remise de votre message",
+        "Bonjour,\n\nVotre message n'a pas pu être délivré à l'adresse suivante :\n\n<user@example.net>:\nUtilisateur inconnu "
+        "dans la base locale.\n\n--- Copie du message ---\n\n" + RETURNED,
+        said="inconnu",
+    ),
+    Made(
+        "latin-1 French, mislabelled",
+        "MAILER-DAEMON@o.example.fr",
+        "Message non remis",
+        "Votre message n'a pas été remis à user@example.net : la boîte aux lettres du destinataire est pleine.\n",
+        charset="latin-1",
+        header={"Content-Type": "text/plain; charset=us-ascii"},
+        said="pleine",
+    ),
+    Made(
+        "Spanish, old",
+        "MAILER-DAEMON@correo.example.ar",
+        "failure notice",
+        "Su mensaje no pudo ser entregado a los siguientes destinatarios:\n\n<user@example.net>:\nEspacio en casilla de mail "
+        "agotado.\n\n--- Mensaje original adjunto.\n",
+        said="agotado",
+    ),
+    Made(
+        "uol, Portuguese",
+        "MAILER-DAEMON@uol.example.br",
+        "Falha na entrega de mensagem",
+        "Sua mensagem não pôde ser entregue ao destinatário abaixo:\n\n  user@example.net\n\nMotivo: Usuário inexistente.\n",
+        said="inexistente",
+    ),
+    Made(
+        "libero, Italian",
+        "postmaster@libero.example.it",
+        "Mancata consegna",
+        "Il messaggio non è stato consegnato al destinatario user@example.net in quanto la casella di posta è piena.\n",
+        said="piena",
+    ),
+    Made(
+        "mail.ru, Russian",
+        "mailer-daemon@corp.example.ru",
+        "=?UTF-8?B?0JLQsNGI0LUg0YHQvtC+0LHRidC10L3QuNC1INC90LUg0LTQvtGB0YLQsNCy0LvQtdC90L4=?=. Mail failure.",
+        "Это письмо создано автоматически сервером, отвечать на него не нужно.\n\nК сожалению, Ваше письмо не может быть "
+        "доставлено одному или нескольким получателям:\n\n  user@example.net\n    Пользователь не найден\n",
+        said="не найден",
+    ),
+    Made(
+        "koi8, undeclared",
+        "MAILER-DAEMON@old.example.ru",
+        "Returned mail",
+        "Ваше сообщение не может быть доставлено следующим адресатам:\n\nuser@example.net\n\nПочтовый ящик адресата переполнен.\n",
+        charset="koi8-r",
+        header={"Content-Type": "text/plain"},
+        said="переполнен",
+    ),
+    Made(
+        "yandex, cp1251",
+        "mailer-daemon@y.example.ru",
+        "Недоставленное сообщение",
+        "Это письмо отправлено почтовым сервером.\n\nК сожалению, мы вынуждены сообщить Вам о том, что Ваше письмо не может "
+        "быть доставлено.\n\n<user@example.net>: host mx.example.net[192.0.2.1] said: 550 no such mailbox\n",
+        charset="cp1251",
+        said="no such mailbox",
+        code=550,
+    ),
+    Made(
+        "ezweb, Japanese",
+        "Postmaster@ez.example.jp",
+        "Mail System Error - Returned Mail",
+        "次のあて先へのメッセージはエラーのため送信できませんでした。\n\n送信先メールアドレスが見つかりませんでした。\nメールアドレスをご確認の上、"
+        "再送信してください。\n\nThe user(s) account is disabled.\n\n<user@example.net>\n",
+        charset="iso-2022-jp",
+        said="disabled",
+    ),
+    Made(
+        "m-filter, Japanese, undeclared Shift_JIS",
+        "postmaster@mf.example.jp",
+        "failure notice",
+        "下記の理由によりこのメールは送信できませんでした。\n\n以下のメールアドレスへの送信に失敗しました。\nuser@example.net\n\n"
+        "-------server message\n550 5.1.1 <user@example.net>: Recipient address rejected\n\n-------original message\n"
+        + RETURNED,
+        charset="shift_jis",
+        header={"Content-Type": "text/plain"},
+        said="Recipient address rejected",
+    ),
+    Made(
+        "qq, Chinese",
+        "PostMaster@qq.example.cn",
+        "系统退信/Undelivered Mail",
+        "尊敬的用户:\n\n很抱歉您发送的邮件被退回，以下是该邮件的相关信息：\n\n收件人邮箱 user@example.net\n退信原因 收件人邮箱地址不存在，"
+        "邮件无法送达。\nhost mx.example.net[192.0.2.6] said: 550 Mailbox not found\n",
+        said="不存在",
+    ),
+    Made(
+        "sina, gb2312",
+        "MAILER-DAEMON@sina.example.cn",
+        "邮件退信",
+        "邮件无法发送到您指定的地址中。\n\n<user@example.net>:\n用户不存在\n\n--- 附件中的内容是原信件的一份拷贝\n",
+        charset="gb2312",
+        said="用户不存在",
+    ),
+    Made(
+        "big5, undeclared",
+        "MAILER-DAEMON@mail.example.tw",
+        "Delivery failure",
+        "您的郵件無法傳送到以下的收件人地址：\n\nuser@example.net\n\n原因：收件人不存在，信箱無效\n",
+        charset="big5",
+        header={"Content-Type": "text/plain"},
+        said="不存在",
+    ),
+    Made(
+        "naver, Korean",
+        "mailer-daemon@naver.example.kr",
+        "메일 전송 실패 안내",
+        "메일이 전송되지 못하였습니다.\n\n받는 사람: user@example.net\n실패 사유: 존재하지 않는 메일 주소입니다. (550 5.1.1)\n",
+        said="존재하지",
+    ),
+    Made(
+        "Polish",
+        "MAILER-DAEMON@poczta.example.pl",
+        "Nie dostarczono wiadomości",
+        "Twoja wiadomość nie mogła zostać dostarczona do adresata:\n\n<user@example.net>\nUżytkownik nie istnieje.\n",
+        said="nie istnieje",
+    ),
+    Made(
+        "Dutch",
+        "postmaster@example.nl",
+        "Onbestelbaar: Onze aanbiedingen",
+        "Uw bericht kon niet worden bezorgd bij de volgende ontvangers:\n\nuser@example.net\nHet postvak van de ontvanger is "
+        "vol.\n",
+        said="vol",
+    ),
+    Made(
+        "utf-16",
+        "postmaster@example.net",
+        "Undeliverable: Our offers",
+        "Delivery has failed to these recipients:\n\nuser@example.net\nThe e-mail address you entered couldn't be found.\n",
+        charset="utf-16",
+        said="couldn't be found",
+    ),
+    Made(
+        "names nobody, returns the message",
+        "MAILER-DAEMON@mx.example.net",
+        "Returned mail",
+        "Your message could not be delivered: message content rejected as spam.\n" + COPY,
+        said="spam",
+    ),
+    Made(
+        "names nobody, returns nothing",
+        "MAILER-DAEMON@mx.example.net",
+        "Returned mail",
+        "Your message could not be delivered because the mail server for the domain does not exist.\n",
+        recipients=(),
+        said="does not exist",
+    ),
+)
+"""More than fifty of them."""

@@ -21,8 +21,12 @@ from schemas.record import InvalidEvent
 
 MOST_EVENTS = 50_000
 """Events in one body; providers stay far below."""
+MOST_NAMED = 100
+"""So many events are named one by one for what is wrong with them; how many more there are is counted."""
 LONGEST_ID = 512
 """Characters of an id; longer ones, and what could hold an address, go by their hash."""
+LONGEST_ADDRESS = 320
+"""Characters: 64 of a local part, 255 of a domain (RFC 5321, 4.5.3.1)."""
 _SHOWN = 64
 _SEPARATOR = "/"
 _WORDY = (
@@ -50,6 +54,9 @@ class HookReading:
     """What was odd and put up with."""
     ignored: tuple[str, ...] = ()
     """For each event that is known and tells nothing of a message: its place, its type and why."""
+    events_not_understood: int = 0
+    """How many were not: beyond the first hundred they are not named one by one. A body that is none counts as one."""
+    events_ignored: int = 0
 
 
 class _Wrong(ValueError):
@@ -62,7 +69,7 @@ def read_webhook(provider: str, content: bytes, origin: Origin) -> HookReading:
     try:
         told = table.body(content)
     except NotABody as error:
-        return HookReading(not_understood=(f"body: {error}",))
+        return HookReading(not_understood=(f"body: {error}",), events_not_understood=1)
     events: list[MailEvent] = []
     wrong: list[str] = []
     warnings: list[str] = []
@@ -78,7 +85,21 @@ def read_webhook(provider: str, content: bytes, origin: Origin) -> HookReading:
             wrong.append(f"event {index}: {error}")
     if len(told) > MOST_EVENTS:
         wrong.append(f"events {MOST_EVENTS} to {len(told) - 1}: more than a body may hold")
-    return HookReading(tuple(events), tuple(wrong), tuple(warnings), tuple(ignored))
+    beyond = max(0, len(told) - MOST_EVENTS)
+    return HookReading(
+        tuple(events),
+        _named(wrong),
+        _named(warnings),
+        _named(ignored),
+        len(wrong) - bool(beyond) + beyond,
+        len(ignored),
+    )
+
+
+def _named(told: list[str]) -> tuple[str, ...]:
+    if len(told) <= MOST_NAMED:
+        return tuple(told)
+    return (*told[:MOST_NAMED], f"and {len(told) - MOST_NAMED} more like these")
 
 
 def _rule_for(table: Table, event: Any) -> tuple[Rule, str]:
@@ -220,18 +241,24 @@ def _clean(fields: dict[str, Any], address: str | None) -> None:
 
 
 def _without(name: str, value: str, address: str | None) -> str:
-    if address and len(address) <= 320:
-        for written in (address, quote(address), quote(address, safe="@")):
-            lower = value.lower()
-            at = lower.find(written.lower())
-            while at >= 0 and len(lower) == len(value):
-                value = f"{value[:at]}<address>{value[at + len(written) :]}"
-                lower = value.lower()
-                at = lower.find(written.lower(), at + 9)
+    if address and len(address) <= LONGEST_ADDRESS:
+        written = (address, quote(address), quote(address, safe="@")) if "%" in value else (address,)
+        for each in written:
+            value = _replaced(value, each.lower())
     if name in ("message_id", "provider_message_id"):
         # Looks like an address and is none: what identifies a message stays.
         return value
     return without_addresses(value.replace("<<address>>", "<address>"))
+
+
+def _replaced(value: str, lower_address: str) -> str:
+    lower = value.lower()
+    at = lower.find(lower_address)
+    while at >= 0 and len(lower) == len(value):
+        value = f"{value[:at]}<address>{value[at + len(lower_address) :]}"
+        lower = value.lower()
+        at = lower.find(lower_address, at + len("<address>"))
+    return value
 
 
 def _key(

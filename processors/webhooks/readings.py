@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, get_args
 
@@ -24,6 +25,7 @@ _CODE = re.compile(r"\b([245][0-9]{2})(?![0-9.])")
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![\d.])")
 _ANGLE = re.compile(r"<([^<>]*)>\s*$")
 _MX = re.compile(r"\bto ([a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)+)\b", re.IGNORECASE)
+_BLANK = re.compile(r"[\x00-\x20]")
 _KEY = re.compile(r"^([^.@]{1,63})\._domainkey\.(.{1,190})$", re.IGNORECASE)
 
 
@@ -196,7 +198,7 @@ def domain(value: Any) -> str | None:
     if found is None:
         return None
     name = found.rpartition("@")[2].strip().rstrip(".").lower()
-    if not name or len(name) > 253 or any(character <= " " for character in name):
+    if not name or len(name) > 253 or _BLANK.search(name):
         return None
     if name.isascii():
         return name
@@ -227,8 +229,11 @@ def mx_in(value: Any) -> str | None:
 def ip(value: Any) -> str | None:
     """An IP address; what is none says nothing."""
     found = text(value[0] if isinstance(value, list) and value else value) if value else None
-    if found is None:
-        return None
+    return None if found is None else _ip(found)
+
+
+@lru_cache(maxsize=4096)
+def _ip(found: str) -> str | None:
     try:
         return str(ip_address(found))
     except ValueError:

@@ -97,7 +97,7 @@ def check(provider: str, content: bytes, reading: HookReading, is_stored: bool) 
     except NotABody:
         assert len(reading.not_understood) == 1
         return
-    assert len(reading.events) + len(reading.not_understood) + len(reading.ignored) >= len(told)
+    assert len(reading.events) + reading.events_not_understood + reading.events_ignored >= len(told)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -145,6 +145,14 @@ def test_a_flood_in_one_body_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     reading = read("sendgrid", [{"event": "?"}] * 25)
     assert len(reading.not_understood) == 11
     assert reading.not_understood[-1] == "events 10 to 24: more than a body may hold"
+    assert reading.events_not_understood == 25
+
+
+def test_a_hundred_events_are_named_and_the_others_counted() -> None:
+    reading = read("sendgrid", [{"event": "?"}] * 250 + [{"event": "account_status_change"}] * 150)
+    assert len(reading.not_understood) == len(reading.ignored) == 101
+    assert reading.not_understood[-1] == "and 150 more like these"
+    assert (reading.events_not_understood, reading.events_ignored) == (250, 150)
 
 
 def test_no_such_provider() -> None:

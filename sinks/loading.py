@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from processors.dead_letters import dead_letter
 from sinks.sink import Sink
 from streams import metrics
+from streams.done import Done
 from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, LogError, Mark, Progress, Record, TopicPartition
 from streams.runner import as_slice
@@ -63,9 +64,10 @@ class Loader:
         """Stop reading ahead; log and sink stay open."""
         self._reader.shutdown(cancel_futures=True)
 
-    def step(self) -> int:
+    def step(self) -> Done:
         """Load some records of each partition; returns how many. Raises SinkBusy: then call again later."""
-        return sum(self._load(source) for source in self._positions)
+        done = [self._load(source) for source in self._positions]
+        return Done(sum(done), any(one.more for one in done))
 
     def lag(self) -> int:
         """How many records are waiting."""
@@ -76,12 +78,12 @@ class Loader:
         behind = (seconds_behind(self._log, source, position) for source, position in self._positions.items())
         return max(behind, default=0.0)
 
-    def _load(self, source: TopicPartition) -> int:
+    def _load(self, source: TopicPartition) -> Done:
         name, took = self._sink.name, metrics.PHASE_SECONDS
         begun = time.perf_counter()
         batch = self._read(source)
         if batch.next == batch.first:
-            return 0
+            return Done(0)
         took.observe(time.perf_counter() - begun, name, "read")
         self._at("read")
         records = as_slice(batch)
@@ -101,7 +103,7 @@ class Loader:
         del self._kept[source]
         self._at("committed")
         self._tell(plain(source.topic), len(batch), loaded.rows, len(letters))
-        return len(batch)
+        return Done(len(batch), batch.more)
 
     def _tell(self, topic: str, taken: int, rows: int, letters: int) -> None:
         name = self._sink.name

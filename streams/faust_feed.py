@@ -120,7 +120,8 @@ class Feed:
             ]
             offsets, keys, values, timestamps = columns
             lane.bytes -= sum(map(len, values))  # type: ignore[arg-type]
-        return Batch(source, offset, offsets[-1] + 1, offsets, keys, values, timestamps)  # type: ignore[operator, arg-type]
+            more = bool(lane.offsets)
+        return Batch(source, offset, offsets[-1] + 1, offsets, keys, values, timestamps, more)  # type: ignore[operator, arg-type]
 
     def begin(self, source: TopicPartition) -> int:
         """See `Reading.begin`."""

@@ -8,7 +8,7 @@ recovers anything or asks where to go on.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -92,7 +92,8 @@ class Fold:
         self.name = self._stage.name
         self._sources = {source.partition: source for source in log.partitions(self._stage.reads)}
         self.feed = Feed(log, settings.pace)
-        self.seats = Seats(self.name, self._take, busy)
+        self.seats = Seats(self.name, self._take, busy, partial(log.left_by, self.name))
+        self._given: frozenset[TopicPartition] = frozenset()
         self._owned: dict[TopicPartition, Ownership] = {}
         self._opened: set[TopicPartition] = set()
         self._sharing = threading.Lock()
@@ -124,11 +125,11 @@ class Fold:
     def lag(self, source: TopicPartition) -> int:
         """How many records wait on a partition; 0 where it is another's. Raises LogError.
 
-        Those of a partition that Faust has yet to recover wait too: else one that it never recovers would look well.
+        Those of a partition that is yet to be taken over, or that Faust has yet to recover, wait too: else one with
+        which that never comes to an end would look well.
         """
-        if source in self._owned and source not in self._opened:
-            known = self.log.group_positions(self.name)
-            return self.log.waiting(source, known.get(source, self.log.begin(source)))
+        if source in self._given and source not in self._opened:
+            return self.log.left_by(self.name, source)
         return self.seats.lag(source)
 
     def lag_seconds(self, source: TopicPartition) -> float:
@@ -221,11 +222,15 @@ class Fold:
         except Exception as error:  # noqa: BLE001 - Faust would let it go; it ends the worker
             await self.app.crash(error)
 
-    def _recovers(self) -> None:
-        """Recovery has come further. However long it takes, on no partition is that a standstill."""
-        for source in list(self._owned):
-            if source not in self._opened:
-                self.seats.stepped(source, 1)
+    def _recovers(self, partitions: Collection[int]) -> None:
+        """Changelogs were followed further. Where one of them is being recovered, no partition stands still.
+
+        Those that this worker only follows, as a standby, say nothing of that.
+        """
+        recovering = [source for source in list(self._owned) if source not in self._opened]
+        if any(source.partition in partitions for source in recovering):
+            for source in recovering:
+                self.seats.goes_on(source)
 
     @property
     def _store(self) -> ChunkStore:
@@ -238,11 +243,11 @@ class Fold:
             self.seats.close()
             for source in self._owned:
                 self.feed.close(source)
-            self._owned, self._opened = {}, set()
+            self._given, self._owned, self._opened = frozenset(), {}, set()
 
     def _own(self, sources: list[TopicPartition]) -> None:
         with self._sharing:
-            self._given_at = time.perf_counter()
+            self._given, self._given_at = frozenset(sources), time.perf_counter()
             for source in sources:
                 written = partial(self._store.replace, source.partition)
                 ownership = self.log.own(self.name, source, written, self._at)

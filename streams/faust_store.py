@@ -4,7 +4,7 @@ Faust's own memory store forgets that, so that a standby replica would be read a
 over. Here a partition that was followed, or worked on, goes on from where it is.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import faust
@@ -43,13 +43,15 @@ class ChunkStore(base.Store[int, dict[bytes, bytes]]):
         self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
         """As Faust recovers, and follows; what was applied before changes nothing."""
+        further = set()
         for event in batch:
             message = event.message
             partition, offset = message.partition, message.offset
             if offset > self.applied(partition):
                 _put(self.data.setdefault(partition, {}), message.key or b"", message.value)
                 self._applied[partition] = offset
-        self.table.followed()
+                further.add(partition)
+        self.table.followed(further)
 
     def applied(self, partition: int) -> int:
         """The last offset of a partition's changelog that was applied; -1 before the first."""
@@ -86,8 +88,8 @@ class ChunkTable(faust.Table[int, dict[bytes, bytes]]):
     """A table of chunks; its changelog is written in the owners' transactions, not by Faust."""
 
     logger = quiet
-    followed: Callable[[], None] = staticmethod(lambda: None)
-    """Told when some of the changelog was applied."""
+    followed: Callable[[Collection[int]], None] = staticmethod(lambda partitions: None)
+    """Told when some of the changelog was applied, and of which partitions."""
 
     def _new_store(self) -> ChunkStore:
         return ChunkStore(

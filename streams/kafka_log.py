@@ -244,6 +244,10 @@ class KafkaLog:
             return 0
         return end - position
 
+    def left_by(self, group: str, source: TopicPartition) -> int:
+        """How many offsets of a partition a group has yet to deal with, as Kafka knows it. Raises LogError."""
+        return self.waiting(source, self.group_positions(group).get(source, self.begin(source)))
+
     def make_changelog(self, group: str, topic: str) -> None:
         """Make the changelog of a stage on a topic where it is missing. Raises LogError where it does not fit it."""
         name, partitions = changelog_of(self, group, topic), len(self.partitions(topic))

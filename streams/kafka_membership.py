@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
@@ -39,6 +40,18 @@ class Member:
     """For how long others wait for its step to end when partitions are shared out anew."""
 
 
+def _assignor(topics: Sequence[str]) -> Any:
+    """How a leader shares out the partitions of these topics.
+
+    Those of one topic stay with whom they are: that has the state. aiokafka's assignor remembers what a member has in
+    its class, which all groups of a process would share: so each group has a class of its own. Of several topics each
+    is to be spread evenly by itself; keeping to what members have, by numbers alone, piled the largest on one of them.
+    """
+    if len(topics) > 1:
+        return RoundRobinPartitionAssignor
+    return type("OwnStickyAssignor", (StickyPartitionAssignor,), {})
+
+
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     """A worker in the group of one stage. Everything but the seats' work runs on one event loop."""
 
@@ -59,7 +72,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             "auto_offset_reset": "latest",
             "max_partition_fetch_bytes": 1024,
             "metadata_max_age_ms": METADATA_AGE_MS,
-            "partition_assignment_strategy": (StickyPartitionAssignor,),
+            "partition_assignment_strategy": (_assignor(topics),),
         }
         self._consumer: Any = None
         self._watch: asyncio.Task[None] | None = None

@@ -66,9 +66,14 @@ class Ownership:
         """Whether this is still the owner, and nobody was meanwhile. Raises LogUnavailable."""
         return self._background.run(self._steps.renew())
 
-    def recover(self, chunks: Mapping[bytes, bytes] | None = None) -> None:
-        """Learn state and position: from the changelog, or from what somebody else has read of it to the end."""
-        found = dict(self._reader.latest(self.changelog) if chunks is None else chunks)
+    def recover(
+        self, chunks: Mapping[bytes, bytes] | None = None, goes_on: Callable[[], None] = lambda: None
+    ) -> None:
+        """Learn state and position: from the changelog, or from what somebody else has read of it to the end.
+
+        `goes_on` is called as the changelog is read.
+        """
+        found = dict(self._reader.latest(self.changelog, goes_on) if chunks is None else chunks)
         position = found.pop(POSITION, None)
         self._position, self._chunks = None if position is None else int(position), found
         self._at("recovered")

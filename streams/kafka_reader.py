@@ -1,11 +1,11 @@
 """Reading for callers without an event loop: batches, bounds, compacted topics whole, digests for marks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from streams.kafka_batches import Columns, decode
 from streams.kafka_cluster import KafkaPartition
 from streams.kafka_connection import Background, Connection
-from streams.kafka_reading import EARLIEST, LATEST, OutOfRange, fetch, offsets
+from streams.kafka_reading import EARLIEST, FETCH_BYTES, LATEST, OutOfRange, fetch, offsets
 from streams.log import Batch, LogError, Mark, OffsetGone, TopicPartition
 from streams.marks import record_digest
 
@@ -25,7 +25,12 @@ class Reader:
         self._ends: dict[KafkaPartition, int] = {}
 
     def read(self, source: TopicPartition, place: KafkaPartition, offset: int, limit: int) -> Batch:
-        """At most `limit` records from `offset` on. Raises OffsetGone, LogError."""
+        """At most `limit` records from `offset` on. Raises OffsetGone, LogError.
+
+        One record is what is looked at by those who look on: they fetch little, and leave alone what was kept.
+        """
+        if limit == 1:
+            return self._one(source, place, offset)
         first, columns = self._left.pop(place, (-1, Columns(offset)))
         if first != offset:
             columns = Columns(offset)
@@ -33,7 +38,10 @@ class Reader:
         batch = columns.take(limit)
         if columns.offsets:
             self._left[place] = (batch.next, columns)
-        return Batch(source, offset, batch.next, batch.offsets, batch.keys, batch.values, batch.timestamps)
+        more = bool(columns.offsets) or batch.next < self._ends.get(place, 0)
+        return Batch(
+            source, offset, batch.next, batch.offsets, batch.keys, batch.values, batch.timestamps, more
+        )
 
     def bounds(self, place: KafkaPartition) -> tuple[int, int]:
         """The first offset there is, and the end."""
@@ -64,11 +72,15 @@ class Reader:
         seen = self._ends.get(place, 0)
         return seen if seen >= offset else self.end(place)
 
-    def latest(self, place: KafkaPartition) -> Mapping[bytes, bytes]:
-        """The last value of each key of a compacted partition, as of now."""
-        return self._background.run(self.latest_async(place))
+    def latest(
+        self, place: KafkaPartition, goes_on: Callable[[], None] = lambda: None
+    ) -> Mapping[bytes, bytes]:
+        """The last value of each key of a compacted partition, as of now; `goes_on` is called as it is read."""
+        return self._background.run(self.latest_async(place, goes_on))
 
-    async def latest_async(self, place: KafkaPartition) -> Mapping[bytes, bytes]:
+    async def latest_async(
+        self, place: KafkaPartition, goes_on: Callable[[], None] = lambda: None
+    ) -> Mapping[bytes, bytes]:
         """See `latest`."""
         begin = (await offsets(self._connection, [place], EARLIEST))[place]
         end = (await offsets(self._connection, [place], LATEST))[place]
@@ -80,6 +92,7 @@ class Reader:
             decode(fetched.data, fetched.aborted, columns)
             if columns.next == reached:
                 break
+            goes_on()
             for key, value in zip(columns.keys, columns.values, strict=True):
                 if value is not None:
                     found[key or b""] = value
@@ -134,11 +147,19 @@ class Reader:
         before = sum(offset < stop for offset in columns.offsets)
         return columns.take(before) if before else Columns(stop)
 
-    def _fill(self, place: KafkaPartition, columns: Columns, limit: int) -> None:
+    def _one(self, source: TopicPartition, place: KafkaPartition, offset: int) -> Batch:
+        columns = Columns(offset)
+        self._fill(place, columns, 1, _FEW_BYTES)
+        one = columns.take(1)
+        return Batch(source, offset, one.next, one.offsets, one.keys, one.values, one.timestamps)
+
+    def _fill(
+        self, place: KafkaPartition, columns: Columns, limit: int, most_bytes: int = FETCH_BYTES
+    ) -> None:
         fetched_bytes, first = 0, columns.next
         while len(columns.offsets) < limit and fetched_bytes < BATCH_BYTES:
             try:
-                fetched = self._background.run(fetch(self._connection, place, columns.next))
+                fetched = self._background.run(fetch(self._connection, place, columns.next, most_bytes))
             except OutOfRange:
                 self._refuse(place, columns.next)
                 continue

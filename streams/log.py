@@ -96,6 +96,8 @@ class Batch:
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     timestamps: Sequence[int]
+    more: bool = False
+    """Whether more was seen behind it when it was read; what came since may be there all the same."""
 
     def __len__(self) -> int:
         return len(self.values)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from processors.stage import Emission, Flush, Slice, Stage
 from streams import metrics
+from streams.done import Done
 from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, Progress, Reading, Record
 from streams.topics import plain, shadow
@@ -35,6 +36,7 @@ class Generation:
 class _Prepared:
     next: int
     records: int
+    more: bool
     flush: Flush
 
 
@@ -74,11 +76,11 @@ class StageRunner:
         for counter in (metrics.DEAD_LETTERS, metrics.REPEATS, metrics.LATE_ADDITIONS):
             counter.begin(stage.name)
 
-    def step(self) -> int:
+    def step(self) -> Done:
         """Deal with some records; returns how many, 0 when there are none. Raises LogError."""
         self._prepared = self._prepared or self._prepare()
         if self._prepared is None:
-            return 0
+            return Done(0)
         done = self._write(self._prepared)
         self._prepared = None
         return done
@@ -110,9 +112,9 @@ class StageRunner:
         with took.timing(name, "flush"):
             flush = self.stage.flush()
         self._at("flushed")
-        return _Prepared(batch.next, len(batch), flush)
+        return _Prepared(batch.next, len(batch), batch.more, flush)
 
-    def _write(self, step: _Prepared) -> int:
+    def _write(self, step: _Prepared) -> Done:
         emitted = _by_topic(step.flush.emissions)
         with (
             metrics.PHASE_SECONDS.timing(self.stage.name, "write"),
@@ -126,7 +128,7 @@ class StageRunner:
         self._position = step.next
         self._at("committed")
         self._tell(step.records, emitted)
-        return step.records
+        return Done(step.records, step.more)
 
     def _tell(self, taken: int, emitted: Mapping[str, Sequence[Record]]) -> None:
         name, tally = self.stage.name, self.stage.tally()

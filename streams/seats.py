@@ -2,11 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from streams import metrics
+from streams.done import Done
 from streams.log import TopicPartition
 
 logger = logging.getLogger(__name__)
@@ -39,20 +41,33 @@ class Seats:
     """Steps the partitions it was given. A group gives and takes from another thread than those that step.
 
     Several threads may call `step`: each partition is one's at a time, and while one waits for the log another works.
+    The partition that has waited longest comes next. Each rests between its steps, so that something comes together,
+    unless a step left some; it rests by itself, and none waits until a round of all is done.
 
     A group takes everything back before it shares out anew. What is kept meanwhile goes on without recovery if it is
     given to this worker again.
     """
 
     def __init__(
-        self, stage: str, take: Callable[[TopicPartition], Seat], busy: tuple[type[Exception], ...]
+        self,
+        stage: str,
+        take: Callable[[TopicPartition], Seat],
+        busy: tuple[type[Exception], ...],
+        left_there: Callable[[TopicPartition], int] = lambda source: 0,
+        rest_s: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`take` takes a partition over from whoever had it; `busy` are the errors that pass."""
-        self._stage, self._take, self._busy = stage, take, busy
+        """`take` takes a partition over from whoever had it; `busy` are the errors that pass.
+
+        `rest_s` lies between the beginnings of two steps on a partition. `left_there` says how many records wait on a partition as far as others know, before it is taken over.
+        """
+        self._stage, self._take, self._busy, self._left_there = stage, take, busy, left_there
         self.stepped: Callable[[TopicPartition, int], None] = lambda source, records: None
         """Told of every step that ended well."""
         self.waits: Callable[[TopicPartition, Exception], None] = lambda source, error: None
         """Told of every step that found something busy, whatever becomes of the other partitions."""
+        self._rest_s, self._now = rest_s, now
+        self._due: dict[TopicPartition, float] = {}
         self._given: frozenset[TopicPartition] = frozenset()
         self._seats: dict[TopicPartition, Seat] = {}
         self._interrupted: set[TopicPartition] = set()
@@ -81,38 +96,54 @@ class Seats:
         metrics.STAGE_PARTITIONS.set(len(self._given), self._stage)
         logger.info("%s: given %s", self._stage, _told(sources))
 
+    def goes_on(self, source: TopicPartition) -> None:
+        """A partition is being taken over, and that has come further: however long it takes, it is no standstill."""
+        self.stepped(source, 1)
+
     def fail(self, error: BaseException) -> None:
         """The group has failed: the next step raises this."""
         self._failure = error
 
-    def step(self) -> int:
-        """A step on each partition that no other thread is at; how many records they dealt with. Raises what they raise.
+    def step(self) -> Done:
+        """A step on each partition whose turn it is and that no other thread is at. Raises what they raise.
 
         What is busy on one partition does not hold up the others: it is raised when all have had their turn, and
         nothing was done.
         """
         if self._failure is not None:
             raise self._failure
-        done, busy = 0, None
-        for source in sorted(self._given):
-            try:
-                with self._turn(source) as ours:
-                    if ours:
-                        dealt_with = self._seat(source).step()
-                        self._went_well(source, dealt_with)
-                        done += dealt_with
-            except self._busy as error:
-                self._waiting.add(source)
-                self.waits(source, error)
-                busy = error
+        had: set[TopicPartition] = set()
+        begun, done, more, busy = self._now(), 0, False, None
+        while True:
+            with self._turn(begun, had) as source:
+                if source is None:
+                    break
+                had.add(source)
+                try:
+                    dealt_with = self._seat(source).step()
+                except self._busy as error:
+                    self._waiting.add(source)
+                    self.waits(source, error)
+                    busy = error
+                    continue
+                self._went_well(source, dealt_with)
+                done += dealt_with
+                if isinstance(dealt_with, Done) and dealt_with.more:
+                    more = True
+                    self._due[source] = begun
         if busy is not None and not done:
             raise busy
-        return done
+        return Done(done, more)
 
     def lag(self, source: TopicPartition) -> int:
-        """How many records wait on a partition; 0 where it is another's. Raises LogError."""
+        """How many records wait on a partition; 0 where it is another's. Raises LogError.
+
+        Those of one that is given and not taken over yet wait too: else a taking over that hangs would look well.
+        """
         seat = self._seats.get(source)
-        return 0 if seat is None else seat.lag()
+        if seat is not None:
+            return seat.lag()
+        return self._left_there(source) if source in self._given or source in self._under_way else 0
 
     def lag_seconds(self, source: TopicPartition) -> float:
         """How much event time waits on a partition, in seconds. Raises LogError."""
@@ -127,16 +158,22 @@ class Seats:
                 self._leave(source)
 
     @contextmanager
-    def _turn(self, source: TopicPartition) -> Iterator[bool]:
-        """Whether the partition is the block's alone; not if it is another thread's turn, or another worker's."""
+    def _turn(self, begun: float, had: Collection[TopicPartition]) -> Iterator[TopicPartition | None]:
+        """The partition that was due first, and by now, for the block alone; None if there is no other to be had."""
         with self._changing:
-            ours = source in self._given and source not in self._under_way
-            if ours:
+            due = [
+                (self._due.get(source, begun), source)
+                for source in self._given
+                if source not in self._under_way and source not in had
+            ]
+            source = min((one for one in due if one[0] <= begun), default=(0.0, None))[1]
+            if source is not None:
                 self._under_way.add(source)
+                self._due[source] = self._now() + self._rest_s
         try:
-            yield ours
+            yield source
         finally:
-            if ours:
+            if source is not None:
                 with self._changing:
                     self._under_way.discard(source)
                     self._changing.notify_all()

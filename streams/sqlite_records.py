@@ -68,7 +68,8 @@ def read(
     if not offsets:
         return Batch(source, offset, offset if limit <= 0 else end, (), (), (), ())
     reached_end = len(offsets) < limit and size < READ_BYTES
-    return Batch(source, offset, end if reached_end else offsets[-1] + 1, offsets, keys, values, timestamps)
+    after = end if reached_end else offsets[-1] + 1
+    return Batch(source, offset, after, offsets, keys, values, timestamps, after < end)
 
 
 def bounds(connection: sqlite3.Connection, number: int) -> tuple[int, int]:

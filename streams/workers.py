@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from streams import metrics
+from streams.done import Done
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,10 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Something that steps: each call does some work and returns how much, 0 when there is none."""
+    """Something that steps: each call does some work and returns how much, 0 when there is none.
+
+    Where it knows whether it left some it says so (`Done`).
+    """
 
     name: str
     step: Callable[[], int]
@@ -41,7 +45,11 @@ class Patience:
     linger_s: float = 0.5
     """The rest between two steps while little comes."""
     full_step: int = 1
-    """A step that did at least so much takes no rest: more is waiting."""
+    """After a step that did at least so much there is no rest, if it does not say itself whether more is waiting."""
+
+    def rests(self, done: int) -> bool:
+        """Whether there is a rest after a step that did so much."""
+        return not done.more if isinstance(done, Done) else done < self.full_step
 
 
 @contextmanager
@@ -111,7 +119,7 @@ class Workers:
             self.progress(worker.name, done)
             if done == 0 and until_idle and upstream_idle:
                 return
-            if done < (1 if until_idle else self.patience.full_step):
+            if done == 0 if until_idle else self.patience.rests(done):
                 self.stopping.wait(0.01 if until_idle else self.patience.linger_s)
 
     def _step(self, worker: Worker) -> int:

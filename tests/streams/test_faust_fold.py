@@ -1,6 +1,7 @@
 """What a fold does when Faust gives partitions and says that they are recovered, on a real broker; Faust is not run."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -72,7 +73,9 @@ def test_what_is_not_recovered_waits_and_is_not_stepped(log: KafkaLog, fold: Fol
     fold.seats.stepped = lambda source, records: told.append(source)
     given(fold, ZERO)
     assert (fold.lag(ZERO), fold.lag(ONE)) == (4, 0)
-    fold._recovers()
+    fold._recovers({ONE.partition})  # A changelog that this worker only follows, as a standby.
+    assert told == []
+    fold._recovers({ZERO.partition, ONE.partition})
     assert told == [ZERO] and fold.seats.step() == 0
     fold._open()
     delivered(fold, 0, 1)
@@ -84,3 +87,20 @@ def test_what_is_not_recovered_waits_and_is_not_stepped(log: KafkaLog, fold: Fol
     assert next_one.seats.step() == 0 and next_one.lag(ZERO) == 2
     asyncio.run(next_one.suspend())
     assert next_one.lag(ZERO) == 0
+
+
+def test_what_waits_counts_while_taking_over_hangs(log: KafkaLog, fold: Fold) -> None:
+    fenced, go_on = threading.Event(), threading.Event()
+
+    def hang(boundary: str) -> None:
+        if boundary == "fenced":
+            fenced.set()
+            assert go_on.wait(60)
+
+    fold._at = hang
+    taking = threading.Thread(target=given, args=(fold, ZERO))
+    taking.start()
+    assert fenced.wait(60)
+    assert (fold.lag(ZERO), fold.lag(ONE)) == (4, 0)
+    go_on.set()
+    taking.join()

@@ -16,19 +16,19 @@ CHANGELOG = "changelog"
 
 @dataclass(frozen=True)
 class Followed:
-    """A store, as its table makes it, and how often it said that it came further."""
+    """A store, as its table makes it, and of which partitions it said that it came further."""
 
     store: ChunkStore
-    times: list[None]
+    told: list[set[int]]
 
 
 @pytest.fixture
 def followed() -> Followed:
     app = faust.App("test-of-a-store", store="memory://", web_enabled=False)
     table = ChunkTable(app, name="fold", partitions=4, key_type=bytes, value_type=bytes)
-    times: list[None] = []
-    table.followed = lambda: times.append(None)
-    return Followed(table._new_store(), times)
+    told: list[set[int]] = []
+    table.followed = lambda partitions: told.append(set(partitions))
+    return Followed(table._new_store(), told)
 
 
 @pytest.fixture
@@ -95,5 +95,5 @@ def test_partitions_that_are_neither_worked_on_nor_followed_are_let_go(store: Ch
 
 def test_every_batch_that_is_applied_is_told(followed: Followed) -> None:
     apply(followed.store, event(0, 0, b"a", b"1"), event(0, 1, b"a", b"1"))
-    apply(followed.store, event(1, 0, b"a", b"1"))
-    assert len(followed.times) == 2
+    apply(followed.store, event(1, 0, b"a", b"1"), event(0, 1, b"a", b"1"), event(2, 3, b"a", None))
+    assert followed.told == [{0}, {1, 2}], "what was applied before is not further"

@@ -1,16 +1,18 @@
 """Members of a group on a real broker: partitions are shared, given back, and kept for a name."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
 from streams.kafka_cluster import KafkaCluster
 from streams.kafka_connection import Background
 from streams.kafka_log import KafkaLog
-from streams.kafka_membership import Member, Membership
+from streams.kafka_membership import Member, Membership, _assignor
 from streams.log import LogUnavailable, TopicPartition
 from streams.seats import Seat, Seats
 from streams.topics import declared
@@ -145,3 +147,35 @@ def test_a_broker_that_is_not_there_may_come_back() -> None:
         background.run(membership.join())
     background.run(membership.leave())
     background.close()
+
+
+def shared_out(topics: dict[str, int], names: Sequence[str]) -> dict[str, dict[str, list[int]]]:
+    """What members of these names get of each topic, by the assignor of a group that reads these topics."""
+    assignor = _assignor(list(topics))
+    cluster = SimpleNamespace(partitions_for_topic=lambda topic: set(range(topics[topic])))
+    members = {name: assignor.metadata(list(topics)) for name in names}
+    return {name: dict(given.assignment) for name, given in assignor.assign(cluster, members).items()}
+
+
+def test_each_of_several_topics_is_spread_evenly_whatever_the_others_have() -> None:
+    topics = {
+        "documents": 1,
+        "dmarc.reports": 1,
+        "mail.events": 8,
+        "reputation.buckets": 8,
+        "dead.letters": 1,
+    }
+    for names in (["a", "b"], ["a", "b", "c"]):
+        found = shared_out(topics, names)
+        for topic, count in topics.items():
+            parts = [len(found[name].get(topic, ())) for name in names]
+            assert sum(parts) == count and max(parts) - min(parts) <= 1, (topic, found)
+        together = [sum(map(len, one.values())) for one in found.values()]
+        assert max(together) - min(together) <= 1
+
+
+def test_what_one_group_of_a_process_has_is_not_what_another_one_keeps_to() -> None:
+    one, another = _assignor(["mail.events"]), _assignor(["documents"])
+    one.on_assignment(ConsumerProtocolMemberAssignment(0, [("mail.events", [0, 1])], b""))
+    assert another.member_assignment is None and len(one.member_assignment) == 2
+    assert one.name == another.name == "sticky"

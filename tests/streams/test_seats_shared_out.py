@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from streams.done import Done
 from streams.log import TopicPartition
 from streams.seats import Seats
 
@@ -197,3 +198,72 @@ def test_closing_leaves_every_partition() -> None:
     room.seats.close()
     assert [chair.told for chair in room.taken] == [["step", "close"]] * 2
     assert room.seats.step() == room.seats.lag(ZERO) == 0
+
+
+def test_each_partition_rests_by_itself_and_what_left_some_does_not() -> None:
+    clock = [0.0]
+    acts = {0: lambda: Done(5, more=True), 1: lambda: Done(1), 2: lambda: 0}
+    room = Room(acts=acts)
+    seats = Seats("count", room.take, (Busy,), rest_s=10, now=lambda: clock[0])
+    seats.give([ZERO, ONE, TWO])
+    first = seats.step()
+    assert (first, first.more) == (6, True)
+    assert [len(chair.told) for chair in room.taken] == [1, 1, 1]
+    room.acts[0] = lambda: Done(2)
+    clock[0] = 1
+    second = seats.step()
+    assert (second, second.more) == (2, False)
+    assert [len(chair.told) for chair in room.taken] == [2, 1, 1], "only the one that had left some"
+    assert seats.step() == 0
+    clock[0] = 10
+    assert seats.step() == 1
+    assert [len(chair.told) for chair in room.taken] == [2, 2, 2]
+    clock[0] = 11
+    assert seats.step() == 2, "its rest began with its last step"
+
+
+def test_the_partition_that_has_waited_longest_comes_next() -> None:
+    clock, order = [0.0], []
+    room = Room(acts={number: lambda number=number: order.append(number) or 1 for number in range(3)})
+    seats = Seats("count", room.take, (Busy,), rest_s=1, now=lambda: clock[0])
+    seats.give([TWO])
+    seats.step()
+    clock[0] = 0.5
+    seats.give([ONE, TWO])
+    seats.step()
+    clock[0] = 5
+    seats.give([ZERO, ONE, TWO])
+    seats.step()
+    assert order == [2, 1, 2, 1, 0]
+
+
+def test_what_waits_on_a_partition_counts_while_taking_it_over_hangs() -> None:
+    room, begun, go_on = Room(), threading.Event(), threading.Event()
+
+    def take(source: TopicPartition) -> Chair:
+        begun.set()
+        assert go_on.wait(60)
+        return room.take(source)
+
+    seats = Seats("count", take, (Busy,), {ZERO: 12, ONE: 3, TWO: 4}.__getitem__)
+    seats.give([ZERO, ONE])
+    assert (seats.lag(ZERO), seats.lag(ONE), seats.lag(TWO)) == (12, 3, 0)
+    stepping = threading.Thread(target=seats.step)
+    stepping.start()
+    assert begun.wait(60)
+    suspending = threading.Thread(target=seats.suspend)
+    suspending.start()
+    while seats._given:
+        threading.Event().wait(0.001)
+    assert (seats.lag(ZERO), seats.lag(ONE)) == (12, 0), "it is still under way"
+    go_on.set()
+    stepping.join()
+    suspending.join()
+    assert seats.lag(ZERO) == 7
+
+
+def test_taking_over_that_goes_on_is_told() -> None:
+    room, told = Room(), []
+    room.seats.stepped = lambda source, records: told.append((source, records))
+    room.seats.goes_on(ONE)
+    assert told == [(ONE, 1)]

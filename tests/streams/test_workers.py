@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from streams.done import Done
 from streams.workers import Patience, Worker, Workers
 
 
@@ -67,6 +68,19 @@ def test_a_paused_worker_takes_no_step():
     paused = Worker("paused", lambda: calls.append(1) or 0, lambda: True)
     Workers([paused], Patience(())).run(until_idle=True)
     assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("done", "rests"), [(Done(1, more=True), False), (Done(9), True), (9, False), (2, True)]
+)
+def test_a_step_says_whether_it_left_some_or_its_size_does(done, rests):
+    assert Patience((), full_step=3).rests(done) is rests
+
+
+def test_what_left_nothing_is_not_idle_when_it_did_something():
+    left = [Done(2), Done(1, more=True), Done(0)]
+    Workers([Worker("steps", lambda: left.pop(0))], Patience(())).run(until_idle=True)
+    assert left == []
 
 
 def test_a_full_step_takes_no_rest():

@@ -13,7 +13,7 @@ from mailwake.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     import uvicorn
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from mailwake.monitor_server import Monitored
     from sources.intake.limits import IntakeLimits
@@ -82,7 +82,7 @@ def limits_of(settings: Settings) -> "IntakeLimits":
 
 def intake_of(
     settings: Settings, log: "Log | TakesEmits", emitter: "Emitter", limits: "IntakeLimits"
-) -> "FastAPI":
+) -> "ASGIApp":
     """The application. Raises InvalidHook, InvalidKeys for files that can't be used."""
     from mailwake import __version__
     from mailwake.keyring import KeysWhenAsked
@@ -96,6 +96,7 @@ def intake_of(
     from sources.intake.hook_file import HookFile
     from sources.intake.hooks import HookDesk, hooks_router
     from sources.intake.keys import KeyFile
+    from sources.intake.route import Front
     from streams.blobs import Blobs
 
     admission, appending = Admission(limits), Appending(emitter, limits)
@@ -104,21 +105,19 @@ def intake_of(
     keys.keys(), hooks.hooks()
     access = Access(keys, hooks, settings.tenant if is_loopback(settings.intake_host) else None)
     documents = Intake(cast("Log", log), Blobs(settings.blobs), settings.tenant, keys=tenant_keys)
-    return intake_app(
-        [
-            events_router(EventsDesk(access, tenant_keys, appending, limits), admission),
-            documents_router(DocumentsDesk(access, documents, appending, limits), admission),
-            hooks_router(HookDesk(hooks, documents, appending, limits), admission),
-        ],
-        __version__,
-    )
+    routers = [
+        hooks_router(HookDesk(hooks, documents, appending, limits), admission),
+        events_router(EventsDesk(access, tenant_keys, appending, limits), admission),
+        documents_router(DocumentsDesk(access, documents, appending, limits), admission),
+    ]
+    return Front(intake_app(routers, __version__), [route for router in routers for route in router.routes])
 
 
 class IntakeServer:
     """uvicorn in a thread, with a loop of its own."""
 
     def __init__(
-        self, app: "FastAPI", settings: Settings, limits: "IntakeLimits", failed: Callable[[], None]
+        self, app: "ASGIApp", settings: Settings, limits: "IntakeLimits", failed: Callable[[], None]
     ) -> None:
         """Listens at once. Raises IntakeCannotListen."""
         self._socket = _listening(settings.intake_host, settings.intake_port)
@@ -153,7 +152,7 @@ class IntakeServer:
             self._failed()
 
 
-def _server(app: "FastAPI", settings: Settings, limits: "IntakeLimits") -> "uvicorn.Server":
+def _server(app: "ASGIApp", settings: Settings, limits: "IntakeLimits") -> "uvicorn.Server":
     import uvicorn
 
     from sources.intake.protocol import bounded_protocol

@@ -29,6 +29,7 @@ SECRETS = ("token", "keys", "basic", "header_value")
 LEAST_TOKEN = 16
 """Characters: what is guarded by its URL alone must not be guessed."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
+_DOMAIN = re.compile(r"(?!.{254})[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+").fullmatch
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 
@@ -46,6 +47,8 @@ class Hook:
     """The end of its URL. Guard it like a password: for providers that sign nothing it is half of one."""
     tenant: str = "default"
     """Whose events it brings."""
+    from_domain: str | None = None
+    """The From domain of events that name none, as SendGrid's do."""
     keys: tuple[str, ...] = field(default=(), repr=False)
     """What signatures are checked with, any of them: HMAC keys (Resend's as whsec_…), public keys (base64 or PEM)."""
     basic: str | None = field(default=None, repr=False)
@@ -106,7 +109,7 @@ def _typed(name: str, setting: str, value: Any, environment: Mapping[str, str]) 
     text: str = _of(str, name, setting, value)
     if setting in SECRETS:
         return _secret(name, setting, text, environment)
-    return text.lower() if setting == "header" else text
+    return text.lower() if setting in ("header", "from_domain") else text
 
 
 def _of(kind: type, name: str, setting: str, value: Any) -> Any:
@@ -145,6 +148,8 @@ def _check(hook: Hook) -> None:
         refuse(f"provider {hook.provider!r} is none of {', '.join(PROVIDERS)}")
     if len(hook.token) < LEAST_TOKEN or not _TOKEN(hook.token):
         refuse(f"token wants at least {LEAST_TOKEN} characters of A-Z a-z 0-9 . _ ~ -")
+    if hook.from_domain is not None and not _DOMAIN(hook.from_domain):
+        refuse(f"from_domain {hook.from_domain!r} is no domain")
     if (hook.header is None) != (hook.header_value is None):
         refuse("header and header_value go together")
     if hook.header is not None and not _HEADER(hook.header):

@@ -17,12 +17,13 @@ def test_hooks_of_a_file(tmp_path: Path) -> None:
     tables = {
         "marketing": {"provider": "sendgrid", "token": "env:HOOK", "tenant": "acme", "keys": f"file:{key}"},
         "shop": {"provider": "ses", "token": TOKEN, "topic_arns": ["arn:aws:sns:eu-west-1:1:mail"], "header": "X-Secret",
-                 "header_value": "env:SECRET", "tolerance_seconds": 60},
+                 "header_value": "env:SECRET", "tolerance_seconds": 60, "from_domain": "Shop.example"},
         "brevo": {"provider": "brevo", "token": TOKEN, "networks": ["1.179.112.0/20", "2001:db8::/32"], "basic": "u:p:w"},
     }  # fmt: skip
     marketing, shop, brevo = hooks_from(tables, {"HOOK": "from-the-environment", "SECRET": "hush"})
     assert (marketing.token, marketing.tenant, marketing.keys) == ("from-the-environment", "acme", ("MFkw",))
     assert (shop.header, shop.header_value, shop.tolerance_seconds) == ("x-secret", "hush", 60)
+    assert (marketing.from_domain, shop.from_domain) == (None, "shop.example")
     assert [str(network) for network in brevo.networks] == ["1.179.112.0/20", "2001:db8::/32"]
     for secret in ("from-the-environment", "MFkw", "hush", TOKEN, "p:w"):
         assert secret not in repr((marketing, shop, brevo))
@@ -42,6 +43,7 @@ GOOD = {"provider": "postmark", "token": TOKEN, "basic": "user:pw"}
         ({"token": "with/slashes/in/it/all"}, "token wants at least 16 characters of"),
         ({"token": "env:NOWHERE"}, "token is empty (env:NOWHERE)"),
         ({"token": "file:/nowhere/at/all"}, "token can't be read from /nowhere/at/all"),
+        ({"from_domain": "someone@shop.example"}, "from_domain 'someone@shop.example' is no domain"),
         ({"basic": "user"}, "basic wants user:password"),
         ({"header": "x-secret"}, "header and header_value go together"),
         ({"header": "x secret", "header_value": "x"}, "is no header's name"),

@@ -18,11 +18,12 @@ def backup(
     """
     from mailwake.cli.output import print_json, print_line
     from mailwake.cli.progress import progress
+    from mailwake.embedded_only import embedded
     from mailwake.keeping import make_backup
     from mailwake.settings import load_settings
 
     with progress("copied", at_first="copying", as_json=as_json) as advance:
-        size = make_backup(load_settings(), folder, advance)
+        size = make_backup(embedded(load_settings(), "backup"), folder, advance)
     if as_json:
         print_json({"backup": str(folder), "bytes": size})
     else:
@@ -39,10 +40,11 @@ def restore(
     """
     from mailwake.cli.output import note, print_json, print_line
     from mailwake.cli.progress import progress
+    from mailwake.embedded_only import embedded
     from mailwake.keeping import put_back
     from mailwake.settings import load_settings
 
-    settings = load_settings()
+    settings = embedded(load_settings(), "restore")
     moved: list[tuple[Path, Path]] = []
     try:
         with progress("copied", at_first="copying", as_json=as_json) as advance:

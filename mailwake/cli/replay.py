@@ -178,6 +178,7 @@ def drop_generation(
 def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Replay]":
     """Log and warehouse, held: so `mailwake up` must not be running."""
     from mailwake.cli.progress import progress
+    from mailwake.embedded_only import embedded
     from mailwake.opening import existing_log, open_warehouse
     from mailwake.pipeline import fresh_stages
     from mailwake.registry import use_registry
@@ -185,7 +186,7 @@ def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Repl
     from replay.work import Pace, Replay
     from streams.log import LogInUse
 
-    settings = load_settings()
+    settings = embedded(load_settings(), "replay")
     use_registry(settings)
     with ExitStack() as stack:
         advance = stack.enter_context(progress(label, as_json=as_json))

@@ -13,6 +13,7 @@ def up() -> None:
     import logging
 
     from mailwake.cli.output import note
+    from mailwake.embedded_only import embedded
     from mailwake.intake import served as intake_served
     from mailwake.monitor_server import monitored
     from mailwake.monitoring import PARTS, ask_engine, ask_server, watching
@@ -23,7 +24,7 @@ def up() -> None:
     from sinks.engine import Engine
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    settings = load_settings()
+    settings = embedded(load_settings(), "up")
     usable_folders(settings)
     logging.getLogger("mailwake").info("opening log %s, warehouse %s", settings.log, settings.warehouse)
     with (
@@ -58,6 +59,7 @@ def run(
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import print_json, print_line
     from mailwake.cli.progress import progress
+    from mailwake.embedded_only import embedded
     from mailwake.pipeline import LOADER, opened
     from mailwake.settings import load_settings
     from streams.log import TopicPartition
@@ -65,7 +67,7 @@ def run(
     letters_topic = TopicPartition("dead.letters")
     if not until_idle:
         raise CommandFailed("say --until-idle, or use mailwake up to run until stopped", USAGE)
-    with progress(as_json=as_json) as advance, opened(load_settings()) as pipeline:
+    with progress(as_json=as_json) as advance, opened(embedded(load_settings(), "run")) as pipeline:
         done = dict.fromkeys((*(runner.stage.name for runner in pipeline.runners), LOADER), 0)
 
         def count(name: str, records: int) -> None:

@@ -107,7 +107,7 @@ def pause(
     """Hold one stage back, in the running pipeline and after restarts, until `mailwake resume`."""
     from mailwake.cli.output import print_json, print_line
 
-    pauses = _pauses(stage)
+    pauses = _pauses(stage, "pause")
     was = pauses.paused(stage)
     pauses.pause(stage)
     if as_json:
@@ -120,18 +120,20 @@ def resume(stage: Annotated[str, typer.Argument(help="A paused stage.")], as_jso
     """Let a paused stage go on."""
     from mailwake.cli.output import print_json, print_line
 
-    was = _pauses(stage).resume(stage)
+    was = _pauses(stage, "resume").resume(stage)
     if as_json:
         print_json({"stage": stage, "paused": False, "was_paused": was})
     else:
         print_line(f"{stage} goes on" if was else f"{stage} was not paused")
 
 
-def _pauses(stage: str) -> Any:
+def _pauses(stage: str, command: str) -> Any:
     from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.embedded_only import embedded
     from mailwake.settings import load_settings
     from streams.pauses import Pauses
 
+    settings = embedded(load_settings(), command)
     if stage not in STAGES:
         raise CommandFailed(f"no stage {stage}; there are {', '.join(STAGES)}", USAGE)
-    return Pauses.beside(load_settings().log_path)
+    return Pauses.beside(settings.log_path)

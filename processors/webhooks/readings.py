@@ -21,8 +21,8 @@ RESPONSE, TEXT, WORD = 4096, 1024, 256
 """Characters that a response, a text and a word keep."""
 STREAMS = frozenset(get_args(Stream))
 
-_CODE = re.compile(r"\b([245][0-9]{2})(?![0-9.])")
-_ENHANCED = re.compile(r"(?<![\d.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![\d.])")
+_CODE = re.compile(r"(?<![\w.:])([245][0-9]{2})(?![\w.:])")
+_ENHANCED = re.compile(r"(?<![\w.])([245]\.[0-7]\.[0-9]{1,3})(?![\w]|\.\d)")
 _ANGLE = re.compile(r"<([^<>]*)>\s*$")
 _MX = re.compile(r"\bto ([a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)+)\b", re.IGNORECASE)
 _BLANK = re.compile(r"[\x00-\x20]")
@@ -96,8 +96,8 @@ def flag(value: Any) -> bool | None:
 
 
 def present(value: Any) -> bool | None:
-    """True where something is said, whatever it is."""
-    return True if value else None
+    """Whether something is said, whatever it is; None where there is not even a place to say it."""
+    return None if value is None else bool(value)
 
 
 def _instant(value: Any, wants: str) -> int:
@@ -256,7 +256,7 @@ def reply_code(value: Any) -> int | None:
 
 
 def enhanced(value: Any) -> str | None:
-    """An enhanced status code (RFC 3463), wherever in a text it stands first."""
+    """An enhanced status code (RFC 3463; its subjects are 0 to 7), wherever in a text it stands first."""
     found = text(value)
     match = _ENHANCED.search(found[:TEXT]) if found else None
     return match[1] if match else None

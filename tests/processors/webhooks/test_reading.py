@@ -210,6 +210,26 @@ def test_origin_is_taken_over() -> None:
     assert (event.tenant, event.source, event.channel) == ("acme", "sendgrid", "hook")
 
 
+@pytest.mark.parametrize(
+    ("response", "codes"),
+    [
+        ("550 5.1.1 unknown", (550, "5.1.1")),
+        ("550-5.7.26 This mail", (550, "5.7.26")),
+        ("smtp; 554 5.7.1 <x>: refused", (554, "5.7.1")),
+        ("smtp;452-4.2.2 full", (452, "4.2.2")),
+        ("host mx.example[198.51.100.254] said: 550 5.1.10 x", (550, "5.1.10")),
+        ("refused by 250.4.5.6 and 4.5.6.7", (None, None)),
+        ("Exim 4.92.3 said no", (None, None)),
+        ("no route to 2001:db8:450::1", (None, None)),
+        ("sent in 2026, ab550", (None, None)),
+    ],
+)
+def test_codes_in_responses(response: str, codes: tuple[int | None, str | None]) -> None:
+    (event,) = read("sendgrid", [{**delivered(), "event": "bounce", "reason": response}]).events
+    assert isinstance(event, MessageBounced)
+    assert (event.smtp_code, event.enhanced_code) == codes
+
+
 GOOD_TABLE = """
 title = "X"
 source = "https://x.example"

@@ -93,7 +93,7 @@ CASES: list[Case] = [
     case("rejected", event("rejected", reject={"reason": "Sandbox subdomains are for test purposes only.", "description": ""}),
          ("MessageDropped", {**WHO, "reason": "policy"})),
     case("opened", event("opened", ip="203.0.113.7", **{"client-info": CLIENT}),
-         ("MessageOpened", {**WHO, "user_agent": AGENT, "is_machine": None, "ip": "192.0.2.1"})),
+         ("MessageOpened", {**WHO, "user_agent": AGENT, "is_machine": False, "ip": "192.0.2.1"})),
     case("opened by Apple", event("opened", **{"client-info": {**CLIENT, "bot": "apple"}}), ("MessageOpened", {"is_machine": True})),
     case("clicked", event("clicked", url=URL, **{"client-info": CLIENT}), ("LinkClicked", {**WHO, "url_hash": URL_HASH})),
     case("unsubscribed", event("unsubscribed"), ("RecipientUnsubscribed", {**WHO, "method": "link"})),

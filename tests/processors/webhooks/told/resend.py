@@ -54,6 +54,7 @@ CASES: list[Case] = [
     case("bounced", bounce("Permanent", "General", f"smtp; 550 5.1.1 <{JO}> unknown"),
          ("MessageBounced", {**WHO, "smtp_code": 550, "enhanced_code": "5.1.1", "response": "smtp; 550 5.1.1 <address> unknown"})),
     case("a full mailbox", bounce("Transient", "MailboxFull"), ("MessageBounced", {**WHO, "enhanced_code": "4.2.2"})),
+    case("expired", bounce("Transient", "General", "smtp; 550 4.4.7 Message expired: unable to deliver"), ("MessageExpired", WHO)),
     case("suppressed, as a bounce", bounce("Permanent", "Suppressed"), ("MessageDropped", {**WHO, "reason": "suppressed"})),
     case("suppressed", event("suppressed", suppressed={"message": "on the list", "type": "OnAccountSuppressionList"}),
          ("MessageDropped", {**WHO, "reason": "suppressed"})),

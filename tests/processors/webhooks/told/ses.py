@@ -124,6 +124,8 @@ def received(headers: list[dict[str, str]]) -> dict[str, Any]:
     return {"notificationType": "Received", "mail": mail, "receipt": {}}
 
 
+EXPIRED = event("Bounce", bounce={"bounceType": "Transient", "bounceSubType": "General", "timestamp": LATER, "bouncedRecipients": [
+    {"emailAddress": JO, "action": "failed", "status": "4.4.7", "diagnosticCode": "smtp; 550 4.4.7 Message expired: unable to deliver in 840 minutes."}]})  # fmt: skip
 DELAYED = {
     "timestamp": LATER,
     "delayType": "MailboxFull",
@@ -154,6 +156,7 @@ CASES: list[Case] = [
          *BOUNCE_TOLD),
     case("a full mailbox, given up", sns(bounce("Transient", "MailboxFull")),
          ("MessageBounced", {**WHO, "enhanced_code": "4.2.2", "response": None, "is_async": False})),
+    case("expired", sns(EXPIRED), ("MessageExpired", {**WHO, "occurred_at": AT})),
     case("suppressed by SES", sns(bounce("Permanent", "OnAccountSuppressionList")),
          ("MessageDropped", {**WHO, "reason": "suppressed", "occurred_at": AT})),
     case("complaint", sns(complaint(userAgent="Yahoo!-Mail-Feedback/2.0", complaintFeedbackType="abuse")),

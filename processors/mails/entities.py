@@ -16,10 +16,9 @@ DEPTH = 10
 """Multiparts within each other; what lies deeper is not looked at."""
 PARTS = 1000
 """How many parts of a mail are looked at."""
-STATUS_BYTES = 16 * 1024 * 1024
+STATUS_BYTES = 8 * 1024 * 1024
 """How much of a part in fields (delivery status, feedback report, returned message) is read."""
 
-_REST_OF_LINE = re.compile(rb"(--)?[ \t]{0,200}(?:\r\n|\r|\n|\Z)")
 _A_BOUNDARY = re.compile(rb"(?:^|\n)--([!-~]{4,100})[ \t]{0,20}\r?\n[Cc]ontent-", re.M)
 
 
@@ -142,18 +141,21 @@ def _boundaries(data: bytes, start: int, end: int, declared: str) -> Iterator[by
 
 def _divided(data: bytes, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:
     """What lies between the boundary lines; the last part may lack its closing line."""
-    delimiter = b"--" + boundary
+    newline = rb"\n" if b"\n" in data[start : min(end, start + 4096)] else rb"\r"
+    line = re.compile(
+        newline + b"--" + re.escape(boundary) + rb"(--)?[ \t]{0,200}\r?(?:" + newline + rb"|\Z)"
+    )
     begin: int | None = None
-    at = data.find(delimiter, start, end)
-    while at >= 0:
-        line = _REST_OF_LINE.match(data, at + len(delimiter), end)
-        if line is not None and (at == start or data[at - 1] in b"\r\n"):
-            if begin is not None:
-                yield begin, max(begin, at - (2 if data.startswith(b"\r\n", at - 2) else 1))
-            if line.group(1):
-                return
-            begin = line.end()
-        at = data.find(delimiter, at + len(delimiter), end)
+    # A boundary may be the very first line, and one line's end is the next one's beginning.
+    at = start - 1 if start else start
+    while (found := line.search(data, at, end)) is not None:
+        if begin is not None:
+            before = found.start()
+            yield begin, max(begin, before - 1 if data[before - 1 : before] == b"\r" else before)
+        if found.group(1):
+            return
+        begin = found.end()
+        at = begin - 1
     if begin is not None:
         yield begin, end
 

@@ -78,7 +78,7 @@ def outcomes_of(mail: Mail, note: Note) -> list[Outcome]:
     named = addresses_in(", ".join(mail.fields.all("x-failed-recipients")))
     recipients = named or whom.recipients()
     action = action_of(mail.fields.words("subject"), note.text)
-    words = Words(note.text)
+    words = Words(note.text, len(recipients))
     if not recipients:
         return [Outcome(None, action, None, words.gist, _host_in(words.gist or ""))]
     starts = frozenset(place for one in recipients if (place := whom.place_of(one)) is not None)

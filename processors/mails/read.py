@@ -123,7 +123,7 @@ def _is_challenge(status: Notice, note: Note) -> bool:
 
 
 def _worded(notice: Notice, note: Note) -> Notice:
-    words = Words(note.text)
+    words = Words(note.text, len(notice.outcomes))
     outcomes = []
     for outcome in notice.outcomes:
         if not outcome.words or is_only_codes(outcome.words):

@@ -24,6 +24,7 @@ _ALIASES = {
 }
 _SAID_WITHOUT_THOUGHT = {"", "us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1", "windows-1252", "cp1252"}
 _WORD = re.compile(r"=\?([\w.:-]{1,40})(?:\*[\w-]{0,20})?\?([bBqQ])\?([^?]{0,2000})\?=")
+_HIGH = re.compile(rb"[\x80-\xff]")
 _BETWEEN_WORDS = re.compile(r"(\?=)\s{1,50}(=\?)")
 _COMMON = {
     "gb18030": "的是不了在有您这邮件收信退无法发送地址用户",
@@ -55,7 +56,9 @@ def text_of(content: bytes, charset: str) -> str:
         and not name.startswith(("utf-7", "utf7", "hz", "utf-16"))
     ):
         return content.decode("ascii").replace("\x00", " ")
-    return _decoded(content, name).replace("\x00", " ")
+    text = _decoded(content, name).replace("\x00", " ")
+    # UTF-7 can spell half of a surrogate pair, which is no character and can't be written anywhere.
+    return text.encode("utf-8", "replace").decode() if name.startswith(("utf-7", "utf7")) else text
 
 
 def _decoded(content: bytes, name: str) -> str:
@@ -80,19 +83,19 @@ def _decoded(content: bytes, name: str) -> str:
 
 
 def _guessed(content: bytes) -> str:
+    """What nobody declared: a language's commonest characters tell it; Western Europe's has few that are not ASCII."""
+    first = _HIGH.search(content)
+    sample = content[max(0, first.start() - 1) if first else 0 :][:2048]
     best, best_share = "cp1252", _MINORITY
-    sample = content[:4096]
-    for codec, common in _COMMON.items():
-        text = sample.decode(codec, "ignore")
-        foreign = [character for character in text if character > "\x7f"]
-        lost = (
-            sum(byte > 127 for byte in sample) - len(text.encode(codec, "ignore")) + len(text) - len(foreign)
-        )
-        if not foreign or lost > len(foreign) // 4:
-            continue
-        share = sum(character in common for character in foreign) / len(foreign)
-        if share > best_share:
-            best, best_share = codec, share
+    if len(_HIGH.findall(sample)) * 8 > len(sample):
+        for codec, common in _COMMON.items():
+            text = sample.decode(codec, "replace")
+            foreign = len(text) - len(text.encode("ascii", "ignore"))
+            if text.count("\ufffd") * 5 > foreign:
+                continue
+            share = sum(map(text.count, common)) / max(1, foreign)
+            if share > best_share:
+                best, best_share = codec, share
     return content.decode(best, "replace")
 
 

@@ -10,6 +10,8 @@ from processors.mails.told import has_code
 
 WORDS = 2000
 """Characters of a note that are told of one recipient at most."""
+MANY, WORDS_OF_MANY = 100, 300
+"""With more recipients than this, so many characters: a mail of 10,000 would repeat its note in as many events."""
 _REASON = re.compile(
     r"[\s>*#-]{0,12}(?:reason|because|for the following|error|technical|diagnos|the (?:response|reason|problem|error|remote)"
     r"|rcpt to|remote|status|smtp|session|grund|fehler|motivo|causa|raison|cause|причина|原因|理由|退信|エラー|사유"
@@ -23,8 +25,9 @@ NEAR = 16
 class Words:
     """A note's words, to be asked recipient by recipient."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, recipients: int = 1) -> None:
         self._text = text
+        self._most = WORDS if recipients <= MANY else WORDS_OF_MANY
         self._lines = text.split("\n")[:LINES]
 
     @cached_property
@@ -32,7 +35,7 @@ class Words:
         """The paragraphs that tell of the failure; the beginning where none does."""
         paragraphs = [one.strip() for one in self._text[:16_000].split("\n\n") if one.strip()]
         telling = [one for one in paragraphs[:40] if is_told(FAILURES, one[:WORDS])]
-        return "\n".join(telling or paragraphs[:3])[:WORDS] or None
+        return "\n".join(telling or paragraphs[:3])[: self._most] or None
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -43,10 +46,14 @@ class Words:
                     places.setdefault(address.lower(), at)
         return places
 
+    @cached_property
+    def _starts(self) -> frozenset[int]:
+        return frozenset(self._places.values())
+
     def about(self, address: str | None) -> str | None:
         """The words near an address, else the gist."""
         place = self._places.get(address.lower()) if address else None
-        return self.gist if place is None else self.at(place, frozenset(self._places.values()) - {place})
+        return self.gist if place is None else self.at(place, self._starts)
 
     def mailed(self, address: str | None) -> str | None:
         """The address that this one was made from by the receiver, where the note says so; else itself."""
@@ -75,7 +82,7 @@ class Words:
         said = "\n".join(taken)
         if len(starts) < 2 and not has_code(said):
             said = "\n".join([said, *(line for line in self._lines_with_codes if line not in said)])
-        return said[:WORDS]
+        return said[: self._most]
 
     def _goes_on(self, taken: list[str], blank: int) -> bool:
         """Whether the paragraph after a blank line gives the reason for what was said."""

@@ -1,16 +1,25 @@
-"""Backups: a consistent copy of the log, and the blobs its documents refer to."""
+"""Backups: a consistent copy of the log, and the blobs its documents refer to.
+
+The keyring and its journal of erasures are left out: a backup that somebody else gets hold of tells nothing that was
+sealed. What was erased since is erased again from a backup before it takes the log's place.
+"""
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from mailwake.keyring import existing_keyring
 from mailwake.opening import existing_log
 from mailwake.settings import Settings
+from streams.blobs import Blobs
+from streams.keyring.keyring import Keyring
 from streams.log import LogError
+from streams.sqlite_connections import beside
 from streams.sqlite_log import SqliteLog
+from streams.topics import TOPICS
 
 LOG_NAME, BLOBS_NAME = "mailwake.db", "blobs"
 CHUNK = 16 * 2**20
@@ -60,25 +69,53 @@ def _copy_blobs(source: Path, target: Path, progress: Progress) -> None:
 
 
 def put_back(
-    settings: Settings, folder: Path, progress: Progress = _unwatched
+    settings: Settings,
+    folder: Path,
+    progress: Progress = _unwatched,
+    erased_again: Callable[[int], None] = lambda _: None,
 ) -> Iterator[tuple[Path, Path]]:
-    """Restore a backup; yields what is moved aside for it, from and to. Raises NoBackup, LogInUse."""
+    """Restore a backup; yields what is moved aside for it, from and to.
+
+    What the keyring's journal says was erased, or forgotten, is so in the restored log before anybody opens that;
+    `erased_again` is told how many that were. Raises NoBackup, LogInUse, KeyringError.
+    """
     source = folder / LOG_NAME
     if not source.is_file():
         raise NoBackup(f"{folder} holds no {LOG_NAME}: it is no backup")
     SqliteLog.open(source, (), create=False).close()
+    keyring = existing_keyring(settings)
+    if keyring is not None:
+        keyring.erasures()  # A journal that can't be read is said before anything is moved.
     aside = f".before-{time.strftime('%Y%m%d-%H%M%S')}"
     with ExitStack() as stack:
         if settings.log_path.exists():
             log = existing_log(settings)
             stack.callback(log.close)
             stack.enter_context(log.hold())
-        yield from _exchange(settings, folder, aside, progress)
+        half = yield from _exchange(settings, folder, aside, progress)
+        if keyring is not None:
+            erased_again(_erase_again(half, settings, keyring, progress))
+        half.rename(settings.log_path)
+
+
+def _erase_again(half: Path, settings: Settings, keyring: Keyring, progress: Progress) -> int:
+    from mailwake.privacy import Holdings, apply_again, now
+
+    log = SqliteLog.open(half, TOPICS, create=False)
+    try:
+        holdings = Holdings(log, Blobs(settings.blobs), keyring)
+        count, _ = apply_again(holdings, now(), lambda name, more: progress(name, more, None))
+        return count
+    finally:
+        log.close()
+        for lock in (".queue.lock", ".write.lock"):
+            beside(half, lock).unlink(missing_ok=True)
 
 
 def _exchange(
     settings: Settings, folder: Path, aside: str, progress: Progress
-) -> Iterator[tuple[Path, Path]]:
+) -> Generator[tuple[Path, Path], None, Path]:
+    """Put everything but the log in its place; returns where the log is, to be put in its own."""
     settings.log_path.parent.mkdir(parents=True, exist_ok=True)
     half = settings.log_path.with_name(settings.log_path.name + ".half")
     _copy_log(folder / LOG_NAME, half, progress)
@@ -92,7 +129,7 @@ def _exchange(
             yield place, place.rename(place.with_name(place.name + aside))
     if (folder / BLOBS_NAME).is_dir():
         _copy_blobs(folder / BLOBS_NAME, settings.blobs, progress)
-    half.rename(settings.log_path)
+    return half
 
 
 def _copy_log(source: Path, target: Path, progress: Progress) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from mailwake.settings import Settings, SettingsError
 from schemas.keyring import TenantKeys
 from streams.keyring.address import KeyringAddress
-from streams.keyring.file_keyring import FileKeyring
+from streams.keyring.file_keyring import FileKeyring, journal_of
 from streams.keyring.keyring import Keyring
 
 
@@ -39,6 +39,14 @@ def open_keyring(settings: Settings, *, create: bool | None = None) -> Keyring:
     return FileKeyring.open(address.file, create=embedded if create is None else create)
 
 
+def existing_keyring(settings: Settings) -> Keyring | None:
+    """The keyring of this installation where there is one; a file that is missing is not made. Raises as `open_keyring`."""
+    address = (
+        KeyringAddress.of(settings.keyring) if settings.keyring else KeyringAddress(default_file(settings))
+    )
+    return None if address.file is not None and not address.file.exists() else open_keyring(settings)
+
+
 def default_file(settings: Settings) -> Path:
     """Where the keyring is unless the settings say: beside a log in SQLite, here for one in Kafka."""
     if settings.log.startswith("kafka:"):
@@ -54,6 +62,17 @@ def has_keyring(settings: Settings) -> bool:
 def keyring_name(settings: Settings) -> str:
     """What to call the keyring in a message: its URL or its file."""
     return settings.keyring or str(default_file(settings).absolute())
+
+
+def left_out_of_backups(settings: Settings) -> list[str]:
+    """What has to be kept apart from the log's backups: the keyring's files, or its URL."""
+    address = (
+        KeyringAddress.of(settings.keyring) if settings.keyring else KeyringAddress(default_file(settings))
+    )
+    if address.file is None:
+        return [str(settings.keyring)]
+    file = address.file.absolute()
+    return [str(one) for one in (file, journal_of(file)) if one == file or one.exists()]
 
 
 class KeysWhenAsked(TenantKeys):

@@ -7,8 +7,7 @@ same recipient, so the same events under the same ids.
 import re
 from collections.abc import Callable
 
-from schemas.keyring import TenantKeys
-from schemas.recipient import InvalidAddress, normalised, recipient_hash
+from schemas.recipient import normalised
 
 _STANDS_FOR = re.compile(r"erased\.([0-9a-f]{32})@[^@\s]+", re.IGNORECASE).fullmatch
 
@@ -24,21 +23,6 @@ def hash_in(address: str) -> str | None:
     return found[1].lower() if found else None
 
 
-def hashing(keys: TenantKeys, tenant: str, erased: int = 0) -> Callable[[str], str | None]:
-    """What makes `recipient_hash` of the addresses in a document; `erased` is how many were taken out of that one.
-
-    What it returns gives None for what is no address, and for everything where the tenant was forgotten. Asks for the key
-    at once, so that whoever waits for a keyring has not begun with the document yet.
-    """
-    key = keys.hashing_key(tenant)
-
-    def hashed(address: str) -> str | None:
-        known = hash_in(address) if erased else None
-        if known is not None or key is None:
-            return known
-        try:
-            return recipient_hash(key, address)
-        except InvalidAddress:
-            return None
-
-    return hashed
+def knowing_stand_ins(hashed: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """What makes a `recipient_hash` of an address, for a document that recipients were taken out of."""
+    return lambda address: hash_in(address) or hashed(address)

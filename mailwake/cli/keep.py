@@ -14,20 +14,25 @@ def backup(
 ) -> None:
     """Copy the log, as of now, and the blobs into a new folder, while others go on writing.
 
-    The warehouse is not copied: it is filled again from the log.
+    The warehouse is not copied: it is filled again from the log. Nor is the keyring: sealed documents can't be read
+    without it, so keep copies of it, and of its journal of erasures, somewhere else.
     """
     from mailwake.cli.output import print_json, print_line
     from mailwake.cli.progress import progress
     from mailwake.embedded_only import embedded
     from mailwake.keeping import make_backup
+    from mailwake.keyring import left_out_of_backups
     from mailwake.settings import load_settings
 
+    settings = embedded(load_settings(), "backup")
     with progress("copied", at_first="copying", as_json=as_json) as advance:
-        size = make_backup(embedded(load_settings(), "backup"), folder, advance)
+        size = make_backup(settings, folder, advance)
+    left_out = left_out_of_backups(settings)
     if as_json:
-        print_json({"backup": str(folder), "bytes": size})
+        print_json({"backup": str(folder), "bytes": size, "left_out": left_out})
     else:
         print_line(f"{size:,} bytes in {folder}. To go back to it: mailwake restore {folder}")
+        print_line(f"not in it, keep copies elsewhere: {', '.join(left_out)}")
 
 
 def restore(
@@ -38,7 +43,7 @@ def restore(
 
     A warehouse on a server stays as it is.
     """
-    from mailwake.cli.output import note, print_json, print_line
+    from mailwake.cli.output import complain, note, print_json, print_line
     from mailwake.cli.progress import progress
     from mailwake.embedded_only import embedded
     from mailwake.keeping import put_back
@@ -46,9 +51,10 @@ def restore(
 
     settings = embedded(load_settings(), "restore")
     moved: list[tuple[Path, Path]] = []
+    again: list[int] = []
     try:
         with progress("copied", at_first="copying", as_json=as_json) as advance:
-            for pair in put_back(settings, folder, advance):
+            for pair in put_back(settings, folder, advance, again.append):
                 moved.append(pair)
     finally:
         # Said whatever happens: a restore that fails half-way has moved some of it.
@@ -56,8 +62,16 @@ def restore(
             for place, now in moved:
                 print_line(f"{place} is now {now.name}")
     if as_json:
-        print_json({"restored": str(folder), "moved": {str(place): str(now) for place, now in moved}})
-    elif settings.warehouse_server:
+        places = {str(place): str(now) for place, now in moved}
+        print_json({"restored": str(folder), "moved": places, "erased_again": sum(again)})
+        return
+    if not again:
+        complain(
+            "there is no keyring: documents that were sealed can't be read, and no erasure was done again"
+        )
+    elif again[0]:
+        print_line(f"erased again, by the keyring's journal: {again[0]}")
+    if settings.warehouse_server:
         print_line(f"{folder} is in place, and the warehouse on the server is as it was")
         note(
             "if it has loaded more than this log holds, it says so and names the way out: mailwake run --until-idle"

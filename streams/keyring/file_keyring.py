@@ -72,7 +72,7 @@ class FileKeyring(Keyring):
     @property
     def journal(self) -> Path:
         """Where erasures are kept."""
-        return self.path.with_name(self.path.name + ".erasures")
+        return journal_of(self.path)
 
     def hashing_key(self, tenant: str) -> bytes | None:
         """See `TenantKeys.hashing_key`; made where the tenant never had one."""
@@ -208,6 +208,11 @@ class FileKeyring(Keyring):
                 ) from None
             finally:
                 lock.close()
+
+
+def journal_of(keyring: Path) -> Path:
+    """Where the journal of erasures is: beside the keyring."""
+    return keyring.with_name(keyring.name + ".erasures")
 
 
 def _text(tenants: Mapping[str, Keys], forgotten: Mapping[str, int]) -> str:

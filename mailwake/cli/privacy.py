@@ -1,0 +1,155 @@
+"""`mailwake privacy`: what is known of a recipient, taking one out, forgetting a tenant."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mailwake.privacy import Erased, Holdings
+    from mailwake.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Personal data: what is known of a recipient, erasing one, forgetting a tenant.",
+)
+
+Address = Annotated[str, typer.Argument(help="The recipient's address.")]
+Tenant = Annotated[str | None, typer.Option(help="Whose recipient; MAILWAKE_TENANT's unless given.")]
+EveryTenant = Annotated[bool, typer.Option("--all-tenants", help="Of every tenant that the keyring knows.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def export(
+    address: Address,
+    tenant: Tenant = None,
+    all_tenants: EveryTenant = False,
+    contents: Annotated[
+        bool, typer.Option("--contents", help="The documents' content too, in base64: it may tell of others.")
+    ] = False,
+) -> None:
+    """Everything that is known of a recipient, as JSON lines.
+
+    First its hash; then the events that know it by that, the documents and the dead letters that mention it.
+    """
+    from mailwake.cli.output import print_json
+    from mailwake.cli.progress import progress
+    from mailwake.privacy import export as told
+
+    with (
+        _holdings() as (settings, holdings),
+        progress("looked through", at_first="reading", as_json=True) as advance,
+    ):
+        for one in _tenants(settings, holdings, tenant, all_tenants):
+            for line in told(holdings, one, _address(address), contents=contents, advance=advance):
+                print_json(line)
+
+
+@app.command()
+def erase(
+    address: Address, tenant: Tenant = None, all_tenants: EveryTenant = False, as_json: AsJson = False
+) -> None:
+    """Take a recipient out of every document that mentions it, and out of dead letters, for good.
+
+    Events keep the recipient's hash: a suppression goes on holding, counts stay. The erasure is kept in a journal beside
+    the keyring and applied again after a restore. Cut off, do it again.
+    """
+    from mailwake.cli.progress import progress
+    from mailwake.privacy import erase as taken_out
+    from mailwake.privacy import now
+
+    with _holdings() as (settings, holdings):
+        for one in _tenants(settings, holdings, tenant, all_tenants):
+            with progress("looked through", at_first="reading", as_json=as_json) as advance:
+                done = taken_out(holdings, one, _address(address), now(), advance)
+            _say(done, {"tenant": one}, f"erased from what is kept for tenant {one}", as_json)
+
+
+@app.command("forget-tenant")
+def forget_tenant(
+    tenant: Annotated[str, typer.Argument(help="The tenant to forget.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a tenant's keys: nobody reads its documents again, and its hashes belong to nobody. It can't be undone.
+
+    Its events, suppressions and statistics stay, as counts. Nothing more is taken for it until mailwake keyring readmit.
+    """
+    from mailwake.cli.progress import progress
+    from mailwake.privacy import forget, now
+
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Forget tenant {tenant} for good?", abort=True)
+    with _holdings() as (_, holdings):
+        with progress("looked through", at_first="reading", as_json=as_json) as advance:
+            done = forget(holdings, tenant, now(), advance)
+        _say(done, {"tenant": tenant}, f"tenant {tenant} is forgotten", as_json)
+
+
+def _say(done: "Erased", what: dict[str, str], first: str, as_json: bool) -> None:
+    from mailwake.cli.failures import CommandFailed
+    from mailwake.cli.output import complain, print_json, print_line
+
+    if as_json:
+        print_json({**what, **done.as_fields()})
+    else:
+        print_line(
+            f"{first}: {len(done.documents)} documents replaced ({len(done.emptied)} of them emptied), "
+            f"{done.dead_letters} dead letters emptied, {len(done.removed)} records removed that nobody could understand"
+        )
+    if done.waiting:
+        complain(
+            f"{len(done.waiting)} records stay in Kafka until it compacts their segments, or retention removes them "
+            f"(docs/privacy.md says how soon): {_some(done.waiting)}"
+        )
+    if done.unsearched:
+        complain(
+            f"{len(done.unsearched)} hold more than is looked through, and the address may be in there: "
+            f"{_some(done.unsearched)}"
+        )
+    if not done.settled:
+        raise CommandFailed(
+            "a reader of an older state kept the write-ahead log from being emptied: what was erased is still in that "
+            "file. Do it again; if it stays so, stop what reads the log"
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+
+
+def _address(text: str) -> str:
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from schemas.recipient import InvalidAddress, normalised
+
+    address = text.strip().removeprefix("<").removesuffix(">")
+    try:
+        normalised(address)
+    except InvalidAddress as error:
+        raise CommandFailed(f"that is no address: {error}", USAGE) from None
+    return address
+
+
+def _tenants(settings: "Settings", holdings: "Holdings", tenant: str | None, every: bool) -> list[str]:
+    return list(holdings.keyring.tenants()) if every else [tenant or settings.tenant]
+
+
+@contextmanager
+def _holdings() -> "Iterator[tuple[Settings, Holdings]]":
+    from mailwake.keyring import open_keyring
+    from mailwake.opening import existing_any_log
+    from mailwake.privacy import Holdings
+    from mailwake.registry import use_registry
+    from mailwake.settings import load_settings
+    from streams.blobs import Blobs
+
+    settings = load_settings()
+    use_registry(settings)
+    log = existing_any_log(settings)
+    try:
+        yield settings, Holdings(log, Blobs(settings.blobs), open_keyring(settings))
+    finally:
+        log.close()

@@ -141,13 +141,13 @@ def _example_problems(rule: Rule, ruleset: Ruleset) -> Iterator[str]:
         if not any(search(text) for text in heard):
             yield f"no positive example shows that this can match: {pattern}"
     for example in rule.negative:
-        if rule in ruleset.matcher.all(hear(reply_of(example))):
+        if _holds(rule, example, ruleset):
             yield f"matches its negative example {example.text!r}: make it narrower, or add unless"
 
 
 def _why_not(rule: Rule, example: Example, winner: Rule | None, ruleset: Ruleset) -> Iterator[str]:
     heard = hear(reply_of(example))
-    if winner is not None and rule in ruleset.matcher.all(heard):
+    if winner is not None and _holds(rule, example, ruleset):
         yield (
             f"shadowed: {winner.id} in {winner.file} decides the positive example {example.text!r}; "
             "make that one narrower, or put this one before it"
@@ -155,6 +155,11 @@ def _why_not(rule: Rule, example: Example, winner: Rule | None, ruleset: Ruleset
         return
     codes = f"code {heard.smtp_code}, enhanced {heard.enhanced_code}, provider {heard.provider}"
     yield f"does not match its positive example {example.text!r} ({codes}, text {heard.text!r}): mend one of them"
+
+
+def _holds(rule: Rule, example: Example, ruleset: Ruleset) -> bool:
+    heard = hear(reply_of(example))
+    return rule in ruleset.matcher.all(heard, heard.text)
 
 
 def reply_of(example: Example) -> Reply:

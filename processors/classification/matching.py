@@ -12,6 +12,8 @@ import re2
 from processors.classification.reply import Heard
 from processors.classification.ruleset import Rule, RulesetError, Signature
 
+_OF_WORDS = ("token", "scoped", "text")
+
 _PATTERN_MEMORY = 1 << 20
 """Bytes that the automaton of one pattern may take; one that needs more is slower, not wrong."""
 
@@ -43,12 +45,20 @@ class Matcher:
             self._filter.Compile()
 
     def first(self, heard: Heard) -> Rule | None:
-        """The rule that decides: of those that hold the one asked first."""
-        return next(self.all(heard), None)
+        """The rule that decides: of those that hold the one asked first.
 
-    def all(self, heard: Heard) -> Iterator[Rule]:
-        """Every rule that holds, in the order in which they are asked."""
-        found = sorted(self._asked[at] for at in self._filter.Match(heard.text) or ()) if self._asked else []
+        What stands before the receiver's own reply (the sending server's account of it, greetings) is only asked where
+        the reply's words tell nothing.
+        """
+        if heard.reply is not None:
+            rule = next(self.all(heard, heard.reply), None)
+            if rule is not None and rule.layer in _OF_WORDS:
+                return rule
+        return next(self.all(heard, heard.text), None)
+
+    def all(self, heard: Heard, text: str) -> Iterator[Rule]:
+        """Every rule that holds for that text of the reply, in the order in which they are asked."""
+        found = sorted(self._asked[at] for at in self._filter.Match(text) or ()) if self._asked else []
         providers = {heard.provider, *(self._signatures[at].provider for at in found if at < 0)}
         candidates = {at for at in found if at >= 0}
         for key in _code_keys(heard):
@@ -57,7 +67,7 @@ class Matcher:
             rule = self._rules[index]
             if rule.provider is not None and rule.provider not in providers:
                 continue
-            if _codes_hold(rule, heard) and not self._excepted(index, heard.text):
+            if _codes_hold(rule, heard) and not self._excepted(index, text):
                 yield rule
 
     def _excepted(self, index: int, text: str) -> bool:

@@ -34,6 +34,8 @@ class Heard:
 
     text: str
     """In lower case, each run of white space one blank, the codes that begin the lines of a reply only once."""
+    reply: str | None
+    """The text from its reply code on, where something stands before it: what the receiver itself said."""
     smtp_code: int | None
     enhanced_code: str | None
     provider: str
@@ -45,8 +47,10 @@ class Heard:
 
 
 _LINE_CODES = re.compile(r"[\r\n]+\s*([245][0-5]\d)[\- ](?:[245]\.\d{1,3}\.\d{1,3} )?")
+_FIRST_CODE = re.compile(r"(?:^|[\s:;])[245][0-5]\d[\- ]")
 _INLINE_CODES = re.compile(r"(?<=[^\d.]) ([245][0-5]\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?")
 _CODE_HYPHEN = re.compile(r"^([245][0-5]\d)-")
+_SHORTEST_REPLY = 12
 _VAGUE = frozenset({"4.0.0", "5.0.0", "2.0.0"})
 
 
@@ -61,8 +65,10 @@ def hear(reply: Reply) -> Heard:
         enhanced_code = enhanced_code_in(raw[:LONGEST]) or enhanced_code
     for_now = _is_for_now(smtp_code, enhanced_code)
     provider = reply.provider if reply.provider and reply.provider != "other" else provider_of(reply.mx)
+    text = _one_line(raw)
     return Heard(
-        text=_one_line(raw),
+        text=text,
+        reply=_from_code_on(text, smtp_code),
         smtp_code=smtp_code,
         enhanced_code=enhanced_code,
         provider=provider,
@@ -77,7 +83,22 @@ def _is_for_now(smtp_code: int | None, enhanced_code: str | None) -> bool:
     return enhanced_code is not None and enhanced_code.startswith("4")
 
 
+def _from_code_on(text: str, smtp_code: int | None) -> str | None:
+    if smtp_code is None:
+        return None
+    at = min((at for mark in (" ", "-") if (at := text.find(f" {smtp_code}{mark}")) > 0), default=0)
+    return text[at + 1 :] if at > 0 and len(text) - at > _SHORTEST_REPLY else None
+
+
+def _one_reply(raw: str) -> str:
+    """Without the codes that begin a reply's second and further lines."""
+    first = _FIRST_CODE.search(raw)
+    if first is None:
+        return raw
+    return raw[: first.end()] + _LINE_CODES.sub(" ", raw[first.end() :])
+
+
 def _one_line(raw: str) -> str:
-    joined = _LINE_CODES.sub(" ", raw) if "\n" in raw else raw
+    joined = _one_reply(raw) if "\n" in raw else raw
     joined = _CODE_HYPHEN.sub(r"\1 ", " ".join(joined.split()))
     return _INLINE_CODES.sub(" ", joined)[:LONGEST]

@@ -15,6 +15,7 @@ from processors.origin import Hashed, Origin
 from processors.webhooks.read import read_webhook
 from processors.webhooks.tables import PROVIDERS
 from schemas.documents import DocumentKind, DocumentProcessed, DocumentReceived, Outcome
+from schemas.erased import knowing_stand_ins
 from schemas.keyring import NO_KEYS, TenantKeys
 from schemas.mail import MailEvent
 from schemas.recipient import InvalidAddress, recipient_hash
@@ -139,13 +140,14 @@ class DocumentReader:
         return _Finding(None, "webhook", outcome, warnings=warnings, events=reading.events)
 
     def _origin(self, document: DocumentReceived) -> Origin:
+        hashed = self._hashing(document.tenant)
         return Origin(
             document.tenant,
             document.source,
             document.channel,
             document.occurred_at,
             document.recorded_at,
-            self._hashing(document.tenant),
+            knowing_stand_ins(hashed) if document.erased else hashed,
         )
 
     def _told(self, document: DocumentReceived, ordinal: int, finding: _Finding) -> Reading:

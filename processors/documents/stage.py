@@ -109,6 +109,8 @@ class DocumentStage:
             return (unreadable(document, str(error)),)
         if content is None:
             return (unreadable(document, f"blob {document.tenant}/{document.sha256} is missing"),)
+        if document.erased and not content:
+            return (unreadable(document, "all that was in it was erased", "forgotten"),)
         return self._reader.read(document, content)
 
     def _content(self, document: DocumentReceived) -> bytes | None:

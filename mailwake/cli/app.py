@@ -12,8 +12,11 @@ from mailwake.cli import (
     inspect,
     intake,
     keep,
+    keyring,
     keys,
     log_copy,
+    message,
+    privacy,
     query,
     replay,
     rules,
@@ -21,6 +24,7 @@ from mailwake.cli import (
     schemas,
     simulate,
     status,
+    suppressed,
     topics,
     warehouse,
     worker,
@@ -45,6 +49,7 @@ app.command()(inspect.inspect)
 app.command()(simulate.simulate)
 app.command()(classify.classify)
 app.command()(query.query)
+app.command()(message.message)
 app.command()(status.status)
 app.command()(status.pause)
 app.command()(status.resume)
@@ -53,7 +58,10 @@ app.command()(keep.backup)
 app.command()(keep.restore)
 app.add_typer(keys.app, name="keys")
 app.add_typer(hooks.app, name="hooks")
+app.add_typer(privacy.app, name="privacy")
+app.add_typer(keyring.app, name="keyring")
 app.add_typer(log_copy.app, name="log")
+app.add_typer(suppressed.app, name="suppressed")
 app.add_typer(replay.app, name="replay")
 app.add_typer(rules.app, name="rules")
 app.add_typer(warehouse.app, name="warehouse")

@@ -105,12 +105,22 @@ def postmark(content: bytes) -> list[Any]:
     """Postmark: one event; mail that came in has no RecordType in older webhooks."""
     events = []
     for each in _each(_parsed(content)):
-        if isinstance(each, dict) and isinstance(each.get("Headers"), list):
+        if isinstance(each, dict) and ("Headers" in each or "FromFull" in each):
             each = {
                 **each,
                 "RecordType": each.get("RecordType") or "Inbound",
-                **_reply(_pairs(each["Headers"])),
+                **_reply(_pairs(each.get("Headers"))),
             }
+        events.append(each)
+    return events
+
+
+def mailjet(content: bytes) -> list[Any]:
+    """Mailjet: an event, or an array of them; mail that came in (Parse API) names no event."""
+    events = []
+    for each in _each(_parsed(content)):
+        if isinstance(each, dict) and "event" not in each and "Headers" in each:
+            each = {**each, "event": "parseapi", **_reply(_pairs(each["Headers"]))}
         events.append(each)
     return events
 
@@ -241,7 +251,7 @@ def _reply(pairs: Iterable[tuple[Any, Any]]) -> Json:
 BODIES: dict[str, Callable[[bytes], list[Any]]] = {
     function.__name__.replace("_", " "): function
     for function in (
-        one_or_many, lines_or_events, event_data, msys, mandrill_form, postmark, mailersend, resend, brevo, amazon,
+        one_or_many, lines_or_events, event_data, msys, mandrill_form, postmark, mailjet, mailersend, resend, brevo, amazon,
     )
 }  # fmt: skip
 """By the name that a table's `body` gives."""

@@ -21,7 +21,26 @@ def event(kind: str, **more: Any) -> dict[str, Any]:
 
 
 NO_USER = "550 5.1.1 no such user"
+AWAY = {"Auto-Submitted": "auto-replied", "In-Reply-To": "<1@shop.example>", "Received": ["by a", "by b"]}
+
+
+def came_in(headers: dict[str, Any]) -> dict[str, Any]:
+    about = {
+        "Sender": JO,
+        "Recipient": "hi@in.shop.example",
+        "From": f"Jo <{JO}>",
+        "Date": "20260105T100000",
+        "Subject": "Away",
+    }
+    return {**about, "Headers": headers, "Parts": [], "Text-part": "away", "SpamAssassinScore": "0.602"}
+
+
 CASES: list[Case] = [
+    case("greylisted", event("bounce", hard_bounce=False, error_related_to="domain", error="greylisted", comment=""),
+         ("MessageDeferred", {**WHO, "enhanced_code": "4.7.1"})),
+    case("vacation notice", came_in(AWAY), ("AutoReplyReceived", {"recipient_hash": JO_HASH, "message_id": "<1@shop.example>",
+         "from_domain": "in.shop.example", "occurred_at": 1_767_700_000_000})),
+    case("mail that came in", came_in({"Subject": "Hi"}), ignored=1),
     case("sent", event("sent", smtp_reply="sent (250 2.0.0 OK 4242 fa5si855896wjc.199 - gsmtp)"),
          ("MessageDelivered", {**WHO, "smtp_code": 250})),
     case("an array", [event("open", ip="203.0.113.7", geo="US", agent=AGENT), event("click", agent=AGENT, url=URL, ip="203.0.113.7")],

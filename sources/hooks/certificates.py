@@ -81,7 +81,6 @@ def is_sns_url(url: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     key: "RSAPublicKey"
-    host: str
     until_ms: int
     not_before_ms: int
     not_after_ms: int
@@ -99,7 +98,8 @@ class Certificates:
 
     def key_at(self, url: str, now_ms: int) -> "RSAPublicKey":
         """The key of the certificate at a URL. Raises SignatureRefused, CertificateUnavailable."""
-        if not is_sns_url(url) or not urlsplit(url).path.endswith(".pem"):
+        # With a query it would be whatever SNS's API answers to it.
+        if not is_sns_url(url) or "?" in url or not url.endswith(".pem"):
             raise SignatureRefused("host", "a certificate that is not at one of SNS's own hosts")
         kept = self._remembered(url, now_ms)
         if kept is None:
@@ -133,7 +133,7 @@ class Certificates:
             with self._lock:
                 self._remember(self._failed, url, now_ms + FAILURE_KEPT_MS)
             raise CertificateUnavailable(f"it can't be fetched: {type(error).__name__}") from None
-        kept = _read(content, urlsplit(url).hostname or "", now_ms)
+        kept = _read(content, now_ms)
         with self._lock:
             self._remember(self._kept, url, kept)
         return kept
@@ -145,7 +145,7 @@ class Certificates:
             memory.popitem(last=False)
 
 
-def _read(content: bytes, host: str, now_ms: int) -> _Kept:
+def _read(content: bytes, now_ms: int) -> _Kept:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -160,7 +160,6 @@ def _read(content: bytes, host: str, now_ms: int) -> _Kept:
         raise SignatureRefused("certificate", "a certificate whose key is not RSA")
     return _Kept(
         key,
-        host,
         now_ms + KEPT_MS,
         _millis(certificate.not_valid_before_utc),
         _millis(certificate.not_valid_after_utc),

@@ -156,6 +156,10 @@ def _check(hook: Hook) -> None:
         refuse(f"header {hook.header!r} is no header's name")
     if hook.basic is not None and ":" not in hook.basic:
         refuse("basic wants user:password")
+    if hook.from_domain is not None and (
+        "@" in hook.from_domain or hook.from_domain.split() != [hook.from_domain]
+    ):
+        refuse("from_domain wants a domain, such as example.com")
     if hook.tolerance_seconds is not None and hook.tolerance_seconds < 1:
         refuse("tolerance_seconds wants at least 1")
     if hook.keys and hook.provider not in KEYED:

@@ -64,7 +64,7 @@ class MailgunVerifier:
         if not (isinstance(token, str) and 0 < len(token) <= 256 and isinstance(code, str)):
             raise SignatureRefused("malformed", "a signature without token or signature")
         signed_at = seconds(signature.get("timestamp"))
-        signed = f"{signed_at // 1000}{token}".encode()
+        signed = f"{signature['timestamp']}{token}".encode()
         right = (hmac.new(key.encode(), signed, "sha256").hexdigest().encode() for key in self._hook.keys)
         if not is_one_of(code.lower().encode(), right):
             raise SignatureRefused("mismatch", "another signing key, or another content")

@@ -12,6 +12,7 @@ from schemas.codec import encode
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
 from streams.blobs import INLINE_LIMIT, Blobs
+from streams.emitter import TakesEmits
 from streams.keys import key_of
 from streams.log import Log, Record
 from streams.sealed_documents import Kept, keep_sealed
@@ -28,7 +29,7 @@ class UnreadablePath(ValueError):
 class Intake:
     """Where documents are appended, and as whose."""
 
-    log: Log
+    log: Log | TakesEmits
     blobs: Blobs
     tenant: str = "default"
     channel: str = "file"
@@ -41,7 +42,10 @@ class Intake:
     def receive(self, content: bytes, name: str) -> DocumentReceived:
         """Append one document; it is durable when this returns. Raises LogError (TenantForgotten), OSError."""
         document, record = self.prepare(content, name)
-        self.log.append("documents", [record])
+        if isinstance(self.log, TakesEmits):
+            self.log.append_emits([{"documents": [record]}])
+        else:
+            self.log.append("documents", [record])
         return document
 
     def prepare(

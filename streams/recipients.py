@@ -8,10 +8,14 @@ refused, never kept.
 from collections.abc import Mapping
 from typing import Any
 
+from processors.classification.providers import provider_of
 from schemas.keyring import TenantKeys
+from schemas.mail import MAIL_EVENTS
 from schemas.recipient import InvalidAddress, normalised, recipient_hash
 from schemas.record import InvalidEvent
 from streams.keyring.keyring import writing_keys
+
+_OF_MAIL = frozenset(record.__name__ for record in MAIL_EVENTS)
 
 RECIPIENT = "recipient"
 """The name of the field that holds an address in clear."""
@@ -20,7 +24,7 @@ RECIPIENT = "recipient"
 def with_recipient_hashed(
     fields: Mapping[str, Any], keys: TenantKeys | None, tenant: str = "default"
 ) -> Mapping[str, Any]:
-    """The fields of an event with `recipient` replaced by `recipient_hash` and `recipient_domain`.
+    """The fields of an event with `recipient` replaced by `recipient_hash` and `recipient_domain`, and `provider` if absent.
 
     `tenant` is that of fields which name none. Fields without a `recipient` come back as they are. Raises InvalidEvent,
     which does not repeat the address, for what is no address, or where a hash is given as well that is another;
@@ -54,4 +58,8 @@ def with_recipient_hashed(
         raise InvalidEvent(
             record, "recipient_hash", rest["recipient_hash"], "the hash of its recipient, or none"
         )
-    return {**rest, "recipient_hash": hashed, "recipient_domain": rest.get("recipient_domain") or domain}
+    known = {"recipient_hash": hashed, "recipient_domain": rest.get("recipient_domain") or domain}
+    if rest.get("provider") is None and record in _OF_MAIL:
+        mx_host = rest.get("mx_host")
+        known["provider"] = provider_of(mx_host if isinstance(mx_host, str) else None, domain)
+    return {**rest, **known}

@@ -16,7 +16,7 @@ from sources.files import Intake
 from sources.intake.access import Access
 from sources.intake.admission import Admission
 from sources.intake.answers import DocumentsTaken, refusals
-from sources.intake.appending import Appending
+from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused, answer
@@ -96,7 +96,8 @@ def documents_router(desk: DocumentsDesk, admission: Admission) -> APIRouter:
         sent = await _sent(request, body, desk.limits)
         intake = replace(desk.intake, tenant=caller.tenant, source="api", channel="upload")
         key = request.headers.get("idempotency-key")
-        prepared = await run_in_threadpool(_prepared, intake, sent, key)
+        with sealing(desk.limits):
+            prepared = await run_in_threadpool(_prepared, intake, sent, key)
         await desk.appending.append({"documents": [record for _, record in prepared]})
         metrics.INTAKE_BYTES.add(len(body), "documents")
         return answer({"receipts": [_receipt(document) for document, _ in prepared]})

@@ -18,7 +18,7 @@ from schemas.record import Event, InvalidEvent
 from sources.intake.access import Access
 from sources.intake.admission import Admission
 from sources.intake.answers import EventsTaken, refusals
-from sources.intake.appending import Appending
+from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
 from sources.intake.event_bodies import CONTENT, BadItem, Item, items_in
 from sources.intake.limits import IntakeLimits
@@ -26,7 +26,7 @@ from sources.intake.refusal import Refused, answer
 from sources.intake.route import bounded_route, room_of
 from streams import metrics
 from streams.emitter import records_of, typed
-from streams.log import LogError, LogUnavailable, Record
+from streams.log import Record
 
 _CHECKED_IN_PASSING = 16 * 1024
 """Bytes beyond which a body is checked and encoded off the event loop: it would hold the others up."""
@@ -98,7 +98,8 @@ def events_router(desk: EventsDesk, admission: Admission) -> APIRouter:
 
         def sort() -> Sorted:
             items = items_in(body, content_type, desk.limits)
-            return _sorted(items, caller.tenant, batch_key, desk.keys)
+            with sealing(desk.limits):
+                return _sorted(items, caller.tenant, batch_key, desk.keys)
 
         found = sort() if len(body) <= _CHECKED_IN_PASSING else await run_in_threadpool(sort)
         if found.taken:
@@ -135,15 +136,6 @@ def _sorted(
             good.append(_event(item, index, tenant, batch_key, keys))
         except InvalidEvent as error:
             bad.append(_named(index, item, error))
-        except LogUnavailable:
-            raise Refused(
-                503,
-                "keyring_away",
-                "recipients can't be hashed now: nothing was kept; come again",
-                retry_after=15,
-            ) from None
-        except LogError as error:
-            raise Refused(403, "tenant_closed", str(error)) from None
     return Sorted(records_of(good, time.time_ns() // 1_000_000) if good else {}, len(good), bad)
 
 

@@ -14,7 +14,7 @@ from sources.files import Intake
 from sources.hooks.signature import CertificateUnavailable, SignatureRefused, SignedRequest, Verified
 from sources.intake.admission import Admission
 from sources.intake.answers import HookTaken, refusals
-from sources.intake.appending import Appending
+from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
 from sources.intake.confirming import NotConfirmed, confirm
 from sources.intake.hook_file import HookFile, Mounted
@@ -60,12 +60,13 @@ def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
         verified = await _verified(mounted, request, body)
         if verified.subscribe_url is not None:
             await _confirmed(mounted, verified.subscribe_url)
-        intake = intake_of(mounted.hook.tenant, source, verified.channel)
+        intake = intake_of(mounted.hook.tenant, source, verified.channel, mounted.hook.from_domain)
         content_type = request.headers.get("content-type")
-        if len(body) <= INLINE_LIMIT:
-            document, record = intake.prepare(body, None, content_type)
-        else:
-            document, record = await run_in_threadpool(intake.prepare, body, None, content_type)
+        with sealing(desk.limits):
+            if len(body) <= INLINE_LIMIT:
+                document, record = intake.prepare(body, None, content_type)
+            else:
+                document, record = await run_in_threadpool(intake.prepare, body, None, content_type)
         await desk.appending.append({"documents": [record]})
         metrics.INTAKE_BYTES.add(len(body), "hooks")
         return answer({"receipt_id": document.receipt_id})
@@ -79,8 +80,8 @@ def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
     return router
 
 
-def _intake(intake: Intake, tenant: str, source: str, channel: str) -> Intake:
-    return replace(intake, tenant=tenant, source=source, channel=channel)
+def _intake(intake: Intake, tenant: str, source: str, channel: str, from_domain: str | None) -> Intake:
+    return replace(intake, tenant=tenant, source=source, channel=channel, from_domain=from_domain)
 
 
 def _found(hooks: HookFile, source: str, token: str) -> Mounted:

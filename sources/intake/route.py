@@ -27,8 +27,9 @@ class BoundedRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that matches."""
-        if scope["method"] not in self.methods:
-            raise HTTPException(405, headers={"Allow": ", ".join(self.methods)})
+        methods = self.methods or ()
+        if scope["method"] not in methods:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
         await self.answer(scope, receive, send, scope["path_params"])
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, parameters: dict[str, Any]) -> None:
@@ -61,7 +62,7 @@ class Front:
             (method, route.path_regex.match, route)
             for route in routes
             if isinstance(route, BoundedRoute)
-            for method in sorted(route.methods)
+            for method in sorted(route.methods or ())
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,0 +1,1 @@
+"""What is known, answered over HTTP: suppressions, messages, health."""

@@ -1,0 +1,66 @@
+"""What the HTTP intake answers from: the index of suppressions, opened when the log can be, and kept up to date."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from console.suppressions import NoSuchRecipient
+from mailwake.looking import looking
+from mailwake.opening import open_any_log
+from mailwake.settings import Settings
+from mailwake.suppressed import FRESH_S, Suppressed, UnknownRecipient, open_suppressed
+from sinks.suppressions.index import Suppression
+from streams.log import Log, LogError
+
+
+class Suppressions:
+    """Looks up who is suppressed. Before a log that can't be opened yet (behind a spool) it opens it when it can."""
+
+    def __init__(self, settings: Settings, log: Log | None, closing: ExitStack) -> None:
+        """Over this log, which stays the caller's; None: over the one that the settings name, closed with `closing`."""
+        self._settings, self._log, self._closing = settings, log, closing
+        self._opening = threading.Lock()
+        self._opened: Suppressed | None = None
+
+    def look_up(self, tenant: str, address_or_hash: str, stream: str | None) -> Sequence[Suppression]:
+        """See `console.suppressions.LookUp`."""
+        try:
+            return self._suppressed().look_up(tenant, address_or_hash, stream)
+        except UnknownRecipient as error:
+            raise NoSuchRecipient(str(error)) from None
+
+    def refresh(self) -> None:
+        """Take in what the log has since. Raises LogError, IndexUnusable."""
+        self._suppressed().refresh()
+
+    def _suppressed(self) -> Suppressed:
+        if self._opened is None:
+            with self._opening:
+                if self._opened is None:
+                    self._opened = self._open()
+        return self._opened
+
+    def _open(self) -> Suppressed:
+        log = self._log
+        if log is None:
+            log = open_any_log(self._settings)
+            self._closing.callback(log.close)
+        suppressed = open_suppressed(self._settings, log)
+        self._closing.callback(suppressed.index.close)
+        return suppressed
+
+
+@contextmanager
+def suppressions(settings: Settings, log: Log | None) -> Iterator[Suppressions]:
+    """Look-ups for the length of the block; a thread keeps them up to date, so that nobody who asks has to wait."""
+    with ExitStack() as closing:
+        opened = Suppressions(settings, log, closing)
+
+        def refresh(_: object) -> None:
+            # Whoever asks is told; what is wrong with the log, its other users log already.
+            with contextlib.suppress(LogError):
+                opened.refresh()
+
+        with looking([refresh], FRESH_S / 2):
+            yield opened

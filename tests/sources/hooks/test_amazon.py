@@ -101,6 +101,7 @@ def test_stale_and_replayed_after_its_window() -> None:
         "https://xsns.eu-west-1.amazonaws.com/x.pem", "https://sns.amazonaws.com/x.pem", "https://sns.a.b.amazonaws.com/x.pem",
         "https://bucket.s3.eu-west-1.amazonaws.com/x.pem", "file:///etc/x.pem", "", "//sns.eu-west-1.amazonaws.com/x.pem",
         "https://[::1]/x.pem", "https://[sns.eu-west-1.amazonaws.com/x.pem", "https://sns.eu-west-1.amazonaws.com:x/x.pem",
+        "https://sns.eu-west-1.amazonaws.com/x.pem?y=.pem", "https://sns.eu-west-1.amazonaws.com/?Action=x.pem",
     ],
 )  # fmt: skip
 def test_a_certificate_elsewhere_is_not_fetched(url: str) -> None:

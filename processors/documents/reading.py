@@ -94,8 +94,8 @@ class DocumentReader:
         ordinal = 0
         stranger: _Finding | None = None
         for finding in self._findings(document, content):
-            if finding.kind == "unknown" and finding.outcome == "rejected" and finding.reason is None:
-                stranger = stranger or finding
+            if finding.outcome == "rejected" and finding.reason is None:
+                stranger = finding if stranger is None or finding.kind == "mail" else stranger
                 continue
             yield self._told(document, ordinal, finding)
             ordinal += 1
@@ -103,7 +103,8 @@ class DocumentReader:
             reason = "nothing in it is a DMARC report, a bounce, a complaint or an auto-reply"
             if stranger is not None and stranger.warnings:
                 reason = f"{reason}: {stranger.warnings[0]}"
-            yield self._told(document, 0, _Finding(None, "unknown", "rejected", reason=reason))
+            kind: DocumentKind = "unknown" if stranger is None else stranger.kind
+            yield self._told(document, 0, _Finding(None, kind, "rejected", reason=reason))
 
     def _findings(self, document: DocumentReceived, content: bytes) -> Iterator[_Finding]:
         records = 0
@@ -123,8 +124,8 @@ class DocumentReader:
         reading = read_mail(member.content, self._origin(document), self._settings.mails)
         warnings = (*member.warnings, *member.damage, *reading.warnings)
         if reading.kind == "mail" and not reading.events:
-            said = reading.reason or "a mail that tells of no failure, complaint or absence"
-            return _Finding(member.member, "unknown", "rejected", warnings=(said,))
+            said = reading.reason or "an ordinary mail"
+            return _Finding(member.member, "mail", "rejected", warnings=(said,))
         if not reading.events:
             return _Finding(member.member, reading.kind, "rejected", warnings=warnings, reason=reading.reason)
         return _Finding(member.member, reading.kind, "parsed", warnings=warnings, events=reading.events)

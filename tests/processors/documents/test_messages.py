@@ -148,8 +148,8 @@ def test_what_a_webhook_says_and_nobody_knows_is_named_and_kept() -> None:
 
 def test_an_ordinary_mail_says_why_it_gives_nothing() -> None:
     (outcome,) = outcomes(emitted(document(PLAIN)))
-    assert (outcome.kind, outcome.outcome) == ("unknown", "rejected")
-    assert "bounce" in (outcome.reason or "")
+    assert (outcome.kind, outcome.outcome) == ("mail", "rejected")
+    assert (outcome.reason or "").endswith("a mail that tells nothing of another mail's delivery")
 
 
 def test_mails_in_an_archive_are_each_read() -> None:
@@ -182,7 +182,9 @@ def test_what_names_no_from_domain_takes_the_intakes() -> None:
 def test_sealed_documents_are_read_and_those_of_a_forgotten_tenant_are_not() -> None:
     def sealed(tenant: str) -> DocumentReceived:
         plain = document(DSN, "sealed", tenant=tenant)
-        return plain.model_copy(update={"content": seal(DATA, document_place(tenant, "sealed"), DSN)})
+        return plain.model_copy(
+            update={"content": seal(DATA, document_place(tenant, "sealed"), DSN, bytes(12))}
+        )
 
     emissions = emitted(sealed("acme"), sealed("gone"))
     assert [(o.kind, o.outcome) for o in outcomes(emissions)] == [("dsn", "parsed"), ("unknown", "forgotten")]

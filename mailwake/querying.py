@@ -3,8 +3,9 @@
 import http.client
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 from mailwake.opening import existing_warehouse
@@ -22,21 +23,37 @@ class QueryFailed(LogError):
     """The warehouse refused or failed the query; the message is ClickHouse's own."""
 
 
+Ask = Callable[[str, str], Iterator[bytes]]
+"""Gives the answer to a query in a format, as it comes."""
+
+
 def ask(settings: Settings, sql: str, output_format: str) -> Iterator[bytes]:
     """The answer, as it comes. Raises QueryFailed, NoWarehouse, SettingsError, WarehouseInUse, SinkBusy."""
+    with asking(settings) as asked:
+        yield from asked(sql, output_format)
+
+
+@contextmanager
+def asking(settings: Settings) -> Iterator[Ask]:
+    """Ask several queries, for each as `ask` does."""
     server = settings.warehouse_server
     if server is not None:
-        yield from _asked(server, settings, sql, output_format)
+        yield partial(_asked, server, settings)
         return
     with ExitStack() as stack:
         url = running_url(settings)
         if url is None:
             engine = stack.enter_context(Engine(existing_warehouse(settings)))
             url = stack.enter_context(serving(engine, settings, 0))
-        parts = urlsplit(url)
-        connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port)
-        arguments = {"database": "mailwake", "default_format": output_format}
-        yield from _answer(connection, arguments, sql, {}, "is mailwake up still running?")
+        yield partial(_asked_here, url)
+
+
+def _asked_here(url: str, sql: str, output_format: str) -> Iterator[bytes]:
+    """The answer of the pipeline that runs, or of a server of our own."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port)
+    arguments = {"database": "mailwake", "default_format": output_format}
+    yield from _answer(connection, arguments, sql, {}, "is mailwake up still running?")
 
 
 def _asked(server: Server, settings: Settings, sql: str, output_format: str) -> Iterator[bytes]:

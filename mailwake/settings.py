@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     """The file of webhooks: providers, tokens, secrets."""
     ruleset: str | None = None
     """The ruleset that bounces are classified by: its name, or a folder; the newest unless given."""
+    suppressions: Path | None = None
+    """The index of who is suppressed, which is made from the log; beside a log in SQLite unless given, and here for Kafka."""
     stall_seconds: Annotated[int, Field(ge=1)] = 120
     """How long a stage may have input and make no progress before /healthz is red."""
     from_domain: Annotated[str | None, Field(pattern=r"^[^@\s]+$", max_length=253)] = None

@@ -1,0 +1,1 @@
+"""Who is suppressed, for whoever asks before each message."""

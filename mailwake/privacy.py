@@ -35,10 +35,11 @@ from schemas.documents import DeadLetter, DocumentReceived
 from schemas.erased import stand_in
 from schemas.recipient import recipient_hash
 from schemas.record import Event
-from schemas.sealing import DamagedSeal, Forgotten, seal, unseal
+from schemas.sealing import DamagedSeal, Forgotten, unseal
 from streams.blobs import Blobs
 from streams.keyring.keyring import Erasure, Keyring, KeyringError, TenantForgotten
 from streams.log import Log, LogError, OffsetGone, Record, TopicPartition
+from streams.sealed_documents import sealed
 from streams.sqlite_log import SqliteLog
 
 BY_HASH = ("mail.events", "mail.classified", "suppressions.evidence", "suppressions")
@@ -128,8 +129,8 @@ def erase(holdings: Holdings, tenant: str, address: str, now_ms: int, advance: A
     data = holdings.keyring.data_key(tenant)
     if data is None:
         raise TenantForgotten(f"tenant {tenant} was forgotten meanwhile")
-    sealed = base64.b64encode(seal(data, _journal_place(tenant, hashed), address.encode())).decode()
-    holdings.keyring.record(Erasure(tenant, hashed, sealed, now_ms))
+    envelope = sealed(data, _journal_place(tenant, hashed), address.encode())
+    holdings.keyring.record(Erasure(tenant, hashed, base64.b64encode(envelope).decode(), now_ms))
     return _take_out(holdings, {tenant: [Traces.of(address, stand_in(hashed, address))]}, now_ms, advance)
 
 

@@ -2,12 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from schemas.mail import without_addresses
 from schemas.record import Count, Event, Long, MailDomain, Word
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(max_length=4096)]
+Name = Annotated[str, StringConstraints(max_length=4096), AfterValidator(without_addresses)]
+"""A name that somebody else gave, addresses in it replaced by `<address>`: what is not sealed holds none."""
+Said = Annotated[str, AfterValidator(without_addresses)]
+"""What is said about a document, which may quote it; addresses in it replaced by `<address>`."""
 
 DocumentKind = Literal[
     "dmarc-aggregate",
@@ -68,9 +72,9 @@ class DocumentProcessed(Event):
     """parsed | partial (see warnings) | rejected (see reason) | duplicate | conflict | forgotten."""
     records: Count = 0
     """How many records it gave; a duplicate gives none."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Said, ...] = ()
     """What was odd and put up with."""
-    reason: str | None = None
+    reason: Said | None = None
     """Why it was rejected, or what it conflicts with."""
     parser_version: Annotated[int, Field(ge=1, le=2**63 - 1)]
     """Which version of the parser said so."""
@@ -87,7 +91,7 @@ class DeadLetter(Event):
     """Its offset there."""
     stage: Word
     """The stage that could not understand it."""
-    reason: str
+    reason: Said
     """Why not."""
     schema_id: Long | None = None
     """The schema id it claimed, where it is framed at all."""

@@ -22,12 +22,17 @@ PROVIDERS = (
     "ovh", "secureserver", "rackspace", "fastmail", "proton", "other",
 )  # fmt: skip
 
-_ADDRESS = re.compile(r"<?[^\s<>@,;:()\[\]\"]{1,64}@[\w.-]{1,253}\.[a-z]{2,63}\b>?", re.IGNORECASE)
+_AT = r"(?:@|[%=]40|&#0*64;|&#x0*40;|\\u0040)"
+_HINT = re.compile(_AT, re.IGNORECASE).search
+_ADDRESS = re.compile(
+    rf"<?[^\s<>@,;:()\[\]\"]{{1,64}}{_AT}[\w.-]{{1,253}}\.(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,63}})\b>?",
+    re.IGNORECASE,
+)
 
 
 def without_addresses(response: str) -> str:
     """A server's words with each address in them replaced by `<address>`: events hold none in clear."""
-    return _ADDRESS.sub("<address>", response) if "@" in response else response
+    return _ADDRESS.sub("<address>", response) if _HINT(response) else response
 
 
 Hash = Annotated[str, StringConstraints(min_length=1, max_length=128)]

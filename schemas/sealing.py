@@ -14,7 +14,6 @@ name of a blob). So sealed bytes that are put in another document's place are re
 
 import hashlib
 import hmac
-import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
 MAGIC = b"\x89mwseal\n"
 VERSION = 1
 KEY_BYTES = 32
-_KEY_ID, _NONCE, _TAG = 8, 12, 16
+NONCE_BYTES = 12
+_KEY_ID, _TAG = 8, 16
 _HEAD = len(MAGIC) + 1 + _KEY_ID
-OVERHEAD = _HEAD + _NONCE + _TAG
+OVERHEAD = _HEAD + NONCE_BYTES + _TAG
 """Bytes that sealing adds."""
 
 _SEPARATOR = b"\x1f"
@@ -47,10 +47,14 @@ def is_sealed(content: bytes) -> bool:
     return content.startswith(MAGIC)
 
 
-def seal(key: bytes, place: bytes, plain: bytes) -> bytes:
-    """The envelope of these bytes for one place (`document_place`, `blob_place`), under a nonce of its own."""
+def seal(key: bytes, place: bytes, plain: bytes, nonce: bytes) -> bytes:
+    """The envelope of these bytes for one place (`document_place`, `blob_place`).
+
+    `nonce` is 12 random bytes that nothing else is sealed with. Raises ValueError for another number of them.
+    """
+    if len(nonce) != NONCE_BYTES:
+        raise ValueError(f"a nonce of {NONCE_BYTES} bytes")
     head = MAGIC + bytes([VERSION]) + _key_id(key)
-    nonce = os.urandom(_NONCE)
     return head + nonce + _cipher(key).encrypt(nonce, plain, head + place)
 
 
@@ -65,7 +69,7 @@ def unseal(key: bytes | None, place: bytes, content: bytes) -> bytes:
         raise DamagedSeal(
             f"sealed in a form that is not known here (version {content[len(MAGIC) : len(MAGIC) + 1].hex()})"
         )
-    head, nonce = content[:_HEAD], content[_HEAD : _HEAD + _NONCE]
+    head, nonce = content[:_HEAD], content[_HEAD : _HEAD + NONCE_BYTES]
     if key is None:
         raise Forgotten("the tenant was forgotten: its key is gone")
     if head[-_KEY_ID:] != _key_id(key):
@@ -73,7 +77,7 @@ def unseal(key: bytes | None, place: bytes, content: bytes) -> bytes:
     from cryptography.exceptions import InvalidTag
 
     try:
-        return _cipher(key).decrypt(nonce, content[_HEAD + _NONCE :], head + place)
+        return _cipher(key).decrypt(nonce, content[_HEAD + NONCE_BYTES :], head + place)
     except InvalidTag:
         raise DamagedSeal("the sealed bytes were changed, or belong to another document") from None
 

@@ -1,10 +1,19 @@
 """Documents as they are kept: sealed with their tenant's key, inline or in the blob store."""
 
+import os
 from dataclasses import dataclass
 
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
-from schemas.sealing import blob_place, document_place, is_sealed, keyed_digest, plain_content, seal
+from schemas.sealing import (
+    NONCE_BYTES,
+    blob_place,
+    document_place,
+    is_sealed,
+    keyed_digest,
+    plain_content,
+    seal,
+)
 from streams.blobs import INLINE_LIMIT, Blobs
 from streams.keyring.keyring import writing_keys
 
@@ -19,6 +28,11 @@ class Kept:
     """The sealed bytes; None where they are in the blob store."""
 
 
+def sealed(data_key: bytes, place: bytes, plain: bytes) -> bytes:
+    """The envelope of these bytes, under a nonce of its own."""
+    return seal(data_key, place, plain, os.urandom(NONCE_BYTES))
+
+
 def keep_sealed(content: bytes, tenant: str, receipt_id: str, blobs: Blobs, keys: TenantKeys) -> Kept:
     """Seal a document as received for its receipt; a large one is in the blob store when this returns.
 
@@ -27,8 +41,8 @@ def keep_sealed(content: bytes, tenant: str, receipt_id: str, blobs: Blobs, keys
     hashing, data = writing_keys(keys, tenant)
     digest = keyed_digest(hashing, content)
     if len(content) <= INLINE_LIMIT:
-        return Kept(digest, seal(data, document_place(tenant, receipt_id), content))
-    blobs.keep(tenant, digest, seal(data, blob_place(tenant, digest), content))
+        return Kept(digest, sealed(data, document_place(tenant, receipt_id), content))
+    blobs.keep(tenant, digest, sealed(data, blob_place(tenant, digest), content))
     return Kept(digest, None)
 
 
@@ -41,7 +55,7 @@ def sealed_event(document: DocumentReceived, keys: TenantKeys) -> DocumentReceiv
     return document.model_copy(
         update={
             "sha256": keyed_digest(hashing, document.content),
-            "content": seal(data, place, document.content),
+            "content": sealed(data, place, document.content),
         }
     )
 

@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 import orjson
 
+from processors.classification.codes import enhanced_code_in, reply_code_in
 from processors.classification.providers import provider_of
 from processors.origin import Origin
 from processors.webhooks.bodies import NotABody
-from processors.webhooks.readings import RESPONSE, TEXT, Unreadable, domain, enhanced, reply_code
+from processors.webhooks.readings import RESPONSE, TEXT, Unreadable, domain
 from processors.webhooks.tables import Event, Getter, Rule, Table, table_of
 from schemas.mail import MailEvent, without_addresses
 from schemas.record import InvalidEvent
@@ -208,7 +209,11 @@ def _about_category(table: Table, rule: Rule, fields: dict[str, Any], category: 
     if "reason" in known and "reason" not in fields:
         lower = category.lower()
         fields["reason"] = next((reason for part, reason in table.reasons if part in lower), "other")
-    if "enhanced_code" in known and "enhanced_code" not in fields and not enhanced(fields.get("response")):
+    if (
+        "enhanced_code" in known
+        and "enhanced_code" not in fields
+        and not enhanced_code_in((fields.get("response") or "")[:TEXT].lower())
+    ):
         code = table.categories.get(category.lower())
         if code is not None:
             fields["enhanced_code"] = code
@@ -218,11 +223,12 @@ def _about_reply(rule: Rule, fields: dict[str, Any]) -> None:
     """The codes that a response holds, where the provider does not give them by themselves."""
     response = fields.get("response")
     known = rule.record.model_fields if rule.record is not None else {}
-    if not response:
+    if not response or "smtp_code" not in known:
         return
-    if "smtp_code" in known and "smtp_code" not in fields and (code := reply_code(response)):
+    said = response[:TEXT].lower()
+    if "smtp_code" not in fields and (code := reply_code_in(said)):
         fields["smtp_code"] = code
-    if "enhanced_code" in known and "enhanced_code" not in fields and (found := enhanced(response)):
+    if "enhanced_code" in known and "enhanced_code" not in fields and (found := enhanced_code_in(said)):
         fields["enhanced_code"] = found
 
 

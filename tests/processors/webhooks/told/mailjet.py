@@ -48,7 +48,7 @@ CASES: list[Case] = [
     case("hard bounce", event("bounce", blocked=False, hard_bounce=True, error_related_to="recipient", error="user unknown", comment=NO_USER),
          ("MessageBounced", {**WHO, "smtp_code": 550, "enhanced_code": "5.1.1", "response": NO_USER})),
     case("soft bounce", event("bounce", blocked=False, hard_bounce=False, error_related_to="recipient", error="quota exceeded", comment=""),
-         ("MessageBounced", {**WHO, "enhanced_code": "4.2.2", "response": "quota exceeded"})),
+         ("MessageBounced", {**WHO, "enhanced_code": "4.2.2", "response": None})),
     case("blocked", [event("blocked", error_related_to="recipient", error="user unknown"),
                      event("blocked", error_related_to="mailjet", error="preblocked", time=1_767_603_601),
                      event("blocked", error_related_to="content", error="error in template language", time=1_767_603_602)],

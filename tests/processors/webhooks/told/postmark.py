@@ -59,7 +59,7 @@ CASES: list[Case] = [
     case("soft bounce", bounce("SoftBounce", "smtp;452 4.2.2 mailbox full"),
          ("MessageBounced", {**WHO, "smtp_code": 452, "enhanced_code": "4.2.2"})),
     case("blocked without the server's words", bounce("Blocked"),
-         ("MessageBounced", {"enhanced_code": "5.7.1", "response": "The server was unable to deliver your message."})),
+         ("MessageBounced", {"enhanced_code": "5.7.1", "response": None})),
     case("transient", bounce("Transient", "smtp;421 4.4.1 timeout"), ("MessageDeferred", {**WHO, "smtp_code": 421})),
     case("auto responder", bounce("AutoResponder"), ("AutoReplyReceived", WHO)),
     case("challenge", bounce("ChallengeVerification"), ("AutoReplyReceived", WHO)),

@@ -49,7 +49,7 @@ CASES: list[Case] = [
          ("MessageDeferred", {**WHO, "attempt": 2, "enhanced_code": "4.2.2", "smtp_code": 550})),
     case("bounce", failed("bounce", "10", UNKNOWN), ("MessageBounced", {**WHO, "smtp_code": 550, "enhanced_code": "5.1.1",
          "response": UNKNOWN, "is_async": False})),
-    case("bounce by its class", failed("bounce", "52", "rejected"), ("MessageBounced", {"enhanced_code": "5.6.0"})),
+    case("bounce by its class", failed("bounce", "52", "rejected"), ("MessageBounced", {"enhanced_code": "5.7.1"})),
     case("out of band", failed("out_of_band", "30", UNKNOWN), ("MessageBounced", {**WHO, "is_async": True})),
     case("auto reply", failed("out_of_band", "60", "I am away"), ("AutoReplyReceived", WHO)),
     case("unsubscribe by mail", failed("out_of_band", "90", "unsubscribe"), ("RecipientUnsubscribed", {**WHO, "method": "mailto"})),

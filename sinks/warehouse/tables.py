@@ -88,7 +88,7 @@ FACTS: tuple[FactTable, ...] = (
         without=frozenset({"content", "erased", "is_copy"}),
     ),
     FactTable("document_outcomes", "documents.outcomes", {DocumentProcessed: ""}),
-    FactTable("dead_letters", "dead.letters", {DeadLetter: ""}),
+    FactTable("dead_letters", "dead.letters", {DeadLetter: ""}, without=frozenset({"content"})),
 )
 
 BUCKETS: tuple[BucketTable, ...] = (

@@ -107,11 +107,9 @@ def test_documents_with_their_outcome_and_the_latest_name(view: View) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-def test_dead_letters_keep_their_bytes(warehouse: Warehouse, generation: int, view: View) -> None:
-    assert [row["origin_offset"] for row in view("dead_letters", order="origin_offset")] == [1, 2, 3]
-    inner = warehouse.view_sql("dead_letters", generation)
-    contents = warehouse.rows(f"SELECT hex(content) FROM ({inner}) ORDER BY origin_offset")
-    assert [row[0] for row in contents] == ["00FF010A", "00FF020A", "00FF030A"]
+def test_dead_letters_leave_their_bytes_in_the_log(view: View) -> None:
+    rows = view("dead_letters", order="origin_offset")
+    assert [row["origin_offset"] for row in rows] == [1, 2, 3] and "content" not in rows[0]
 
 
 @pytest.mark.parametrize("name", ["reputation_minutes", "reputation_hours", "reputation_days"])

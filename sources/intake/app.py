@@ -1,8 +1,11 @@
-"""The application that the intake serves: its routes, and what answers where no route does."""
+"""The application that the intake serves: its routes, their description, and what answers where no route does."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +14,9 @@ from sources.intake.refusal import answer
 from streams import metrics
 
 _WORDS = {404: "not_found", 405: "method_not_allowed"}
+_KEY = {"type": "http", "scheme": "bearer", "description": "An API key, mwk_..., from `mailwake keys create`."}
+_NEVER_HAPPENS = "HTTPValidationError"
+"""What FastAPI would answer to parameters that are wrong; ours are texts, and what is wrong with one is a 400."""
 
 
 def intake_app(routers: Sequence[APIRouter], version: str) -> FastAPI:
@@ -26,8 +32,22 @@ def intake_app(routers: Sequence[APIRouter], version: str) -> FastAPI:
     for router in routers:
         app.include_router(router)
     app.add_exception_handler(HTTPException, _no_route)
-    app.add_exception_handler(Exception, _bug)
+    app.openapi = cache(lambda: _description(app))  # type: ignore[method-assign]
     return app
+
+
+def _description(app: FastAPI) -> dict[str, Any]:
+    said = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    components = said.setdefault("components", {})
+    components["securitySchemes"] = {"key": _KEY}
+    for name in (_NEVER_HAPPENS, "ValidationError"):
+        components.get("schemas", {}).pop(name, None)
+    for operations in said["paths"].values():
+        for operation in operations.values():
+            answers = operation["responses"]
+            if _NEVER_HAPPENS in str(answers.get("422")):
+                del answers["422"]
+    return said
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
@@ -36,7 +56,3 @@ async def _no_route(request: Request, error: Exception) -> Response:
     word = _WORDS.get(error.status_code, "refused")
     said = {"error": word, "message": f"{error.detail}; what there is, is told by /openapi.json"}
     return answer(said, error.status_code, error.headers)
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    return answer({"error": "internal", "message": "a bug; it is in the log of the process"}, 500)

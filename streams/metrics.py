@@ -277,6 +277,15 @@ INTAKE_APPEND_SECONDS = Histogram(
     "From handing a request's records over to their being durable, in whatever append took them along.",
 )
 
+TAIL_LINES = Counter(
+    "mailwake_tail_lines_total",
+    "Lines of mail servers' logs that were dealt with. Outcomes: told (gave events), joined (kept for lines to come), "
+    "noted (says nothing that an event could), skipped (of something else than mail on its way out), damaged (kept as a "
+    "dead letter).",
+    ["format", "outcome"],
+)
+TAIL_EVENTS = Counter("mailwake_tail_events_total", "Events that lines of mail servers' logs gave.", ["format"])
+
 BUILD_INFO = Gauge("mailwake_build_info", "Always 1; the version is in the label.", ["version"])
 
 

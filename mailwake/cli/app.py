@@ -25,6 +25,7 @@ from mailwake.cli import (
     simulate,
     status,
     suppressed,
+    tail,
     topics,
     warehouse,
     worker,
@@ -46,6 +47,7 @@ app.command()(intake.intake)
 app.command()(emit.emit)
 app.command()(ingest.ingest)
 app.command()(inspect.inspect)
+app.command()(tail.tail)
 app.command()(simulate.simulate)
 app.command()(classify.classify)
 app.command()(query.query)

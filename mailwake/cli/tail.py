@@ -1,0 +1,214 @@
+"""`mailwake tail`: follow a mail server's log."""
+
+import signal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from mailwake.tailing import OpenTail, TailOptions
+
+
+class Format(StrEnum):
+    """Whose log it is."""
+
+    POSTFIX = "postfix"
+    KUMOMTA = "kumomta"
+    POWERMTA = "powermta"
+    HARAKA = "haraka"
+
+
+class StreamName(StrEnum):
+    """What kind of mail."""
+
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+    COLD = "cold"
+    OTHER = "other"
+
+
+ENVELOPE = "envelope"
+
+
+def tail(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders whose files are all followed, or patterns.", show_default=False),
+    ],
+    format_name: Annotated[Format, typer.Option("--format", help="Whose log it is.", show_default=False)],
+    until_end: Annotated[
+        bool, typer.Option("--until-end", "--once", help="Read to the end and stop.")
+    ] = False,
+    from_end: Annotated[
+        bool, typer.Option("--from-end", help="When it first starts, pass over what is there already.")
+    ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The name its place is kept under; by default of host, format and files."),
+    ] = None,
+    from_domain: Annotated[
+        str | None,
+        typer.Option(help="The From domain where the log names none; 'envelope': the envelope-from's."),
+    ] = None,
+    stream: Annotated[StreamName, typer.Option(help="What kind of mail it is.")] = StreamName.OTHER,
+    ip: Annotated[str | None, typer.Option(help="The sending address where the log names none.")] = None,
+    pool: Annotated[str | None, typer.Option(help="The pool where the log names none.")] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="The time zone of times that name none; this machine's by default.")
+    ] = None,
+    with_local: Annotated[
+        bool, typer.Option("--with-local", help="Tell deliveries that stay on the server as well.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Follow a mail server's log: each line's events once, through rotation, restarts and crashes.
+
+    Example: mailwake tail --format postfix --from-domain example.com /var/log/mail.log
+    """
+    import logging
+    import threading
+
+    from mailwake.cli.failures import REFUSED, USAGE, CommandFailed
+    from mailwake.cli.progress import progress
+    from mailwake.settings import load_settings
+    from mailwake.tailing import TailInUse, opened_tail
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = load_settings()
+    options = _options(
+        settings.tenant, files, format_name, name, from_end, from_domain, stream, (ip, pool), zone, with_local
+    )
+    if until_end:
+        _there(files)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        with opened_tail(settings, options) as opened:
+            logging.getLogger("mailwake").info("tail %s into %s", opened.name, settings.log)
+            with progress("reading", at_first="opening", as_json=as_json) as advance:
+                opened.tail.advance = lambda lines: advance("lines", lines)
+                opened.run(stopping, until_end, settings.wait_seconds)
+            _print(opened, as_json)
+    except TailInUse as error:
+        raise CommandFailed(str(error), REFUSED) from None
+    except PermissionError as error:
+        raise CommandFailed(
+            f"{error.filename}: {error.strerror}: let this user read it (on Debian, the group adm may)", USAGE
+        ) from None
+
+
+def _options(
+    tenant: str,
+    files: list[str],
+    format_name: Format,
+    name: str | None,
+    from_end: bool,
+    from_domain: str | None,
+    stream: StreamName,
+    route: tuple[str | None, str | None],
+    zone: str | None,
+    with_local: bool,
+) -> "TailOptions":
+    from mailwake.cli.failures import USAGE, CommandFailed
+    from mailwake.tailing import TailOptions
+    from processors.mta_logs.facts import mail_domain
+    from processors.mta_logs.taking import LogSettings
+
+    by_envelope = from_domain == ENVELOPE
+    domain = None if by_envelope or from_domain is None else mail_domain(from_domain)
+    if from_domain is not None and domain is None and not by_envelope:
+        raise CommandFailed(f"--from-domain {from_domain}: a domain is wanted, or {ENVELOPE}", USAGE)
+    for option, value, most in (("--name", name, 200), ("--pool", route[1], 256)):
+        if value is not None and not 0 < len(value) <= most:
+            raise CommandFailed(f"{option}: 1 to {most} characters are wanted", USAGE)
+    return TailOptions(
+        format_name.value,
+        tuple(files),
+        name,
+        from_end,
+        stream.value,
+        _address(route[0]),
+        route[1],
+        LogSettings(
+            tenant, from_domain=domain, from_envelope=by_envelope, zone=_zone(zone), with_local=with_local
+        ),
+    )
+
+
+def _address(ip: str | None) -> str | None:
+    import ipaddress
+
+    from mailwake.cli.failures import USAGE, CommandFailed
+
+    try:
+        return None if ip is None else str(ipaddress.ip_address(ip))
+    except ValueError:
+        raise CommandFailed(f"--ip {ip}: an IP address is wanted", USAGE) from None
+
+
+def _zone(name: str | None) -> "tzinfo":
+    """The zone of this name, else this machine's."""
+    import os
+    from datetime import UTC
+    from pathlib import Path
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from mailwake.cli.failures import USAGE, CommandFailed
+
+    named = name or os.environ.get("TZ", "").removeprefix(":")
+    try:
+        if named:
+            return ZoneInfo(named)
+        local = Path("/etc/localtime")
+        if not local.exists():
+            return UTC
+        with local.open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise CommandFailed(
+            f"{named or '/etc/localtime'}: no time zone that is known here; --zone Europe/Berlin, or UTC",
+            USAGE,
+        ) from None
+
+
+def _there(files: list[str]) -> None:
+    import glob
+    from pathlib import Path
+
+    from mailwake.cli.failures import USAGE, CommandFailed
+
+    for file in files:
+        matched = glob.has_magic(file) and glob.glob(file)  # noqa: PTH207 - of any folder
+        if not Path(file).exists() and not matched:
+            raise CommandFailed(f"{file}: no such file or folder", USAGE)
+
+
+def _print(opened: "OpenTail", as_json: bool) -> None:
+    from mailwake.cli.output import print_json, print_line
+
+    summary = opened.tail.summary
+    if as_json:
+        print_json(
+            {
+                "lines": dict(summary.lines),
+                "events": dict(summary.events),
+                "bytes": summary.bytes,
+                "dead_letters": summary.letters,
+                "given_up": summary.given_up,
+            }
+        )
+        return
+    print_line(
+        ", ".join(f"{name} {count:,}" for name, count in sorted(summary.events.items())) or "no events"
+    )
+    print_line(
+        "lines: " + (", ".join(f"{name} {count:,}" for name, count in summary.lines.items()) or "none")
+    )
+    if damaged := summary.lines["damaged"]:
+        print_line(
+            f"{damaged:,} lines could not be understood; {summary.letters:,} of them are kept: mailwake dead-letters list"
+        )

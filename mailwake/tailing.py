@@ -1,0 +1,182 @@
+"""A tail as the settings want it: the log, the tenant's key, its place, and nobody else at the same files."""
+
+import hashlib
+import logging
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailwake.keyring import open_keyring
+from mailwake.opening import open_any_log
+from mailwake.settings import Settings
+from processors.mta_logs.formats import reader_of
+from processors.mta_logs.taking import LogSettings
+from processors.origin import Hashed
+from schemas.mail import Stream
+from schemas.recipient import InvalidAddress, recipient_hash
+from sources.mta_logs.appending import Appends, NumberedAppends, PlainAppends
+from sources.mta_logs.following import Following
+from sources.mta_logs.framing import Labels
+from sources.mta_logs.places import TOPIC, Places
+from sources.mta_logs.tail import Tail
+from streams.file_lock import FileLock
+from streams.log import Log, LogFull, LogUnavailable
+from streams.sqlite_log import SqliteLog
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 0.2
+"""How long a tail rests that found nothing to read."""
+LONGEST_WAIT_S = 10.0
+
+
+class TailInUse(Exception):
+    """Another tail reads the same files."""
+
+
+class NothingToTail(ValueError):
+    """No such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class TailOptions:
+    """What is tailed, and what its log does not say."""
+
+    format_name: str
+    targets: tuple[str, ...]
+    """Files, folders, patterns."""
+    name: str | None = None
+    """The tail's own name, under which its place is kept."""
+    from_end: bool = False
+    stream: Stream = "other"
+    ip: str | None = None
+    pool: str | None = None
+    reading: LogSettings = field(default_factory=LogSettings)
+
+
+@dataclass(slots=True)
+class OpenTail:
+    """A tail and where it appends."""
+
+    tail: Tail
+    appends: Appends
+    name: str
+
+    def run(self, stopping: threading.Event, until_end: bool, wait_s: float) -> None:
+        """Follow until told to stop, or read to the end. What is busy is waited for; with `until_end`, so many seconds.
+
+        Raises LogError, OSError.
+        """
+        ended = False
+        while not stopping.is_set():
+            read = self._step(until_end, stopping, wait_s if until_end else None)
+            if read:
+                ended = False
+                continue
+            if until_end:
+                if ended:
+                    return
+                ended = True
+                self.tail.look_again()
+                continue
+            stopping.wait(IDLE_S)
+
+    def _step(self, to_the_end: bool, stopping: threading.Event, wait_s: float | None) -> int:
+        pause, since, told = 0.1, time.monotonic(), ""
+        while True:
+            try:
+                return self.tail.step(self.appends, to_the_end)
+            except (LogFull, LogUnavailable) as error:
+                if wait_s is not None and time.monotonic() - since > wait_s:
+                    raise
+                if str(error) != told:
+                    told = str(error)
+                    logger.warning("the tail waits, nothing is lost: %s", error)
+                if stopping.wait(pause):
+                    return 0
+                pause = min(pause * 2, LONGEST_WAIT_S)
+
+
+@contextmanager
+def opened_tail(settings: Settings, options: TailOptions) -> Iterator[OpenTail]:
+    """The tail of these files into the log that the settings name.
+
+    Raises TailInUse, SettingsError, LogError, and what the keyring raises.
+    """
+    with ExitStack() as stack:
+        name = options.name or default_name(options)
+        hold_alone(settings, options.targets, name, stack)
+        log = open_any_log(settings)
+        stack.callback(log.close)
+        appends = _appends(log, name)
+        places = Places(log, settings.tenant, name)
+        reader = reader_of(options.format_name, options.reading, hashed_by(settings))
+        following = Following(options.targets, places.places, options.from_end)
+        labels = Labels(
+            settings.tenant, options.format_name, stream=options.stream, ip=options.ip, pool=options.pool
+        )
+        tail = Tail(options.format_name, reader, following, places, labels)
+        stack.callback(tail.close)
+        yield OpenTail(tail, appends, name)
+
+
+def hashed_by(settings: Settings) -> Hashed:
+    """Addresses to hashes by the tenant's key. Raises what the keyring raises."""
+    key = open_keyring(settings).hashing_key(settings.tenant)
+
+    def hashed(address: str) -> str | None:
+        if key is None:
+            return None
+        try:
+            return recipient_hash(key, address)
+        except InvalidAddress:
+            return None
+
+    return hashed
+
+
+def default_name(options: TailOptions) -> str:
+    """The name of a tail that was given none: this host, the format, and the files."""
+    paths = "\n".join(sorted(str(Path(target).absolute()) for target in options.targets))
+    files = hashlib.sha256(paths.encode()).hexdigest()[:12]
+    return f"{socket.gethostname()[:100]}:{options.format_name}:{Path(options.targets[0]).name[:60]}:{files}"
+
+
+def hold_alone(settings: Settings, targets: Sequence[str], name: str, stack: ExitStack) -> None:
+    """Be the only tail of this name, and of each of these files, on this machine. Raises TailInUse."""
+    where = _lock_folder(settings)
+    for what in [f"name {name}", *(f"file {Path(target).resolve()}" for target in targets)]:
+        lock = FileLock(where / f".mailwake-tail-{hashlib.sha256(what.encode()).hexdigest()[:20]}.lock")
+        stack.callback(lock.close)
+        if not lock.try_acquire():
+            raise TailInUse(
+                f"another tail, process {lock.holder()}, is at work ({what}): stop that one first, or let one tail "
+                "follow all the files"
+            )
+
+
+def _lock_folder(settings: Settings) -> Path:
+    if not settings.log.startswith("kafka:"):
+        folder = settings.log_path.absolute().parent
+    else:
+        folder = Path(tempfile.gettempdir()) / f"mailwake-tails-{os.getuid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _appends(log: Log, name: str) -> Appends:
+    if isinstance(log, SqliteLog):
+        return PlainAppends(log)
+    from streams.kafka_log import KafkaLog
+
+    assert isinstance(log, KafkaLog)
+    writer = "tail-" + hashlib.sha256(name.encode()).hexdigest()[:20]
+    appends = NumberedAppends(lambda: log.numbered(writer))
+    log.until_decided(TOPIC)
+    return appends

@@ -1,0 +1,102 @@
+"""The shape of Postfix's log lines: syslog's head, queue ids, delivery attempts, relays, what a server said.
+
+Source: Postfix 2.2 to 3.10, src/global/log_adhoc.c (attempts), src/qmgr/qmgr_active.c (expiry), src/cleanup (headers,
+milters), postconf(5) `enable_long_queue_ids`; RFC 3164, RFC 5424.
+"""
+
+import ipaddress
+import re
+from typing import NamedTuple
+
+QUEUE_ID = r"[0-9A-F]{5,20}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
+"""A short one (microseconds and inode, in hexadecimal) or a long one (seconds, microseconds, `z`, inode; no vowels)."""
+
+_TIME = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^ \n]{0,16}"
+
+LINES = re.compile(
+    rf"^(?:<\d{{1,3}}>)?({_TIME}) ([^ \n]+) ([^ \[:\n]+)(?:\[(\d+)\])?: (?:({QUEUE_ID}|NOQUEUE): ?)?(.*)$|^(.*)$",
+    re.MULTILINE,
+)
+"""Every line of a text, as time, host, program, process, queue id and the rest; or whole, as the last group."""
+
+RFC5424 = re.compile(
+    rf"(?:<\d{{1,3}}>)?1 ({_TIME}) ([^ ]+) ([^ ]+) ([^ ]+) [^ ]+ (?:-|(?:\[[^\]]*\])+) ?(?:\ufeff)?"
+    rf"(?:({QUEUE_ID}|NOQUEUE): ?)?(.*)"
+).fullmatch
+"""The same of a line as RFC 5424 has it."""
+
+REPEATED = re.compile(rf"({_TIME}) [^ ]+ (?:last message repeated \d+ times|-- MARK --)").match
+
+ATTEMPT = re.compile(
+    r"to=<(.*?)>, (?:orig_to=<.*?>, )?relay=(.*?), (?:conn_use=\d+, )?delay=([\d.]{1,15}), (?:delays=[\d./]+, )?"
+    r"(?:dsn=([\d.]{1,15}), )?status=([\w-]+) ?(.*)"
+).fullmatch
+"""recipient, relay, delay, enhanced code, status, and the words in parentheses."""
+
+ACTIVE = re.compile(r"from=<(.*)>, size=(\d{1,18}), nrcpt=\d+").match
+EXPIRED = re.compile(r"from=<(.*)>, status=(?:force-)?expired, returned to sender").match
+PICKED_UP = re.compile(r"uid=\d+ from=<(.*)>").match
+MESSAGE_ID = re.compile(r"(?:resent-)?message-id=(.*)").fullmatch
+HEADER_FROM = re.compile(
+    r"(?:warning|info|filter|hold|prepend|replace): header From: (.*) from [^;]+; from=<"
+).match
+REJECTED = re.compile(
+    r"(?:milter-)?(reject|discard): (?:[A-Z-]+|header .*|body .*|RCPT|MAIL|DATA|END-OF-MESSAGE) ?(?:from [^;]*?: )?(.*); "
+    r"from=<(.*?)> to=<(.*?)>"
+).match
+"""What is not taken: reject or discard, why, from whom, to whom."""
+SECURED = re.compile(
+    r"\w+ TLS connection established to (.+?\[[^\]]+\]):\d+: (?:.*?)(TLSv[\d.]+|SSLv[\d.]+)"
+).match
+SIGNED = re.compile(r"DKIM-Signature field added \(s=([^,]+), d=([^)]+)\)").match
+_SAID = re.compile(r"host (\S+?)\[[^\]]*\] (?:said|refused to talk to me): ").match
+_HOST = re.compile(r"(?:connect to|lost connection with|conversation with) (\S+?)\[").match
+_RELAY = re.compile(r"(.+?)\[([^\]]*)\](?::\d+)?").fullmatch
+
+
+class Relay(NamedTuple):
+    """Where an attempt went."""
+
+    host: str | None
+    on_this_machine: bool
+
+
+def relay_of(relay: str) -> Relay:
+    """The host of `mx.example.com[192.0.2.1]:25`; a socket or a loopback address is on this machine, `none` nowhere."""
+    found = _RELAY(relay)
+    if found is None:
+        return Relay(None, False)
+    host, address = found[1].lower(), found[2]
+    if address.startswith(("/", "private/", "public/")):
+        return Relay(None, True)
+    try:
+        local = ipaddress.ip_address(address.removeprefix("IPv6:")).is_loopback
+    except ValueError:
+        local = False
+    if host == "unknown" or len(host) > 253 or "@" in host or " " in host:
+        return Relay(None, local)
+    return Relay(host.rstrip(".") or None, local)
+
+
+def said(words: str) -> tuple[str, str | None]:
+    """What the server said in an attempt's words, and the host that said it where they name one."""
+    if words.startswith("(") and words.endswith(")"):
+        words = words[1:-1]
+    host = None
+    if words.startswith("host ") and (found := _SAID(words)):
+        host, words = found[1], words[found.end() :]
+    elif found := _HOST(words):
+        host = found[1]
+    if words.endswith("command)"):
+        words = words.rpartition(" (in reply to ")[0] or words
+    return words, host
+
+
+def service_of(program: str) -> tuple[str, str] | None:
+    """The instance and the service of a program's name: `postfix-out/submission/smtpd`. None for another program."""
+    first, slash, rest = program.partition("/")
+    if program == "opendkim":
+        return "", "opendkim"
+    if not slash or not first.startswith("postfix"):
+        return None
+    return first, rest.rpartition("/")[2]

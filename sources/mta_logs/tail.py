@@ -1,0 +1,253 @@
+"""A tail: reads what its files have grown by, and appends the events with the places, all or nothing."""
+
+import hashlib
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from processors.mta_logs.taking import LONGEST_LINE, LogReader, Told
+from schemas.codec import encode
+from schemas.documents import DeadLetter
+from sources.mta_logs.appending import Appends
+from sources.mta_logs.following import Followed, Following, grow_head
+from sources.mta_logs.framing import Labels, framed
+from sources.mta_logs.places import TOPIC, Place, Places
+from sources.mta_logs.unpacking import UnreadableLog
+from streams import metrics
+from streams.log import Record
+
+logger = logging.getLogger(__name__)
+
+PIECE = 4 * 2**20
+"""Bytes read from a file at a time."""
+STEP = 16 * 2**20
+"""Bytes read in one step, about: what is appended together."""
+LOOK_S = 0.5
+"""How often the files are looked for."""
+MOST_LETTERS = 1_000
+"""So many damaged lines of one step are kept; more are only counted."""
+DEAD_LETTERS, MAIL_EVENTS = "dead.letters", "mail.events"
+STAGE = "tail"
+_ADDRESS = re.compile(rb"[^\s<>@]{1,256}@[^\s<>@,;]{1,256}")
+"""What may be an address, in whatever is damaged: records hold none in clear, and the file still has the whole."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a tail has done since it started."""
+
+    lines: Counter[str] = field(default_factory=Counter)
+    """By outcome."""
+    events: Counter[str] = field(default_factory=Counter)
+    """By type."""
+    bytes: int = 0
+    given_up: int = 0
+    letters: int = 0
+
+
+@dataclass(slots=True)
+class _Step:
+    events: list[Told] = field(default_factory=list)
+    letters: list[Record] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0
+
+
+class Tail:
+    """Reads files of one format into the log. Not safe for use by two threads at once."""
+
+    def __init__(
+        self, format_name: str, reader: LogReader, following: Following, places: Places, labels: Labels
+    ) -> None:
+        """Go on where the places say. Raises ValueError where what was kept of open messages can't be read."""
+        self._format, self._reader, self._following, self._places = format_name, reader, following, places
+        self._labels = labels
+        self._looked = float("-inf")
+        self._prepared: tuple[Mapping[str, Sequence[Record]], _Step] | None = None
+        self._said: set[str] = set()
+        self.summary = Summary()
+        self.advance: Callable[[int], None] = lambda lines: None
+        """Told how many more lines were dealt with for good."""
+        reader.restore(places.chunks)
+
+    def step(self, appends: Appends, to_the_end: bool = False) -> int:
+        """Read what there is, at most about STEP bytes, and append it; how many bytes were read.
+
+        With `to_the_end` a last line that nobody has ended yet counts as one. After LogFull and LogUnavailable the work
+        is kept: call it again. Raises LogError; OSError where a file can't be read.
+        """
+        if self._prepared is None:
+            self._prepared = self._prepare(to_the_end)
+        records, step = self._prepared
+        if records:
+            appends.append(records)
+        self._prepared = None
+        self._count(step)
+        return step.bytes
+
+    def look_again(self) -> None:
+        """See with the next step which files there are, however lately that was done."""
+        self._looked = float("-inf")
+
+    def close(self) -> None:
+        """Close the files."""
+        self._following.close()
+
+    def _prepare(self, to_the_end: bool) -> tuple[Mapping[str, Sequence[Record]], _Step]:
+        if time.monotonic() - self._looked >= LOOK_S:
+            self._following.look()
+            self._looked = time.monotonic()
+        step, now = _Step(), time.time_ns() // 1_000_000
+        for followed in list(self._following.files):
+            while step.bytes < STEP and self._read(followed, step, now, to_the_end):
+                pass
+            if step.bytes >= STEP:
+                break
+        return self._records(step, now), step
+
+    def _records(self, step: _Step, now: int) -> Mapping[str, Sequence[Record]]:
+        places = [followed.place for followed in self._following.files if followed.place.changed]
+        gone, self._following.dropped = self._following.dropped, []
+        for place in places:
+            place.recorded_at, place.changed = now, False
+        by_topic = {
+            MAIL_EVENTS: framed(step.events, self._labels, now),
+            DEAD_LETTERS: step.letters,
+            TOPIC: self._places.records([*places, *step.places], gone, self._reader.changes(), now),
+        }
+        return {topic: records for topic, records in by_topic.items() if records}
+
+    def _read(self, followed: Followed, step: _Step, now: int, to_the_end: bool) -> bool:
+        """Read on in one file; whether there may be more."""
+        if followed.broken or followed.finished or (followed.ended == followed.seen and not followed.gone):
+            return False
+        place, file, seen = followed.place, followed.file, followed.seen
+        try:
+            piece = file.read(place.offset, PIECE)
+        except UnreadableLog as error:
+            logger.error("%s: nothing more of it is read", error)
+            followed.broken = True
+            self._damaged(followed, step, place.offset, b"", 0, str(error), now)
+            step.counts["damaged"] += 1
+            return False
+        ended = len(piece) < PIECE
+        end = piece.rfind(b"\n") + 1
+        if not end and not ended:
+            return self._read_without_end(followed, step, piece, now)
+        last = ended and (followed.gone or to_the_end or (file.compressed and followed.rotated))
+        if last and end < len(piece):
+            end = len(piece)
+        if end:
+            self._take(followed, step, piece[:end], now)
+        if ended:
+            followed.ended = seen
+            if followed.gone:
+                step.places.append(place)
+                place.recorded_at = now
+                self._following.close_gone(followed)
+            elif file.compressed and file.ended_at() == place.offset:
+                followed.finished = True
+        return not ended
+
+    def _take(self, followed: Followed, step: _Step, piece: bytes, now: int) -> None:
+        place = followed.place
+        text = piece.decode("utf-8", "replace")
+        if not text.endswith("\n"):
+            text += "\n"
+        taken = self._reader.take(text, place.context, now)
+        step.events += taken.events
+        for outcome, lines in taken.counts.items():
+            step.counts[outcome] += lines
+        self.summary.given_up += taken.given_up
+        for warning in taken.warnings:
+            if warning not in self._said:
+                self._said.add(warning)
+                logger.warning("%s: %s", place.path, warning)
+        if taken.damaged:
+            lines_of = piece.split(b"\n")
+            starts = _starts(lines_of)
+            for index, reason in taken.damaged:
+                self._damaged(
+                    followed,
+                    step,
+                    place.offset + starts[index],
+                    lines_of[index],
+                    len(lines_of[index]),
+                    reason,
+                    now,
+                )
+        self._advance(followed, step, len(piece), text.count("\n"))
+
+    def _advance(self, followed: Followed, step: _Step, size: int, lines: int) -> None:
+        place = followed.place
+        place.offset += size
+        place.lines += lines
+        place.changed = True
+        followed.scanned = 0
+        step.bytes += size
+        grow_head(place, followed.file)
+
+    def _read_without_end(self, followed: Followed, step: _Step, piece: bytes, now: int) -> bool:
+        """Look for the end of a line that is longer than a piece; it is damaged whatever it says."""
+        place, file = followed.place, followed.file
+        at = max(followed.scanned, place.offset + len(piece))
+        while some := file.read(at, PIECE):
+            newline = some.find(b"\n")
+            if newline >= 0:
+                size = at + newline + 1 - place.offset
+                self._damaged(followed, step, place.offset, piece, size - 1, "longer than a line may be", now)
+                step.counts["damaged"] += 1
+                self._advance(followed, step, size, 1)
+                return True
+            at += len(some)
+        followed.scanned, followed.ended = at, followed.seen
+        return False
+
+    def _damaged(
+        self, followed: Followed, step: _Step, offset: int, line: bytes, size: int, reason: str, now: int
+    ) -> None:
+        if len(step.letters) >= MOST_LETTERS:
+            return
+        place, tenant = followed.place, self._labels.tenant
+        origin = f"log:{place.path}"[-256:]
+        fact = f"{origin}/{offset}/{place.head_sha256 if place.head_size else ''}/{hashlib.sha256(line).hexdigest()}"
+        letter = DeadLetter(
+            event_id=DeadLetter.id_of(tenant, fact),
+            tenant=tenant,
+            occurred_at=now,
+            recorded_at=now,
+            source=self._labels.source,
+            channel=self._labels.channel,
+            origin_topic=origin,
+            origin_partition=0,
+            origin_offset=offset,
+            stage=STAGE,
+            reason=f"{self._format}: {reason}"[:1024],
+            size=size,
+            content=_ADDRESS.sub(b"<address>", line[:LONGEST_LINE]),
+        )
+        key = DeadLetter.key_of(origin, 0, offset).encode()
+        step.letters.append(Record(key, encode(letter), now))
+
+    def _count(self, step: _Step) -> None:
+        self.summary.bytes += step.bytes
+        self.summary.lines += step.counts
+        self.summary.letters += len(step.letters)
+        for record, _ in step.events:
+            self.summary.events[record.__name__] += 1
+        for outcome, lines in step.counts.items():
+            metrics.TAIL_LINES.add(lines, self._format, outcome)
+        self.advance(step.counts.total())
+        metrics.TAIL_EVENTS.add(len(step.events), self._format)
+
+
+def _starts(lines: Sequence[bytes]) -> list[int]:
+    starts, at = [], 0
+    for line in lines:
+        starts.append(at)
+        at += len(line) + 1
+    return starts

@@ -72,7 +72,7 @@ def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
         return answer({"receipt_id": document.receipt_id})
 
     @router.head("/hooks/{source}/{token}", name="hooks", include_in_schema=False)
-    async def exists(source: str, token: str) -> Response:
+    async def exists(source: str, token: str, request: Request) -> Response:
         """Mandrill asks so whether a URL is there before it takes it."""
         _found(desk.hooks, source, token)
         return Response()

@@ -1,0 +1,56 @@
+"""POST /v1/documents: whole, as received, one or several."""
+
+from pathlib import Path
+
+from houses import House, house
+
+from sources.intake.limits import IntakeLimits
+
+REPORT = b"<feedback><report_metadata/></feedback>"
+
+
+def test_a_body_is_a_document_with_its_name(here: House) -> None:
+    said = here.post("/v1/documents?name=report.xml", content=REPORT, headers={"content-type": "text/xml"})
+    (document,) = here.events("documents")
+    (receipt,) = said.json()["receipts"]
+    assert receipt == {
+        "receipt_id": document.receipt_id, "sha256": document.sha256, "size": len(REPORT), "name": "report.xml",
+    }  # fmt: skip
+    assert (document.content, document.content_type) == (REPORT, "text/xml")
+    assert (document.source, document.channel, document.tenant) == ("api", "upload", "default")
+    here.post("/v1/documents", content=REPORT, headers={"x-filename": "other.xml"})
+    assert here.events("documents")[1].name == "other.xml"
+
+
+def test_an_upload_may_bring_several(here: House) -> None:
+    files = [("file", ("a.xml", REPORT, "text/xml")), ("file", ("b.eml", b"From: x\n\n", "message/rfc822"))]
+    said = here.post("/v1/documents", files=files, data={"note": "not a file"})
+    assert [receipt["name"] for receipt in said.json()["receipts"]] == ["a.xml", "b.eml"]
+    assert [document.content for document in here.events("documents")] == [REPORT, b"From: x\n\n"]
+
+
+def test_the_same_request_under_the_same_key_is_the_same_receipt(here: House) -> None:
+    said = [
+        here.post("/v1/documents", content=REPORT, headers={"Idempotency-Key": key}).json()["receipts"][0]
+        for key in ("one", "one", "two")
+    ]
+    ids = [document.event_id for document in here.events("documents")]
+    assert said[0]["receipt_id"] == said[1]["receipt_id"] != said[2]["receipt_id"]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_what_holds_no_document_is_refused(here: House) -> None:
+    assert here.post("/v1/documents", content=b"").status_code == 400
+    assert here.post("/v1/documents", files=[("file", ("a.xml", b""))]).status_code == 400
+    for content_type in ("multipart/form-data", "multipart/form-data; boundary=x"):
+        said = here.post("/v1/documents", content=b"--y\r\n", headers={"content-type": content_type})
+        assert said.status_code == 400, said.text
+    assert here.events("documents") == []
+
+
+def test_more_than_is_taken_is_refused(tmp_path: Path) -> None:
+    with house(tmp_path, IntakeLimits(document_bytes=1_000, parts=3)) as here:
+        assert here.post("/v1/documents", content=b"x" * 1_001).status_code == 413
+        files = [("file", (f"{at}", b"x")) for at in range(4)]
+        assert here.post("/v1/documents", files=files).status_code in (400, 413)
+        assert here.events("documents") == []

@@ -1,0 +1,50 @@
+"""hooks.toml as the command line changes it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from sources.hooks.configured import InvalidHook
+from sources.intake.hook_editing import add_hook, hooks_in, remove_hook
+
+
+def test_a_hook_is_added_to_what_is_there_and_taken_out_again(tmp_path: Path) -> None:
+    path = tmp_path / "hooks.toml"
+    theirs = '# mine\n[by-hand]  # and this\nprovider = "brevo"\ntoken = "a-token-of-my-own"\nunsigned = true\n'
+    path.write_text(theirs)
+    one = add_hook(path, "one", {"provider": "mailgun", "keys": ["k" * 20]})
+    two = add_hook(path, "two", {"provider": "ses"})
+    assert one.token != two.token and len(one.token) == 32
+    assert [hook.name for hook in hooks_in(path)] == ["by-hand", "one", "two"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    remove_hook(path, "one")
+    assert [hook.name for hook in hooks_in(path)] == ["by-hand", "two"]
+    remove_hook(path, "two")
+    assert path.read_text().rstrip() == theirs.rstrip()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "says"),
+    [
+        ("x", {"provider": "gmail"}, "provider"),
+        ("x", {"provider": "mailgun"}, "keys is missing"),
+        ("x y", {"provider": "ses"}, "name"),
+        ("there", {"provider": "ses"}, "there is one"),
+        ("x", {"provider": "ses", "from_domain": "a@b"}, "from_domain"),
+    ],
+)
+def test_a_hook_that_can_not_be_leaves_the_file_as_it_was(
+    tmp_path: Path, name: str, settings: dict[str, str], says: str
+) -> None:
+    path = tmp_path / "hooks.toml"
+    add_hook(path, "there", {"provider": "ses"})
+    before = path.read_text()
+    with pytest.raises(InvalidHook, match=says):
+        add_hook(path, name, settings)
+    assert path.read_text() == before
+
+
+def test_what_is_not_there_can_not_be_removed(tmp_path: Path) -> None:
+    with pytest.raises(InvalidHook, match="no hook nothing"):
+        remove_hook(tmp_path / "hooks.toml", "nothing")

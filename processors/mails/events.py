@@ -214,6 +214,7 @@ def complaint_events(feedback: Feedback, telling: Telling) -> list[MailEvent]:
         "message_id": message_id,
         "mail_from_domain": domain_of(feedback.mail_from),
         "ip": feedback.ip,
+        "mx_host": feedback.mx_host,
         "from_domain": telling.returned.from_domain or feedback.reported_domain,
     }
     recipients: tuple[str | None, ...] = (telling.verp,) if telling.verp else feedback.recipients

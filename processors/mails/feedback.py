@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from processors.mails.addresses import address_in, addresses_in, domain_of
+from processors.mails.addresses import address_in, addresses_in, domain_of, host_of
 from processors.mails.entities import Mail, header_within
 from processors.mails.fields import Fields
 from processors.mails.notes import Note
@@ -98,7 +98,6 @@ def _of(fields: Fields, mail: Mail, note: Note) -> Feedback:
     ip = _IP.search(
         fields.get("source-ip") or mail.fields.get("subject") if _is_about_ip(fields, mail) else ""
     )
-    incidents = fields.get("incidents").strip()
     return Feedback(
         kind if kind in TYPES else "other",
         (fields.get("user-agent").strip() or None),
@@ -107,11 +106,15 @@ def _of(fields: Fields, mail: Mail, note: Note) -> Feedback:
         message_id_of(fields.get("original-message-id")) or note.returned.message_id,
         address_in(fields.get("original-mail-from")) or note.returned.mail_from,
         ip.group(0) if ip else None,
-        fields.get("reporting-mta").rpartition(";")[2].strip().split(" ")[0].lower() or None,
-        int(incidents) if incidents.isascii() and incidents.isdigit() and int(incidents[:12]) > 0 else 1,
+        host_of(fields.get("reporting-mta")),
+        _incidents(fields.get("incidents").strip()),
         fields.get("arrival-date") or fields.get("received-date") or None,
         _only_domain(fields.all("reported-domain")),
     )
+
+
+def _incidents(value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 12 and int(value) else 1
 
 
 def _only_domain(values: list[str]) -> str | None:

@@ -1,7 +1,7 @@
 """Mails to try the reader with, built from what formats are documented to look like."""
 
 from processors.origin import Origin
-from schemas.recipient import recipient_hash
+from schemas.recipient import InvalidAddress, recipient_hash
 
 KEY = b"a key for tests"
 RECEIVED = 1_793_600_000_000
@@ -15,7 +15,7 @@ def hash_of(address: str) -> str:
 def _hashed(address: str) -> str | None:
     try:
         return hash_of(address)
-    except ValueError:
+    except InvalidAddress:
         return None
 
 

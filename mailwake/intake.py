@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailwake.settings import Settings
 
 if TYPE_CHECKING:
-    from console.suppressions import LookUp
+    from mailwake.intake_answers import Suppressions
     from mailwake.monitor_server import Monitored
     from sources.intake.limits import IntakeLimits
     from sources.intake.route import Front
@@ -36,7 +37,7 @@ def served(settings: Settings, log: "Log | SpooledLog", failed: Callable[[], Non
     limits = limits_of(settings)
     readable = None if isinstance(log, SpooledLog) else log
     with suppressions(settings, readable) as answers, Emitter(log, settings.tenant) as emitter:
-        app = intake_of(settings, log, emitter, answers.look_up, limits)
+        app = intake_of(settings, log, emitter, answers, limits)
         server = IntakeServer(app, settings, limits, failed)
         with server.running():
             yield server.url
@@ -78,12 +79,18 @@ def limits_of(settings: Settings) -> "IntakeLimits":
 
 
 def intake_of(
-    settings: Settings, log: "Log | SpooledLog", emitter: "Emitter", look_up: "LookUp", limits: "IntakeLimits"
+    settings: Settings,
+    log: "Log | SpooledLog",
+    emitter: "Emitter",
+    answers: "Suppressions",
+    limits: "IntakeLimits",
 ) -> "Front":
     """The application. Raises InvalidHook, InvalidKeys for files that can't be used, KeyringError."""
     from console.health import health_router
+    from console.messages import MessagesDesk, messages_router
     from console.suppressions import SuppressionsDesk, suppressions_router
     from mailwake import __version__
+    from mailwake.intake_answers import life_of
     from mailwake.keyring import open_keyring
     from sources.files import Intake
     from sources.intake.access import Access, is_loopback
@@ -107,7 +114,8 @@ def intake_of(
         hooks_router(HookDesk(hooks, documents, appending, limits), admission),
         events_router(EventsDesk(access, tenant_keys, appending, limits), admission),
         documents_router(DocumentsDesk(access, documents, appending, limits), admission),
-        suppressions_router(SuppressionsDesk(access, look_up), admission),
+        suppressions_router(SuppressionsDesk(access, answers.look_up), admission),
+        messages_router(MessagesDesk(access, partial(life_of, settings)), admission),
     ]
     app = intake_app([*routers, health_router(appending.trouble)], __version__)
     return Front(app, [route for router in routers for route in router.routes])

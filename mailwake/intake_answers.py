@@ -1,17 +1,25 @@
-"""What the HTTP intake answers from: the index of suppressions, opened when the log can be, and kept up to date."""
+"""What the HTTP intake answers from: the index of suppressions, kept up to date, and the warehouse."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from console.messages import Life, WarehouseAway
 from console.suppressions import NoSuchRecipient
 from mailwake.looking import looking
+from mailwake.messages import timeline
 from mailwake.opening import open_any_log
-from mailwake.settings import Settings
+from mailwake.serving import running_url
+from mailwake.settings import Settings, SettingsError
 from mailwake.suppressed import FRESH_S, Suppressed, UnknownRecipient, open_suppressed
+from sinks.engine import WarehouseInUse, WarehouseUnavailable
+from sinks.sink import SinkError
 from sinks.suppressions.index import Suppression
 from streams.log import Log, LogError
+
+logger = logging.getLogger("mailwake.intake")
 
 
 class Suppressions:
@@ -64,3 +72,21 @@ def suppressions(settings: Settings, log: Log | None) -> Iterator[Suppressions]:
 
         with looking([refresh], FRESH_S / 2):
             yield opened
+
+
+def life_of(settings: Settings, tenant: str, message_id: str) -> Life:
+    """See `console.messages.Tell`. An embedded warehouse is asked through the pipeline that has it open."""
+    try:
+        if settings.warehouse_server is None and running_url(settings) is None:
+            raise WarehouseAway("the embedded warehouse is asked through mailwake up, which does not run")
+        found = timeline(settings, tenant, message_id)
+    except (LogError, SinkError, SettingsError, WarehouseInUse, WarehouseUnavailable, OSError) as error:
+        logger.warning("a message can't be looked up: %s", error)
+        raise WarehouseAway(str(error)) from None
+    return Life(
+        message_ids=list(found.message_ids),
+        provider_message_ids=list(found.provider_message_ids),
+        events=list(found.events),
+        loaded=list(found.loaded),
+        cut=found.cut,
+    )

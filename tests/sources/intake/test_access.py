@@ -62,7 +62,9 @@ def test_where_others_can_come_a_key_is_wanted_from_the_beginning(tmp_path: Path
     with house(tmp_path, open_tenant=None) as here:
         assert status(here) == 401
         said = here.post("/v1/events", json=SENT)
-        assert said.headers["www-authenticate"] == "Bearer" and "mailwake keys create" in said.json()["message"]
+        assert (
+            said.headers["www-authenticate"] == "Bearer" and "mailwake keys create" in said.json()["message"]
+        )
 
 
 def test_a_key_may_do_what_its_scopes_say_as_its_tenant(here: House) -> None:

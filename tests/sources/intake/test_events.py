@@ -27,13 +27,22 @@ def lines(*items: object) -> bytes:
 def test_one_event_an_array_and_json_lines_are_taken(here: House) -> None:
     assert here.post("/v1/events", json=SENT).json() == {"taken": 1, "refused": 0, "bad": []}
     assert here.post("/v1/events", json=[SENT, SENT]).status_code == 200
-    said = here.post("/v1/events", content=lines(SENT, SENT), headers={"content-type": "application/x-ndjson"})
+    said = here.post(
+        "/v1/events", content=lines(SENT, SENT), headers={"content-type": "application/x-ndjson"}
+    )
     assert (said.status_code, said.json()["taken"]) == (200, 2)
     assert [event.from_domain for event in here.events()] == ["sender.example"] * 5
 
 
 def test_the_bad_of_a_batch_are_named_by_index_and_the_good_taken(here: House) -> None:
-    batch = [SENT, {"type": "MessageSent", "ip": 7}, SENT, 4, {"type": "Nothing"}, {**SENT, "frm_domain": "x"}]
+    batch = [
+        SENT,
+        {"type": "MessageSent", "ip": 7},
+        SENT,
+        4,
+        {"type": "Nothing"},
+        {**SENT, "frm_domain": "x"},
+    ]
     said = here.post("/v1/events", json=batch)
     assert said.status_code == 207
     assert (said.json()["taken"], said.json()["refused"], len(here.events())) == (2, 4, 2)
@@ -150,7 +159,9 @@ def test_an_avro_file_is_taken(here: House, codec: str) -> None:
         MessageBounced(from_domain="sender.example", source_event_id=f"b-{at}", smtp_code=550)
         for at in range(300)
     ]
-    said = here.post("/v1/events", content=avro_file(codec, *events), headers={"content-type": "application/avro"})
+    said = here.post(
+        "/v1/events", content=avro_file(codec, *events), headers={"content-type": "application/avro"}
+    )
     assert said.json() == {"taken": 300, "refused": 0, "bad": []}
     assert [(e.event_id, e.smtp_code) for e in here.events()] == [(e.event_id, 550) for e in events]
 
@@ -172,9 +183,7 @@ def test_an_avro_file_may_be_of_another_version_and_not_of_another_record(here: 
         out = io.BytesIO()
         fields = MessageSent(from_domain="a.example").model_dump()
         fastavro.writer(out, fastavro.parse_schema(changed), [fields])
-        said = here.post(
-            "/v1/events", content=out.getvalue(), headers={"content-type": "application/avro"}
-        )
+        said = here.post("/v1/events", content=out.getvalue(), headers={"content-type": "application/avro"})
         assert said.status_code == status, said.text
 
 
@@ -200,7 +209,10 @@ def test_an_avro_block_that_unpacks_without_end_is_refused(here: House) -> None:
 
 
 def test_framed_records_are_taken_each_after_its_length(here: House) -> None:
-    records = [encode(MessageSent(from_domain="a.example", source_event_id="1")), b"\x00\x00\x00\x00\x01garbage"]
+    records = [
+        encode(MessageSent(from_domain="a.example", source_event_id="1")),
+        b"\x00\x00\x00\x00\x01garbage",
+    ]
     body = b"".join(struct.pack(">I", len(record)) + record for record in records)
     said = here.post("/v1/events", content=body, headers={"content-type": "application/vnd.mailwake.framed"})
     assert (said.status_code, said.json()["taken"], said.json()["bad"][0]["index"]) == (207, 1, 1)

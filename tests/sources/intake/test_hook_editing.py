@@ -11,7 +11,9 @@ from sources.intake.hook_editing import add_hook, hooks_in, remove_hook
 
 def test_a_hook_is_added_to_what_is_there_and_taken_out_again(tmp_path: Path) -> None:
     path = tmp_path / "hooks.toml"
-    theirs = '# mine\n[by-hand]  # and this\nprovider = "brevo"\ntoken = "a-token-of-my-own"\nunsigned = true\n'
+    theirs = (
+        '# mine\n[by-hand]  # and this\nprovider = "brevo"\ntoken = "a-token-of-my-own"\nunsigned = true\n'
+    )
     path.write_text(theirs)
     one = add_hook(path, "one", {"provider": "mailgun", "keys": ["k" * 20]})
     two = add_hook(path, "two", {"provider": "ses"})

@@ -33,7 +33,9 @@ def sparkpost(here: House) -> str:
 
 @pytest.fixture
 def mailgun(here: House) -> str:
-    hook = add_hook(here.hooks.path, "mailgun", {"provider": "mailgun", "keys": [MAILGUN_KEY], "tenant": "acme"})
+    hook = add_hook(
+        here.hooks.path, "mailgun", {"provider": "mailgun", "keys": [MAILGUN_KEY], "tenant": "acme"}
+    )
     return f"/hooks/mailgun/{hook.token}"
 
 
@@ -87,7 +89,9 @@ def test_a_large_body_goes_to_the_blobs(here: House, sparkpost: str) -> None:
     assert here.post(sparkpost, content=large, headers=BASIC).status_code == 200
     (document,) = here.events("documents")
     assert document.content is None and document.size == len(large)
-    assert sum(file.stat().st_size for file in (here.folder / "blobs").rglob("*") if file.is_file()) == len(large)
+    assert sum(file.stat().st_size for file in (here.folder / "blobs").rglob("*") if file.is_file()) == len(
+        large
+    )
 
 
 def test_a_compressed_body_is_kept_as_it_was_meant(here: House, sparkpost: str) -> None:
@@ -130,7 +134,11 @@ def test_what_is_not_proved_is_refused_counted_and_not_kept(
     refused(here, here.post(sparkpost, content=BODY), 401, "missing")
     refused(here, here.post(mailgun, content=mailgun_body(key="another")), 403, "mismatch")
     refused(here, here.post(mailgun, content=mailgun_body(at=int(time.time()) - 400)), 403, "stale")
-    assert [counted("mailgun", "mismatch"), counted("mailgun", "stale"), counted("sparkpost", "missing")] == [1, 1, 1]
+    assert [counted("mailgun", "mismatch"), counted("mailgun", "stale"), counted("sparkpost", "missing")] == [
+        1,
+        1,
+        1,
+    ]
     assert MAILGUN_KEY not in caplog.text and "password" not in caplog.text
 
 

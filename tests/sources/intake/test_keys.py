@@ -22,7 +22,11 @@ def test_at_rest_there_is_only_a_hash(keys: KeyFile) -> None:
     assert token.startswith("mwk_") and token.rpartition("_")[2] not in text and key.sha256 in text
     assert stat.S_IMODE(keys.path.stat().st_mode) == 0o600
     caller = KeyFile(keys.path).caller(token)
-    assert caller is not None and (caller.tenant, caller.scopes, caller.key) == ("acme", {"emit", "read"}, key.id)
+    assert caller is not None and (caller.tenant, caller.scopes, caller.key) == (
+        "acme",
+        {"emit", "read"},
+        key.id,
+    )
 
 
 def test_a_revoked_key_is_listed_and_opens_nothing(keys: KeyFile) -> None:
@@ -69,7 +73,9 @@ def test_many_may_make_keys_at_once(keys: KeyFile) -> None:
     assert {key.name for key in keys.keys().values()} == {f"k{at}" for at in range(8)}
 
 
-@pytest.mark.parametrize("text", ["no toml [", "[[key]]\nid = 1\n", "key = 3\n", '[[key]]\nid = "a"\nnonsense = 1\n'])
+@pytest.mark.parametrize(
+    "text", ["no toml [", "[[key]]\nid = 1\n", "key = 3\n", '[[key]]\nid = "a"\nnonsense = 1\n']
+)
 def test_a_broken_file_is_named_at_first_and_later_leaves_what_was_read(keys: KeyFile, text: str) -> None:
     _, token = keys.create("one", "default", ["emit"])
     assert keys.caller(token) is not None

@@ -1,0 +1,215 @@
+import base64
+import bz2
+import gzip
+import io
+import json
+import lzma
+import quopri
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from email.message import EmailMessage
+from random import Random
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailwake import privacy_traces
+from mailwake.privacy_layers import OutOfBudget
+from mailwake.privacy_traces import Budget, Traces
+from schemas.recipient import InvalidAddress
+
+STAND_IN = f"erased.{'a' * 32}@example.com"
+ADDRESSES = ("john.doe+news@example.com", "jöhn@exämple.com", "o'neil_x@sub.example.co.uk", "用户@例え.jp")
+
+
+def zipped(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("first.txt", b"nothing")
+        archive.writestr("second.txt", content)
+    return out.getvalue()
+
+
+def tarred(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        entry = tarfile.TarInfo("a.txt")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def mail(address: str, encoding: str) -> bytes:
+    made = EmailMessage()
+    made["Subject"] = f"für {address} und noch viel mehr, das länger ist als eine Zeile von {address}"
+    made.set_content(f"{'ä' * 30} {address}\n{'x' * 60}{' '}{address}\n", cte=encoding)
+    return made.as_bytes()
+
+
+def text(address: str) -> bytes:
+    return f"Dear <{address}>, your mail\r\n".encode()
+
+
+FORMS: dict[str, Callable[[str], bytes]] = {
+    "plain": text,
+    "capitals": lambda a: text(a.upper()),
+    "latin-1": lambda a: a.encode("latin-1", "xmlcharrefreplace"),
+    "utf-16": lambda a: f"x {a} y".encode("utf-16"),
+    "utf-16-be": lambda a: f"x {a} y".encode("utf-16-be"),
+    "utf-32": lambda a: f"x {a} y".encode("utf-32"),
+    "base64": lambda a: base64.b64encode(text(a)),
+    "base64 in lines": lambda a: base64.encodebytes(text(a) * 5),
+    "base64 in a URL": lambda a: b"https://t.example.net/c/" + base64.urlsafe_b64encode(text(a)).rstrip(b"="),
+    "base64 of utf-16": lambda a: base64.encodebytes(f"x {a} y".encode("utf-16")),
+    "base64 of base64": lambda a: base64.encodebytes(base64.encodebytes(text(a))),
+    "quoted-printable": lambda a: quopri.encodestring(text(a) * 3),
+    "quoted-printable, all": lambda a: b"".join(b"=%02X" % byte for byte in text(a)),
+    "broken by a soft line break": lambda a: b"x " + a.encode()[:3] + b"=\r\n" + a.encode()[3:],
+    "percent": lambda a: quote(a, safe="").encode(),
+    "percent twice": lambda a: quote(quote(a, safe=""), safe="").encode(),
+    "JSON": lambda a: json.dumps({"email": a}).encode(),
+    "JSON, all escaped": lambda a: json.dumps("".join(f"\\u{ord(c):04x}" for c in a)).encode(),
+    "after a line break in JSON": lambda a: json.dumps(f"a\n{a}\nb").encode(),
+    "HTML": lambda a: "".join(f"&#{ord(c)};" for c in a).encode(),
+    "HTML in hex": lambda a: "".join(f"&#x{ord(c):X};" for c in a).encode(),
+    "hex": lambda a: text(a).hex().encode(),
+    "VERP": lambda a: f"bounces+{a.replace('@', '=')}@sender.example.net".encode(),
+    "gzip": lambda a: gzip.compress(text(a)),
+    "gzip, cut short": lambda a: gzip.compress(text(a) + Random(1).randbytes(5000))[:-1000],
+    "gzip twice": lambda a: gzip.compress(gzip.compress(text(a))),
+    "gzip, two members": lambda a: gzip.compress(b"first\n") + gzip.compress(text(a)),
+    "zlib": lambda a: zlib.compress(text(a)),
+    "bzip2": lambda a: bz2.compress(text(a)),
+    "xz": lambda a: lzma.compress(text(a)),
+    "zip": lambda a: zipped(text(a)),
+    "gzip in zip": lambda a: zipped(gzip.compress(text(a))),
+    "tar": lambda a: tarred(text(a)),
+    "tar.gz in base64": lambda a: base64.encodebytes(gzip.compress(tarred(text(a)))),
+    "mail in base64": lambda a: mail(a, "base64"),
+    "mail in quoted-printable": lambda a: mail(a, "quoted-printable"),
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("form", FORMS)
+def test_it_is_found_and_taken_out_however_it_is_written(form: str, address: str) -> None:
+    traces, content = Traces.of(address, STAND_IN), FORMS[form](address)
+    assert traces.found_in(content)
+    without = traces.taken_out_of(content)
+    assert without is not None and not traces.found_in(without)
+    assert not Traces.of("somebody@else.example", STAND_IN).found_in(content)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "gzip, cut short"])
+def test_what_stands_around_it_stays_and_its_stand_in_can_be_found(form: str) -> None:
+    traces = Traces.of(ADDRESSES[0], STAND_IN)
+    without = traces.taken_out_of(FORMS[form](ADDRESSES[0]))
+    assert without is not None and Traces.of(STAND_IN, "x@example.com").found_in(without)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["bigjohn@example.com", "x.john@example.com", "a+john@example.com", "a-john@example.com", "john@example.com.au",
+     "john@example.community", "john@sub.example.com", "john@example.com-x.net", "=41john@example.com", "john@example=2Ecom.au"],
+)  # fmt: skip
+def test_a_longer_address_is_another(other: str) -> None:
+    traces = Traces.of("john@example.com", STAND_IN)
+    assert not traces.found_in(f"to {other} it goes".encode())
+    assert traces.taken_out_of(other.encode()) == other.encode()
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        "<{}>",
+        "mailto:{}?x",
+        "to={}&y=1",
+        "'{}'",
+        "{}.",
+        "a=3C{}=3E",
+        "%20{}%20",
+        "\\n{}\\n",
+        "x,{},y",
+        "あ{}あ",
+    ],
+)
+def test_what_delimits_it_does_not_hide_it(around: str) -> None:
+    traces, content = Traces.of("john@example.com", STAND_IN), around.format("john@example.com").encode()
+    assert traces.taken_out_of(content) == around.format(STAND_IN).encode()
+
+
+def test_only_the_trace_changes() -> None:
+    traces = Traces.of("john@example.com", STAND_IN)
+    mail = b"To: <John@Example.COM>, jane@example.com\r\n\r\n\x00\xff binary \x80 stays\r\n"
+    assert traces.taken_out_of(mail) == mail.replace(b"John@Example.COM", STAND_IN.encode())
+
+
+def test_what_is_encoded_stays_encoded_as_it_was() -> None:
+    traces = Traces.of("john@example.com", STAND_IN)
+    lines = base64.encodebytes(b"one john@example.com two " * 9).replace(b"\n", b"\r\n")
+    without = traces.taken_out_of(b"Head: x\r\n\r\n" + lines + b"\r\n--end")
+    assert without is not None and without.startswith(b"Head: x\r\n\r\n") and without.endswith(b"\r\n--end")
+    body = without[11:-7]
+    assert base64.b64decode(body) == f"one {STAND_IN} two ".encode() * 9
+    assert {len(line) for line in body.split(b"\r\n")[:-2]} == {76}
+
+
+def test_members_of_archives_keep_their_names() -> None:
+    without = Traces.of("john@example.com", STAND_IN).taken_out_of(zipped(text("john@example.com")))
+    assert without is not None
+    with zipfile.ZipFile(io.BytesIO(without)) as archive:
+        assert archive.read("first.txt") == b"nothing" and archive.read("second.txt") == text(STAND_IN)
+
+
+def test_a_name_in_an_archive_is_looked_at() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("john@example.com.txt.eml", b"")
+        archive.writestr("to john@example.com", b"x")
+    without = Traces.of("john@example.com", STAND_IN).taken_out_of(out.getvalue())
+    assert without is not None and b"john@example.com " not in without
+    with zipfile.ZipFile(io.BytesIO(without)) as archive:
+        assert archive.namelist()[1] == f"to {STAND_IN}"
+
+
+def test_more_than_is_looked_through_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privacy_traces, "Budget", lambda: Budget(1_000_000))
+    bomb = gzip.compress(b"\x00" * 20_000_000)
+    with pytest.raises(OutOfBudget):
+        Traces.of("john@example.com", STAND_IN).found_in(bomb)
+
+
+def test_what_is_no_address_has_no_traces() -> None:
+    with pytest.raises(InvalidAddress):
+        Traces.of("john", STAND_IN)
+
+
+@given(st.binary(max_size=400))
+def test_nothing_but_a_trace_is_changed_in_any_bytes(content: bytes) -> None:
+    traces = Traces.of("john@example.com", STAND_IN)
+    assert traces.taken_out_of(content) == content
+
+
+HOSTILE = {
+    "zeros": bytes(300_000),
+    "equals": b"=" * 300_000,
+    "soft breaks": b"=\r\n" * 100_000,
+    "beginnings": b"john@" * 60_000,
+    "almost": b"john@example.co " * 20_000,
+    "encoded words": b"=?utf-8?q?j?= " * 20_000,
+    "base64": b"QUJD" * 60_000,
+    "words of base64": b"=?utf-8?B?QUJD?= " * 15_000,
+    "magic": b"\x1f\x8b\x08\x00" * 50_000,
+    "zip": b"PK\x03\x04" * 50_000,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_bytes_are_looked_through(what: str) -> None:
+    """Those that a backtracking pattern would take for ever for: this ends."""
+    assert not Traces.of("john@example.com", STAND_IN).found_in(HOSTILE[what])

@@ -1,17 +1,24 @@
-"""Stages in a row: within a rebuild the later one takes what the earlier one derives anew, from its shadow."""
+"""A stage as a rebuild runs it: among others that derive anew, and beside facts that stay what they are."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from processors.stage import Flush, Slice, Stage, Tally
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FromShadow:
-    """A stage that reads a shadow in place of the topic that it stands for."""
+class Derived:
+    """A stage that takes what another one derives anew, and tells only what is derived anew.
+
+    Mail events that were once read in documents are facts as those that programs emitted are: a rebuild from the
+    documents does not tell them a second time.
+    """
 
     stage: Stage
     reads: str
+    """Its topic, or the shadow that stands for it."""
+    tells: frozenset[str]
+    """The topics that it may emit to; what goes elsewhere is left out."""
 
     @property
     def name(self) -> str:
@@ -28,7 +35,8 @@ class FromShadow:
 
     def flush(self) -> Flush:
         """See `Stage.flush`."""
-        return self.stage.flush()
+        flush = self.stage.flush()
+        return replace(flush, emissions=[e for e in flush.emissions if e.topic in self.tells])
 
     def tally(self) -> Tally:
         """See `Stage.tally`."""

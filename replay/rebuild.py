@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from processors.stage import Stage
 from processors.suppressions.stage import SuppressStage
 from replay.carried import carry_entered, carry_letters, carry_undocumented
-from replay.derived import FromShadow
+from replay.derived import Derived
 from replay.lane import Lane, open_lane, step_of
 from replay.lineage import (
     FROM_DOCUMENTS,
@@ -183,8 +183,9 @@ def stages_of(replay: Replay, known: Lineage) -> Sequence[Stage]:
 
 
 def _derived_anew(stage: Stage, known: Lineage) -> Stage:
-    """A stage that reads what another one derives anew reads that."""
-    return FromShadow(stage, shadow(stage.reads, known.number)) if stage.reads in known.shadowed else stage
+    """A stage that reads what another one derives anew reads that, and tells of nothing that is a fact here."""
+    reads = shadow(stage.reads, known.number) if stage.reads in known.shadowed else stage.reads
+    return Derived(stage, reads, frozenset(known.shadowed))
 
 
 def runs_again(stage: Stage, known: Lineage) -> bool:

@@ -1,5 +1,6 @@
 """A log, a warehouse and blobs in a folder, worked on as the commands do: opened, held, closed each time."""
 
+import hashlib
 import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from replay.view import ends_now
 from replay.work import Pace, Replay
 from schemas.catalog import TOPIC_OF
 from schemas.codec import encode
+from schemas.documents import DocumentReceived
 from schemas.mail import ComplaintReceived, MessageBounced, RecipientResubscribed, RecipientUnsubscribed
 from schemas.record import Event
 from schemas.suppression import SuppressionEvidence
@@ -64,6 +66,27 @@ def recipients_speak(seed: int, start_ms: int) -> dict[str, list[Record]]:
     return records
 
 
+def a_bounce(seed: int, start_ms: int) -> Record:
+    """A document that tells of a message: its facts are mail events."""
+    mail = (
+        b"From: MAILER-DAEMON@mx.example.net\nSubject: failure\nContent-Type: multipart/report; "
+        b'report-type=delivery-status; boundary="b"\n\n--b\nContent-Type: message/delivery-status\n\n'
+        b"Reporting-MTA: dns; mx.example.net\n\nFinal-Recipient: rfc822; someone@example.org\nAction: failed\n"
+        b"Status: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 unknown\n--b\nContent-Type: text/rfc822-headers\n\n"
+        b"From: news@example.com\nMessage-ID: <%d@example.com>\n--b--\n" % seed
+    )
+    document = DocumentReceived(
+        receipt_id=f"bounce-{seed}",
+        source_event_id=f"bounce-{seed}",
+        occurred_at=start_ms,
+        recorded_at=start_ms + 5,
+        sha256=hashlib.sha256(mail).hexdigest(),
+        size=len(mail),
+        content=mail,
+    )
+    return Record(key_of(document), encode(document), document.recorded_at)
+
+
 class Crash(BaseException):
     """What a killed process does not survive: nothing may catch it."""
 
@@ -106,6 +129,7 @@ class House:
         log = self.log()
         into_log(log, Scenario(seed, start_ms, days, 3, 100, "none", late_share=0.05, repeat_share=0.05))
         log.append_all(recipients_speak(seed, start_ms))
+        log.append("documents", [a_bounce(seed, start_ms)])
         log.close()
 
     def append(self, topic: str, values: Iterable[bytes], timestamp: int = START_MS) -> None:

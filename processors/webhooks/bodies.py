@@ -143,8 +143,15 @@ def resend(content: bytes) -> list[Any]:
         data = each.get("data") if isinstance(each, dict) else None
         if isinstance(data, dict) and isinstance(data.get("tags"), list):
             each = {**each, "data": {**data, "tags": dict(_named(data["tags"]))}}
+        if isinstance(data, dict) and isinstance(data.get("bounce"), dict):
+            each = {**each, "@bounce": _bounce(data["bounce"].get("type"), data["bounce"].get("subType"))}
         events.append(each)
     return events
+
+
+def _bounce(kind: Any, sub_type: Any) -> str | None:
+    """SES's type and subtype in one word: General means one thing of a Permanent bounce, another of a Transient one."""
+    return f"{kind}/{sub_type}" if isinstance(kind, str) and isinstance(sub_type, str) else None
 
 
 def _named(tags: list[Any]) -> Iterable[tuple[str, Any]]:
@@ -179,7 +186,7 @@ def _amazon(document: Any) -> Any:
     if "detail-type" in document:
         detail = document.get("detail")
         if isinstance(detail, dict) and ("eventType" in detail or "notificationType" in detail):
-            return _with_topics(detail)
+            return _told_by_ses(detail)
         return {"eventType": document["detail-type"]}
     kind = document.get("Type")
     if kind in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
@@ -189,13 +196,15 @@ def _amazon(document: Any) -> Any:
         if message.startswith("Successfully validated SNS topic"):
             return {"eventType": "AmazonSnsSubscriptionSucceeded"}
         event = _parsed(message)
-        return _with_topics(event) if isinstance(event, dict) else event
-    return _with_topics(document)
+        return _told_by_ses(event) if isinstance(event, dict) else event
+    return _told_by_ses(document)
 
 
-def _with_topics(event: Json) -> Json:
-    """A change of preferences as `@opted_out`; mail that came in with what its headers say."""
-    mail = event.get("mail")
+def _told_by_ses(event: Json) -> Json:
+    """A bounce's types as `@bounce`; a change of preferences as `@opted_out`; mail that came in with its headers."""
+    mail, bounce = event.get("mail"), event.get("bounce")
+    if isinstance(bounce, dict):
+        return {**event, "@bounce": _bounce(bounce.get("bounceType"), bounce.get("bounceSubType"))}
     if event.get("notificationType") == "Received" and isinstance(mail, dict):
         return {**event, **_reply(_pairs(mail.get("headers")))}
     subscription = event.get("subscription")

@@ -5,6 +5,7 @@ not understood; one that can't be hurts no other.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +30,8 @@ LONGEST_ID = 512
 LONGEST_ADDRESS = 320
 """Characters: 64 of a local part, 255 of a domain (RFC 5321, 4.5.3.1)."""
 _SHOWN = 64
+_AROUND_AT = re.compile(r"[^\s@]*@\S*")
+"""What could be an address, or half of one: a type's name is none."""
 _SEPARATOR = "/"
 _WORDY = (
     "response",
@@ -125,7 +128,7 @@ def _rule_for(table: Table, event: Any) -> tuple[Rule, str]:
 
 
 def _shown(kind: str) -> str:
-    return repr(without_addresses(kind[:256])[:_SHOWN])
+    return repr(_AROUND_AT.sub("<address>", kind[:256])[:_SHOWN])
 
 
 def _events(
@@ -214,8 +217,10 @@ def _about_category(table: Table, rule: Rule, fields: dict[str, Any], category: 
         and "enhanced_code" not in fields
         and not enhanced_code_in((fields.get("response") or "")[:TEXT].lower())
     ):
-        code = table.categories.get(category.lower())
-        if code is not None:
+        code = table.categories.get(category.lower(), "")
+        if code.endswith("?"):
+            code = "" if fields.get("response") else code[:-1]
+        if code:
             fields["enhanced_code"] = code
 
 

@@ -97,8 +97,8 @@ def _conditions(when: Mapping[str, Any]) -> str:
 def _wanted(value: Any) -> str:
     if isinstance(value, list):
         return "is " + " or ".join(f"`{each}`" for each in value)
-    if value == "*":
-        return "is there"
+    if value == "!":
+        return "is missing"
     if isinstance(value, str) and value.startswith("~"):
         return f"holds `{value[1:]}`"
     return f"is `{str(value).lower() if isinstance(value, bool) else value}`"
@@ -116,9 +116,10 @@ def _with(rule: Rule) -> str:
 def _words(title: str, becomes: str, words: Mapping[str, str]) -> Iterator[str]:
     if words:
         yield from ("", f"| {title} | {becomes} |", "| --- | --- |")
-        yield from (
-            f"| {f'`{word}`' if word else 'anything else'} | {value} |" for word, value in words.items()
-        )
+    for word, value in words.items():
+        name = f"`{word}`" if word else "anything else"
+        code = f"{value[:-1]}, where the response is not given either" if value.endswith("?") else value
+        yield f"| {name} | {code} |"
 
 
 def main() -> int:

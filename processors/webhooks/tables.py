@@ -78,7 +78,8 @@ class Table:
     """Whether an id is the hash of its parts."""
     rules: Mapping[str, tuple[Rule, ...]]
     categories: Mapping[str, str]
-    """The provider's words for a failure to the enhanced status code that says the same."""
+    """The provider's words for a failure to the enhanced status code that says the same; one that ends in `?` counts
+    only where nobody tells the server's words."""
     reasons: tuple[tuple[str, str], ...]
     """What a text holds (lower case), and the reason of MessageDropped that it means."""
     fields: Mapping[str, str]
@@ -222,12 +223,12 @@ def _part(spec: str) -> Getter:
 
 
 def _test(wanted: Any) -> Callable[[Any], bool]:
-    """Equality; any of a list; `*` for something said; `~part` for a text that holds a part. Case does not matter."""
+    """Equality; any of a list; `!` for nothing said; `~part` for a text that holds a part. Case does not matter."""
     if isinstance(wanted, list):
         tests = [_test(each) for each in wanted]
         return lambda value: any(test(value) for test in tests)
-    if wanted == "*":
-        return lambda value: value is not None and value != ""
+    if wanted == "!":
+        return lambda value: value is None or value == ""
     if isinstance(wanted, str) and wanted.startswith("~"):
         part = wanted[1:].lower()
         return lambda value: isinstance(value, str) and part in value.lower()

@@ -116,7 +116,7 @@ def test_a_type_with_conditions_that_none_of_its_rows_has() -> None:
 def test_what_is_passed_over_says_why() -> None:
     reading = read("resend", {"type": "domain.created", "created_at": "2026-01-05T09:00:00Z", "data": {}})
     assert reading.ignored == (
-        "event 0: domain.created: about a contact, a domain or a list, not about a message",
+        "event 0: domain.created: about a contact, a domain, a list or an inbox, not about a message that was sent",
     )
 
 

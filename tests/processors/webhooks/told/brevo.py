@@ -36,6 +36,7 @@ def came_in(headers: dict[str, Any]) -> dict[str, Any]:
 
 UNKNOWN = "550 5.1.1 no such user"
 CASES: list[Case] = [
+    case("hard bounce without a word", event("hard_bounce"), ("MessageBounced", {**WHO, "enhanced_code": "5.1.1", "response": None})),
     case("request", event("request"), ("MessageSent", {**WHO, "ip": "192.0.2.3"})),
     case("delivered", event("delivered"), ("MessageDelivered", WHO)),
     case("hard bounce", event("hard_bounce", reason=UNKNOWN), ("MessageBounced", {**WHO, "smtp_code": 550, "enhanced_code": "5.1.1"})),

@@ -40,6 +40,7 @@ def inbound(headers: dict[str, str]) -> dict[str, Any]:
 
 MORPH = {"object": "recipient_bounce", "reason": "Host or domain name not found"}
 CASES: list[Case] = [
+    case("hard bounce without a word", event("hard_bounced"), ("MessageBounced", {**WHO, "enhanced_code": "5.1.1", "response": None})),
     case("sent", event("sent"), ("MessageSent", WHO)),
     case("sent, as it was", earlier("sent"), ("MessageSent", {**WHO, "from_domain": "shop.example", "source_event_id": "63fd1c1d31b9c750540fe85c"})),
     case("delivered", event("delivered"), ("MessageDelivered", WHO)),

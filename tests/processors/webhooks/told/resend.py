@@ -46,6 +46,8 @@ def contact(kind: str, **more: Any) -> dict[str, Any]:
 
 CLICK = {"ipAddress": "203.0.113.7", "link": URL, "timestamp": "2026-01-05T09:00:04.000Z", "userAgent": AGENT}
 CASES: list[Case] = [
+    case("bounced without a word", bounce("Permanent", "General"), ("MessageBounced", {**WHO, "enhanced_code": "5.1.1", "response": None})),
+    case("bounced, nobody knows why", bounce("Transient", "General"), ("MessageBounced", {**WHO, "enhanced_code": None})),
     case("sent", event("sent"), ("MessageSent", {**WHO, "campaign": "welcome"})),
     case("a broadcast to two", event("sent", to=[JO, f"Ann <{ANN}>"], broadcast_id="8b146471", tags=[{"name": "x", "value": "y"}]),
          ("MessageSent", {**WHO, "stream": "marketing", "campaign": "8b146471"}), ("MessageSent", {"recipient_hash": ANN_HASH})),

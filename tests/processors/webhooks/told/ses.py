@@ -86,7 +86,7 @@ BOUNCE_TOLD = (
     ("MessageBounced", {**ROUTE, **WHO, "occurred_at": AT, "smtp_code": 550, "enhanced_code": "5.1.1",
      "response": "smtp; 550-5.1.1 The email account <address> that you tried to reach does not exist."}),
     ("MessageBounced", {"recipient_hash": ANN_HASH, "recipient_domain": "example.org", "provider": "other",
-     "smtp_code": None, "enhanced_code": None, "response": None}),
+     "smtp_code": None, "enhanced_code": "5.1.1", "response": None}),
 )  # fmt: skip
 
 

@@ -207,7 +207,10 @@ def complaint_events(feedback: Feedback, telling: Telling) -> list[MailEvent]:
     reporter = domain_of(address_in(telling.mail.fields.get("from")))
     message_id = feedback.message_id or telling.named.get("message_id")
     subject = (
-        message_id or (telling.verp or telling.named.get("provider_message_id")) or telling.subject_of_fact()
+        message_id
+        or (telling.verp or telling.named.get("provider_message_id"))
+        or feedback.feedback_id
+        or telling.subject_of_fact()
     )
     told: dict[str, object] = {
         "occurred_at": telling.at(telling.mail.fields.get("date"), feedback.arrival),

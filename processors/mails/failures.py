@@ -7,7 +7,7 @@ from processors.mails.entities import Mail
 from processors.mails.notes import Note
 from processors.mails.phrases import DELAYS, FAILURES, PERMANENT, SUBJECTS, is_told
 from processors.mails.recipients import LINES, Whom
-from processors.mails.told import Action, Outcome
+from processors.mails.told import Action, Outcome, has_code
 from processors.mails.words import Words
 
 ENOUGH = 3
@@ -23,6 +23,7 @@ _DAEMON = re.compile(
 )
 _REPLY_SUBJECT = re.compile(r"\s*(?:re|aw|sv|vs|antw|回复|答复|ответ)\s*(?:\[\d{1,3}\])?\s*[:：]", re.I)
 _FORWARD_SUBJECT = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|vb|转发|轉寄|転送)\s*[:：]", re.I)
+_LISTS = ("list-id", "list-post", "list-unsubscribe")
 _EMPTY_SENDER = frozenset({"<>", "<MAILER-DAEMON>", "MAILER-DAEMON"})
 _HOST = re.compile(
     r"(?:host |to |from |server |by |remote[^\n]{0,10} )\[?([a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8})\]?"
@@ -46,10 +47,25 @@ def score_of(mail: Mail, note: Note) -> int:
         score -= 2
     elif is_about_failure(mail):
         score += 2
+    if not is_by_daemon(mail) and any(name in mail.fields for name in _LISTS):
+        score -= 2
     said = _unquoted(note.text)[:LOOK]
     if is_told(FAILURES, said) or is_told(DELAYS, said):
         score += 2
     return score + 1 if note.has_cut else score
+
+
+def is_by_machine(mail: Mail, note: Note) -> bool:
+    """Whether anything but its words speaks for a mail system as the writer."""
+    lines = note.text.split("\n")[:LINES]
+    is_empty = mail.fields.get("return-path").strip() == "<>" or "auto-submitted" in mail.fields
+    return (
+        is_empty
+        or note.has_cut
+        or is_by_daemon(mail)
+        or has_code(note.text[:LOOK])
+        or Whom(mail, note, lines).is_sure
+    )
 
 
 def is_about_failure(mail: Mail) -> bool:

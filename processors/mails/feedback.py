@@ -54,6 +54,8 @@ class Feedback:
     recipient_domain: str | None
     """The domain of a redacted recipient."""
     message_id: str | None
+    feedback_id: str | None
+    """CFBL-Feedback-ID (RFC 9477): the sender's own name for the message."""
     mail_from: str | None
     ip: str | None
     mx_host: str | None
@@ -104,6 +106,7 @@ def _of(fields: Fields, mail: Mail, note: Note) -> Feedback:
         tuple(clear),
         None if clear else redacted,
         message_id_of(fields.get("original-message-id")) or note.returned.message_id,
+        fields.get("cfbl-feedback-id").strip() or None,
         address_in(fields.get("original-mail-from")) or note.returned.mail_from,
         ip.group(0) if ip else None,
         host_of(fields.get("reporting-mta")),

@@ -22,7 +22,7 @@ _WHERE_IT_RETURNS = (
     r"^[^\n]{0,40}(?:message|mail) (?:headers?|text|body) (?:follows?|is attached|below)", r"^[^\n]{0,60}headers? (?:of|from) (?:the|your) (?:original|message|mail|returned)[^\n]{0,20}",
     r"^[>\s]*received: (?:from|by|\()", r"^[>\s]*return-path: ?<", r"^[>\s]*mime-version: 1\.0", r"^[>\s]*dkim-signature: ", r"^[>\s]*delivered-to: [^\s]{1,320}$",
     r"^[>\s]*(?:---- )?start of returned message", r"^[>\s]*(?:message|mail) from [^\n]{1,80} follows", r"^[>\s]*your (?:original )?(?:message|mail) (?:follows|is attached|reads)",
-    r"^[^\n]{0,20}(?:copie|kopie|copia|c[óo]pia)[^\n]{0,30}(?:message|nachricht|mensaje|mensagem|messaggio|correo|mail)", r"^[>\s]*(?:原邮件|原郵件|原信件|以下是(?:原|您)|元のメッセージ|以下(?:は|に)[^\n]{0,12}(?:元|オリジナル|メッセージ))",
+    r"^[^\n]{0,20}(?:copie|kopie|copia|c[óo]pia)[^\n]{0,30}(?:message|nachricht|mensaje|mensagem|messaggio|correo|mail)", r"^[>\s]*(?:原(?:始)?(?:邮件|郵件|信件)(?:内容|內容|如下|附)|以下是(?:原|您的原)|元のメッセージ|以下(?:は|に)[^\n]{0,12}(?:元|オリジナル|メッセージ))",
 )  # fmt: skip
 _HEADER_LINE = re.compile(
     r"[ \t>|]{0,20}(?:received|return-path|from|to|date|message-id|subject|mime-version|delivered-to|dkim-signature|x-[\w-]{1,40})[ \t]{0,5}:",

@@ -31,6 +31,7 @@ FAILURES = (
     r"in the queue too long", r"giv(?:e|en|ing) up", r"recipients? did not receive",
     r"(?:smtp|remote|server)[^\n]{0,40}(?:error|said|responded|replied|returned)[^\n]{0,40}\b5\d\d\b",
     r"\b5[05][0-9][ -]#?5\.\d{1,2}\.\d{1,3}", r"esmtp? error", r"host (?:unknown|not found)", r"name server",
+    r"(?:error|trouble|problem|difficult)[^\n]{0,20}(?:deliver|sending)", r"addressed? to [^\n]{1,80} (?:fail|was rejected)",
     # German
     r"nicht (?:[a-zäöüß]+ ){0,3}(?:zugestellt|zustell|ausgeliefert|übermittelt|überbracht|gesendet|versandt|erreich)", r"unzustellbar",
     r"zustell[^\n]{0,60}(?:fehl|gescheitert|nicht möglich|unmöglich|verweigert)", r"fehler bei der (?:zustellung|übermittlung|auslieferung)",
@@ -45,6 +46,7 @@ FAILURES = (
     r"no (?:se )?(?:pudo|ha podido|pudimos|hemos podido|puede|podido|ha sido|fue|pudieron|es|ha)(?: posible)?(?: ser)? ?(?:entreg|envi|remit|lleg|recib)",
     r"(?:imposible|no se logr[óo]|no fue posible|no ha sido posible|no es posible) (?:la )?(?:entrega|enviar|env[íi]o)", r"no entregad", r"(?:error|fallo|falla|problema)[^\n]{0,20}(?:entrega|env[íi]o)",
     r"entrega[^\n]{0,40}(?:fallid|fall[óo]|ha fallado|error|fracas)", r"(?:destinatario|usuario|direcci[óo]n|cuenta|casilla|buz[óo]n)s?[^\n]{0,50}(?:desconocid|inexistente|no existe|no encontrad|no se (?:ha )?encontr|inv[áa]lid|llen[oa]|agotado|no disponible|rechazad|excedid)",
+    r"problemas? (?:ao|na|no|en la|en el|al|nella)[^\n]{0,20}(?:entreg|envi|env[íi]o|consegn)",
     # Portuguese
     r"n(?:ã|a)o (?:p[ôo]de|foi poss[íi]vel|foi|pode|ser[áa]|conseguimos)(?: ser)? ?(?:entreg|envi)", r"falha[^\n]{0,20}(?:entrega|envio)", r"n(?:ã|a)o (?:foi )?entregue",
     r"(?:destinat[áa]rio|usu[áa]rio|endere[çc]o|conta)[^\n]{0,40}(?:desconhecid|inv[áa]lid|inexistente|n[ãa]o (?:existe|encontrad)|rejeitad)", r"caixa[^\n]{0,40}(?:cheia|lotada|excedid)",
@@ -56,7 +58,9 @@ FAILURES = (
     r"(?:kunne|kan|blev|ble) ikke (?:leveres|sendes|levert|leveret)", r"uleverbar|ikke[ -]levert|ikke[ -]leveret", r"ei (?:voitu|voida|onnistut\w*) (?:toimittaa|välittää)", r"toimitus epäonnistui",
     # Polish, Czech, Hungarian, Turkish, Romanian, Greek
     r"nie (?:mog[łl]a?|m[óo]g[łl]|mo[żz]na|zosta[łl]a?|uda[łl]o)[^\n]{0,40}(?:dostarcz|dor[ęe]cz|wys[łl])", r"niedostarcz|niedor[ęe]cz", r"(?:odbiorca|u[żz]ytkownik|adres|konto|skrzynka)[^\n]{0,60}(?:nie istnieje|nieznany|przepe[łl]nion|zablokowan|nie zosta)",
-    r"nelze doru[čc]it|nedoru[čc]|nebylo mo[žz]n[ée] doru[čc]it|nebyla? doru[čc]en", r"k[ée]zbes[íi]thetetlen|nem (?:siker[üu]lt )?k[ée]zbes[íi]t", r"teslim edil(?:e)?m(?:e|i)|iletilemedi|ula[şs]t[ıi]r[ıi]lamad", r"nu a putut fi (?:livrat|trimis)", r"δεν (?:παραδόθηκε|ήταν δυνατή|μπορεί)",
+    r"nemohl[ao]? b[ýy]t doru[čc]|nelze doru[čc]it|nedoru[čc]|nebylo mo[žz]n[ée] doru[čc]it|nebyla? doru[čc]en", r"k[ée]zbes[íi]thetetlen|nem (?:siker[üu]lt )?k[ée]zbes[íi]t", r"teslim edil(?:e)?m(?:e|i)|iletilemedi|ula[şs]t[ıi]r[ıi]lamad", r"nu a putut fi (?:livrat|trimis)", r"δεν (?:παραδόθηκε|ήταν δυνατή|μπορεί)",
+    # Hebrew, Arabic, Thai, Vietnamese, Indonesian
+    r"לא (?:ניתן|נמסר|הצליח)[^\n]{0,30}|(?:تعذر|لم يتم|فشل)[^\n]{0,10}(?:تسليم|إرسال|توصيل)", r"ไม่สามารถ(?:ส่ง|นำส่ง)|ส่งไม่สำเร็จ", r"không (?:thể )?(?:gửi|chuyển|phát)[^\n]{0,20}|không tồn tại|gửi thất bại", r"tidak (?:dapat|bisa|berhasil) (?:di)?(?:kirim|sampaikan|terkirim)|gagal (?:di)?kirim|pengiriman gagal",
     # Russian, Ukrainian
     r"не (?:может|могло|мог|удалось|удается|удаётся|был[оаи]?|возможно|получилось)[^\n]{0,40}(?:достав|отправ|переда)", r"не ?достав(?:лен|ить)", r"невозможно (?:достав|отправ)", r"ошибк[аи] (?:при )?(?:достав|отправ)", r"сбой доставки|доставка[^\n]{0,30}(?:не удалась|невозможна)",
     r"(?:пользователь|адресат|получател[ья]|ящик|адрес)[^\n]{0,40}(?:не найден|не существует|неизвест|переполнен|заблокирован|отключен|отклон[её]н|недоступен)", r"нет такого (?:пользователя|адреса|ящика)|такого (?:пользователя|адреса|ящика) нет", r"не (?:вдалося|може)[^\n]{0,30}достав|не доставлено",
@@ -92,7 +96,7 @@ AUTO_SUBJECTS = (
     r"abwesen|automatische (?:antwort|abwesen)|nicht im (?:büro|haus)|urlaub|außer haus|eingangsbestätigung|autoantwort", r"r[ée]ponse automatique|absence|absent(?:e)?\b|en cong[ée]s?|hors du bureau|accus[ée] de r[ée]ception|message automatique",
     r"respuesta autom|fuera de (?:la )?oficina|contestaci[óo]n autom|ausen(?:te|cia)|vacaciones|autorespuesta|acuse de recibo", r"resposta autom|fora do escrit[óo]rio|aus[êe]n(?:cia|te)|f[ée]rias", r"risposta automatica|fuori (?:sede|ufficio)|assen(?:za|te)|in ferie|autorisponditore",
     r"автоответ|автоматический ответ|отсутств|отпуск|автовідповід", r"自動(?:返信|応答|回覆|回复|答复)|不在(?:通知|の|連絡)?|休暇|外出中", r"自[动動](?:回[复覆]|答[复覆]|应答)|休假|不在办公室|外出", r"부재|자동 ?(?:응답|회신)",
-    r"automatisch antwoord|afwezig|niet aanwezig|autosvar|automatiskt svar|frånvar|automatisk svar|fravær|automaattinen|poissa|autoodpowied|automatyczna odpowied|nieobecn|automatick[áa] odpov|nep[řr][íi]tomn|otomatik (?:yan[ıi]t|cevap)|automatikus v[áa]lasz|răspuns automat",
+    r"automatisch antwoord|afwezig|niet aanwezig|autosvar|automatiskt svar|frånvar|automatisk svar|fravær|automaattinen|poissa|autoodpowied|automatyczna odpowied|nieobecn|automatick[áa] odpov|nep[řr][íi]tomn|otomatik (?:yan[ıi]t|cevap)|automatikus v[áa]lasz|תשובה אוטומטית|מענה אוטומטי|رد تلقائي|الرد التلقائي|trả lời tự động|ตอบกลับอัตโนมัติ|balasan otomatis|răspuns automat",
     r"(?:thank you|thanks) for (?:contacting|your (?:e-?mail|message|inquiry|enquiry|mail)|e-?mailing|getting in touch)|we(?: have|'ve)? received your (?:e-?mail|message|request|inquiry)|(?:ticket|case|request)[^\n]{0,20}(?:received|created|opened|#\d)|acknowledg|confirmation of receipt",
     r"(?:please )?(?:confirm|verify)[^\n]{0,30}(?:your )?(?:message|e-?mail|mail|sender|identity|address)|confirmation (?:required|needed|request)|verification (?:required|request)|action required|sender (?:verification|confirmation|address verif)|challenge[ /-]response|waiting (?:for|list)|guest list|spam ?(?:arrest|blocker|protection)|boxbe|whitelist|approval (?:required|needed)|held for|awaiting",
     r"^(?:read|gelesen|lu|leído|lido|letto|開封済み|прочтено|已读)\s*:|disposition notification|read receipt|return receipt|lesebestätigung",

@@ -13,7 +13,14 @@ from processors.mails.events import (
     outcome_events,
     unsubscribe_event,
 )
-from processors.mails.failures import ENOUGH, is_about_failure, is_by_daemon, outcomes_of, score_of
+from processors.mails.failures import (
+    ENOUGH,
+    is_about_failure,
+    is_by_daemon,
+    is_by_machine,
+    outcomes_of,
+    score_of,
+)
 from processors.mails.feedback import feedback_in
 from processors.mails.notes import Note, note_of
 from processors.mails.phrases import FAILURES, is_told
@@ -90,7 +97,7 @@ def _is_bounce(mail: Mail, note: Note) -> bool:
     if "x-failed-recipients" in mail.fields:
         return True
     score = score_of(mail, note)
-    if score < ENOUGH:
+    if score < ENOUGH or not is_by_machine(mail, note):
         return False
     if is_by_daemon(mail) and is_about_failure(mail):
         return True

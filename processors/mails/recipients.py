@@ -82,6 +82,11 @@ class Whom:
         """The line that is about a recipient."""
         return self._places.get(address.lower())
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether a line of the note is about somebody."""
+        return any(mention.weight == 3 for mention in self._mentions)
+
     def mailed(self, address: str) -> str:
         """The address that the sender mailed, where the note says which one this was made from, or the message does."""
         place = self.place_of(address)

@@ -41,7 +41,7 @@ class Notice:
 
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REPLY = re.compile(
-    r"(?:^|(?:said|error|smtp|esmtp|code|remote|reply|response|returned|status)[^0-9a-z]{1,20}|[;>\"']\s{0,5}|<<< ?|:\s{1,5}|\n\s{0,20})"
+    r"(?:^|(?:said|error|smtp|esmtp|code|remote|reply|response|returned|status)[^0-9a-z]{1,20}|[;>\"']\s{0,5}|<<< ?|:\s{1,5}|：\s{0,5}|\n\s{0,20})"
     r"#?([45][0-5]\d)(?=[ \-:,;\])\"']|$)(?:[ \-]?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?",
     re.I,
 )

@@ -524,5 +524,103 @@ MADE = (
         recipients=(),
         said="does not exist",
     ),
+    Made(
+        "coremail, Chinese",
+        "Postmaster@163.example.cn",
+        "系统退信",
+        "抱歉，您的邮件被退回来了……\n\n原邮件信息：\n时 间： 2026-11-01 09:00:00\n主 题： Our offers\n收件人： user@example.net\n\n"
+        "退信原因： 收件人地址不存在。\n英文说明： 550 User not found\n",
+        header={"Return-Path": "<>"},
+        said="不存在",
+        code=550,
+    ),
+    Made(
+        "dragonfly",
+        "MAILER-DAEMON <>",
+        "Mail delivery failed",
+        "This is the DragonFly Mail Agent v0.13 at df.example.com.\n\nThere was an error delivering your mail to "
+        "<user@example.net>.\n\nmx.example.net [192.0.2.2] did not like our RCPT TO:\n550 5.1.1 <user@example.net>... User "
+        "Unknown\n\nMessage headers follow.\n\n" + RETURNED,
+        said="User Unknown",
+        code=550,
+        enhanced="5.1.1",
+    ),
+    Made(
+        "opensmtpd",
+        "Mailer Daemon <MAILER-DAEMON@mx.example.net>",
+        "Delivery status notification: error",
+        "Hi!\n\n    This is the MAILER-DAEMON, please DO NOT REPLY to this email.\n\n    An error has occurred while attempting "
+        "to deliver a message for\n    the following list of recipients:\n\nuser@example.net: 552 5.2.2 Mailbox Full\n\n"
+        "    Below is a copy of the original message:\n\n" + RETURNED,
+        said="Mailbox Full",
+        code=552,
+        enhanced="5.2.2",
+    ),
+    Made(
+        "messagelabs",
+        "MAILER-DAEMON@messagelabs.example",
+        "Mail Delivery Failure",
+        "This is the mail delivery agent at messagelabs.example.\nI was unable to deliver your message to the following "
+        "addresses.\n\nuser@example.net\n\nReason: 550 No such user here\n\nThe message subject was: Our offers\nThe message "
+        "date was: Sun, 1 Nov 2026\nThe message identifier was: 04/12-2026\n\n-- Additional text --\n",
+        said="No such user here",
+        code=550,
+    ),
+    Made(
+        "a server that answers in brackets",
+        "The Post Office <postmaster@example.org>",
+        "There was an error sending your mail",
+        "We had trouble delivering your message. Full details follow:\n\nSubject: 'Our offers'\nDate: 'Sun, 1 Nov 2026'\n\n"
+        "1 error(s):\n\nSMTP Server <mx.example.net> rejected recipient <user@example.net> (Error following RCPT command). It "
+        "responded as follows: [550 5.1.1 User Unknown]\n",
+        said="User Unknown",
+        enhanced="5.1.1",
+    ),
+    Made(
+        "barracuda",
+        "postmaster@gw.example.net",
+        "**Message you sent blocked by our bulk email filter**",
+        "Your message to: user@example.net\nwas blocked by our Spam Firewall. The email you sent with the following subject has "
+        "NOT BEEN DELIVERED:\n\nSubject: Our offers\n",
+        said="blocked",
+    ),
+    Made(
+        "apache james",
+        "postmaster@mx.example.net",
+        "Error in processing your message",
+        "Hi. This is the James mail server at mx.example.net.\nI'm afraid I wasn't able to deliver your message to the following "
+        "addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\n550 5.1.1 <user@example.net>: "
+        "Recipient address rejected\n",
+        said="rejected",
+        code=550,
+    ),
+    Made(
+        "lotus, French",
+        "Postmaster@example.net",
+        "ECHEC DE DISTRIBUTION : L'utilisateur user n'est pas listé",
+        "Votre message\n\n  Objet : Nos offres\n\nn'a pas été remis à :\n\n  user@example.net\n\ncar :\n\n  L'utilisateur "
+        "user (user@example.net) n'est pas répertorié dans le carnet d'adresses\n",
+        said="répertorié",
+    ),
+    Made(
+        "Hebrew",
+        "postmaster@example.il",
+        "לא ניתן למסור: הצעות",
+        "לא ניתן היה למסור את ההודעה לנמענים הבאים:\n\nuser@example.net\n\nתיבת הדואר אינה קיימת.\n",
+    ),
+    Made(
+        "Czech",
+        "MAILER-DAEMON@example.cz",
+        "Nedoručitelná zpráva",
+        "Vaše zpráva nemohla být doručena:\n\n<user@example.net>\nSchránka neexistuje.\n",
+    ),
+    Made(
+        "an autoresponder of a mail system that rejects",
+        "<>",
+        "",
+        "You sent mail to user@example.net. That's not a valid user here.\n",
+        header={"Auto-Submitted": "auto-replied", "In-Reply-To": "<m1@news.example.com>"},
+        said="not a valid user",
+    ),
 )
-"""More than fifty of them."""
+"""More than sixty of them."""

@@ -26,4 +26,4 @@ def test_a_bounce_tells_whom_and_why(made: Made) -> None:
 
 
 def test_there_are_many_formats() -> None:
-    assert len({made.name for made in MADE}) >= 50
+    assert len({made.name for made in MADE}) >= 60

@@ -5,6 +5,7 @@ import json
 import random
 from typing import Any
 
+import orjson
 import pytest
 from test_told import CASES
 from webhook_case import as_bytes, form, origin, read
@@ -34,8 +35,8 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-def mutated(body: Any, chance: random.Random) -> Any:
-    body = copy.deepcopy(body)
+def mutated(content: bytes, chance: random.Random) -> Any:
+    body = orjson.loads(content)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         everywhere = places(body)
         if not everywhere:
@@ -103,7 +104,7 @@ def check(provider: str, content: bytes, reading: HookReading, is_stored: bool) 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_ten_thousand_mutated_bodies(provider: str) -> None:
     chance = random.Random(f"hostile {provider}")
-    bodies = [unpacked(provider, each.body) for each in CASES[provider]]
+    bodies = [as_bytes(unpacked(provider, each.body)) for each in CASES[provider]]
     understood = 0
     for number in range(MUTATIONS):
         content = packed(provider, mutated(chance.choice(bodies), chance), chance)

@@ -125,7 +125,7 @@ class Loader:
         batch = ahead.result() if ahead is not None else None
         if batch is None or batch.first != position or batch.next == batch.first:
             batch = self._log.read(source, position, self._plan.batch_records)
-        if len(batch) and self._log.end(source) - batch.next >= len(batch):
+        if batch.more and self._log.end(source) - batch.next >= len(batch):
             self._ahead[source] = self._reader.submit(self._read_ahead, source, batch.next)
         return batch
 

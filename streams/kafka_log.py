@@ -151,6 +151,8 @@ class KafkaLog:
     def mark(self, source: TopicPartition, offset: int) -> Mark:
         """See `Log.mark`; the record before may be some offsets back, where control records stand between."""
         place = self.place(source)
+        if (read := self._reader.digest_read_before(place, offset)) is not None:
+            return Mark(self.id, source, offset, read)
         begin, end = self._reader.bounds(place)
         if not 0 <= offset <= end:
             raise LogError(f"{source.topic}/{source.partition} ends at {end}: it has no position {offset}")

@@ -1,5 +1,6 @@
 """Reading for callers without an event loop: batches, bounds, compacted topics whole, digests for marks."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from streams.kafka_batches import Columns, decode
@@ -14,6 +15,8 @@ BATCH_BYTES = 8 * 2**20
 
 _LOOK_BACK = (1, 8, 64, 512, 4096)
 _FEW_BYTES = 2**16
+_BATCHES_AHEAD = 4
+"""How many batches of a partition may be read before a mark is made of the first."""
 
 
 class Reader:
@@ -23,6 +26,7 @@ class Reader:
         self._background, self._connection = background, connection
         self._left: dict[KafkaPartition, tuple[int, Columns]] = {}
         self._ends: dict[KafkaPartition, int] = {}
+        self._read_up_to: dict[KafkaPartition, deque[tuple[int, str]]] = {}
 
     def read(self, source: TopicPartition, place: KafkaPartition, offset: int, limit: int) -> Batch:
         """At most `limit` records from `offset` on. Raises OffsetGone, LogError.
@@ -38,6 +42,9 @@ class Reader:
         batch = columns.take(limit)
         if columns.offsets:
             self._left[place] = (batch.next, columns)
+        if batch.offsets:
+            ends = self._read_up_to.setdefault(place, deque(maxlen=_BATCHES_AHEAD))
+            ends.append((batch.next, _digest_of_last(batch, batch.next)))
         more = bool(columns.offsets) or batch.next < self._ends.get(place, 0)
         return Batch(
             source, offset, batch.next, batch.offsets, batch.keys, batch.values, batch.timestamps, more
@@ -101,15 +108,17 @@ class Reader:
             columns = Columns(columns.next)
         return found
 
+    def digest_read_before(self, place: KafkaPartition, offset: int) -> str | None:
+        """`digest_before`, where a batch that was read lately ends there; None elsewhere."""
+        return dict(self._read_up_to.get(place, ())).get(offset)
+
     def digest_before(self, place: KafkaPartition, begin: int, offset: int) -> str:
         """The digest of the last record before an offset, and how far back it is if not right before; "" if gone."""
         for back in _LOOK_BACK:
             start = max(begin, offset - back)
             columns = self._records(place, start, offset) if start < offset else Columns(offset)
             if columns.offsets:
-                distance = offset - columns.offsets[-1]
-                digest = record_digest(columns.keys[-1], columns.values[-1])
-                return digest if distance == 1 else f"{digest}-{distance}"
+                return _digest_of_last(columns, offset)
             if start == begin:
                 break
         return ""
@@ -184,3 +193,10 @@ class Reader:
             raise OffsetGone(f"{where} begins at {begin}: {offset} is no longer kept", begin)
         if offset > end:
             raise LogError(f"{where} ends at {end}: there is nothing at {offset} yet")
+
+
+def _digest_of_last(columns: Columns, offset: int) -> str:
+    """Of the last record, and how far before an offset it is if not right before."""
+    distance = offset - columns.offsets[-1]
+    digest = record_digest(columns.keys[-1], columns.values[-1])
+    return digest if distance == 1 else f"{digest}-{distance}"

@@ -67,10 +67,10 @@ class WarehouseSink:
                 f"the warehouse has no table for topic {records.topic}; it has {', '.join(TOPICS)}"
             )
         source = TopicPartition(records.topic, records.partition)
-        held = positions.held(self._client, self._generation, source)
-        positions.refuse_what_does_not_follow(held, records, mark)
         begun = self._taken(source, records)
         try:
+            held = positions.held(self._client, self._generation, source)
+            positions.refuse_what_does_not_follow(held, records, mark)
             for piece in self._decoded(begun):
                 self._insert(piece)
             loaded = self._told(begun, held, mark)

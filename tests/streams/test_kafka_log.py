@@ -111,6 +111,31 @@ def test_what_was_given_up_is_not_read(log: KafkaLog) -> None:
     assert log.mark(EVENTS, log.end(EVENTS)).digest
 
 
+def test_a_mark_after_what_was_just_read_is_the_one_that_the_log_gives(
+    cluster: KafkaCluster, log: KafkaLog
+) -> None:
+    for number in range(3):
+        with log.hold(), log.transaction() as step:
+            step.append("events", records(4, start=4 * number))
+    marks, offset = [], 0
+    while len(batch := log.read(EVENTS, offset, 3)):
+        offset = batch.next
+        marks.append(log.mark(EVENTS, offset))
+    assert offset > 12, "control records stand between"
+    afresh = KafkaLog.open(cluster, TOPICS)
+    assert [afresh.mark(EVENTS, mark.offset) for mark in marks] == marks
+    afresh.close()
+
+
+def test_a_batch_says_whether_more_was_behind_it_and_one_record_is_read_beside_it(log: KafkaLog) -> None:
+    log.append("events", records(6))
+    assert log.read(EVENTS, 0, 4).more
+    assert log.read(EVENTS, 2, 1).values == [b"value 2"]
+    rest = log.read(EVENTS, 4, 4)
+    assert rest.values == [b"value 4", b"value 5"] and not rest.more
+    assert log.read(EVENTS, 5, 1).values == [b"value 5"] and log.read(EVENTS, 6, 1).next == 6
+
+
 @pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
 def test_what_other_producers_compress_is_read(
     cluster: KafkaCluster, log: KafkaLog, compression: str

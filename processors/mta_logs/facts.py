@@ -4,12 +4,13 @@ import hashlib
 import re
 
 from processors.origin import Hashed
-from schemas.mail import MailEvent
+from schemas.mail import MailEvent, without_addresses
 from schemas.recipient import InvalidAddress, normalised
 from schemas.record import NAMESPACE, SEPARATOR
 
 _MOST_CACHED = 200_000
 _DOMAIN = re.compile(r"[^@\s\x00-\x1f]{1,253}").fullmatch
+_IP = re.compile(r"[0-9A-Fa-f.:]{3,45}").fullmatch
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
@@ -73,5 +74,20 @@ def header_domain(header: str) -> str | None:
 
 
 def text(value: str, longest: int = 1024) -> str | None:
-    """A text as events hold it, cut where it is too long; None for an empty one."""
-    return value[:longest] or None
+    """A text as events hold it: addresses replaced, cut where it is too long; None for an empty one."""
+    return (without_addresses(value) if "@" in value else value)[:longest] or None
+
+
+def message_id(value: str) -> str | None:
+    """A Message-ID as events hold it; None for an empty one."""
+    return value.strip()[:1024] or None
+
+
+def key_part(value: str) -> str:
+    """A text as part of a fact's key: one that may hold an address as its digest."""
+    return hashlib.sha256(value.encode()).hexdigest()[:32] if "@" in value else value
+
+
+def ip(value: str) -> str | None:
+    """An IP address as events hold it; None for what can't be one."""
+    return value if _IP(value) else None

@@ -14,10 +14,10 @@ import orjson
 
 from processors.classification.providers import provider_of
 from processors.mta_logs.answers import answer_of, enhanced
-from processors.mta_logs.facts import Facts, mail_domain
+from processors.mta_logs.facts import Facts, key_part, mail_domain, text
 from processors.mta_logs.open_messages import OpenMessage, OpenMessages
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Outcome, Row, Taken
-from processors.mta_logs.times import BadTime, LogTimes
+from processors.mta_logs.times import BadTime, LogTimes, of_a_log
 from schemas.mail import (
     MailEvent,
     MessageBounced,
@@ -244,12 +244,12 @@ class HarakaReader:
         domain: str | None,
         rest: str,
     ) -> Row:
-        source = f"{transaction}/{hashed}/{at}/{rest}"[:2048]
+        source = f"{key_part(transaction)}/{hashed}/{at}/{key_part(rest)}"[:2048]
         return {
             "occurred_at": at,
             "source_event_id": source,
             "event_id": self._facts.id_of(record, source),
-            "provider_message_id": transaction,
+            "provider_message_id": text(transaction),
             "message_id": message.message_id,
             "recipient_hash": hashed,
             "recipient_domain": domain,
@@ -280,7 +280,7 @@ class HarakaReader:
             at = file.line_time = self._moment(said["time"])
         except orjson.JSONDecodeError as error:
             raise _Damaged(f"no JSON: {error.msg[:80]}") from None
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise _Damaged(
                 f"no line of an outbound logger: {type(error).__name__} {str(error)[:80]}"
             ) from None
@@ -317,8 +317,8 @@ class HarakaReader:
         return "told"
 
     def _moment(self, given: Any) -> int:
-        if isinstance(given, int | float) and 0 < given < 10_000_000_000_000:
-            return int(given)
+        if isinstance(given, int | float):
+            return of_a_log(int(given))
         return self._times.iso(str(given))
 
     def _from_domain(self, mail_from: str | None) -> str | None:

@@ -11,9 +11,9 @@ import orjson
 
 from processors.classification.providers import provider_of
 from processors.mta_logs.answers import answer_of
-from processors.mta_logs.facts import Facts, header_domain, mail_domain, text
+from processors.mta_logs.facts import Facts, header_domain, ip, key_part, mail_domain, message_id, text
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken
-from processors.mta_logs.times import BadTime, LogTimes
+from processors.mta_logs.times import BadTime, LogTimes, of_a_log
 from schemas.mail import (
     ComplaintReceived,
     MailEvent,
@@ -71,7 +71,7 @@ class KumoReader:
                 taken.damaged.append((index, f"no JSON: {error.msg[:80]}"))
             except (_Damaged, BadTime) as error:
                 taken.damaged.append((index, str(error)))
-            except (KeyError, TypeError, AttributeError, IndexError) as error:
+            except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
                 taken.damaged.append(
                     (index, f"no log record of KumoMTA: {type(error).__name__} {str(error)[:80]}")
                 )
@@ -110,13 +110,14 @@ class KumoReader:
         identity, peer = str(record["id"]), record.get("peer_address") or {}
         outgoing = kind not in ("Reception", "Rejection", "OOB", "Feedback")
         mx_host = mail_domain(str(peer.get("name") or "")) if outgoing else None
-        source = f"{record.get('nodeid')}/{identity}/{kind}/{at}/{hashed}/{attempts}"[:2048]
+        node = key_part(str(record.get("nodeid")))
+        source = f"{node}/{key_part(identity)}/{kind}/{at}/{hashed}/{attempts}"[:2048]
         row: Row = {
             "occurred_at": at,
             "source_event_id": source,
             "event_id": facts.id_of(event, source),
             "provider_message_id": text(identity),
-            "message_id": _header(headers, "Message-ID", "Message-Id", "message-id"),
+            "message_id": message_id(_header(headers, "Message-ID", "Message-Id", "message-id")),
             "recipient_hash": hashed,
             "recipient_domain": domain,
             "mail_from_domain": mail_from,
@@ -179,22 +180,19 @@ class KumoReader:
     def _moment(self, given: Any) -> int:
         if isinstance(given, str):
             return self._times.iso(given)
-        at = int(given * 1000)
-        if not 0 <= at < 10_000_000_000_000:
-            raise BadTime(f"no time of a log: {given}")
-        return at
+        return of_a_log(int(given * 1000))
 
 
 class _Damaged(ValueError):
     """A record that can't be understood."""
 
 
-def _header(headers: Mapping[str, Any], *names: str) -> str | None:
+def _header(headers: Mapping[str, Any], *names: str) -> str:
     for name in names:
         value = headers.get(name)
         if value:
-            return text(str(_first(value)).strip())
-    return None
+            return str(_first(value))
+    return ""
 
 
 def _first(value: Any) -> Any:
@@ -214,7 +212,7 @@ def _address(source: Any) -> str | None:
     if not isinstance(source, Mapping):
         return None
     host = str(source.get("address") or "").rpartition(":")[0].strip("[]")
-    return text(host, 45)
+    return ip(host)
 
 
 def _count(value: Any) -> int:

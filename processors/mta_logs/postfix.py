@@ -12,7 +12,7 @@ from typing import Any
 from processors.classification.providers import provider_of
 from processors.mta_logs import postfix_lines as shape
 from processors.mta_logs.answers import answer_of, enhanced
-from processors.mta_logs.facts import Facts, header_domain, mail_domain, text
+from processors.mta_logs.facts import Facts, header_domain, key_part, mail_domain, message_id, text
 from processors.mta_logs.open_messages import OpenMessage, OpenMessages
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Outcome, Row, Taken
 from processors.mta_logs.times import BadTime, LogTimes
@@ -179,10 +179,10 @@ class PostfixReader:
         return self._rejected(at, key, identity, rest) if "reject: " in rest else "noted"
 
     def _rejected(self, at: int, key: str, identity: str, rest: str) -> Outcome:
-        found = shape.REJECTED(rest)
+        found = shape.rejected(rest)
         if found is None:
             return "noted"
-        why, mail_from, recipient = found[2], found[3], found[4]
+        why, mail_from, recipient = found
         message = self._open.found.get(key)
         if message is not None and not message.mail_from:
             message.mail_from = self._facts.domain(mail_from)
@@ -196,7 +196,7 @@ class PostfixReader:
             row["mail_from_domain"] = self._facts.domain(mail_from)
             row["from_domain"] = self._from_domain(row["mail_from_domain"])
         row["provider"] = provider_of(None, domain)
-        row["reason"] = "invalid" if " 5.1." in f" {why}" else "policy"
+        row["reason"] = "invalid" if " 5.1." in why else "policy"
         self._taken.events.append((MessageDropped, row))
         return "told"
 
@@ -206,7 +206,7 @@ class PostfixReader:
         if found := shape.MESSAGE_ID(rest):
             message = self._open.opened(key, at)
             if message.message_id is None or rest[0] == "m":
-                message.message_id = text(found[1])
+                message.message_id = message_id(found[1])
             return "joined"
         if "header From: " in rest and (found := shape.HEADER_FROM(rest)):
             self._open.opened(key, at).from_domain = header_domain(found[1])
@@ -317,7 +317,7 @@ class PostfixReader:
         if before is None:
             self._sent(message, at, seconds, identity, hashed, domain, mx_host, provider)
         row = self._row(record, at, identity, message, hashed, domain)
-        self._identify(record, row, identity, hashed, at, f"{relay}/{dsn or ''}")
+        self._identify(record, row, identity, hashed, at, f"{key_part(relay)}/{dsn or ''}")
         row["mx_host"], row["provider"] = mx_host, provider
         attempts = (before[0] if before else 0) + 1
         if record is MessageExpired:
@@ -354,7 +354,7 @@ class PostfixReader:
         provider: str,
     ) -> None:
         since = message.first if message.first < at or message.size is not None else at - int(seconds * 1000)
-        since = max(since, 0)
+        since = since if at - since < self._settings.longest_open_ms * 10 else at
         row = self._row(MessageSent, since, identity, message, hashed, domain)
         row["source_event_id"] = source = f"{identity}/{hashed}/{since}/sent"
         row["event_id"] = self._facts.id_of(MessageSent, source)

@@ -8,6 +8,8 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+from processors.mta_logs.facts import mail_domain
+
 QUEUE_ID = r"[0-9A-F]{5,20}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
 """A short one (microseconds and inode, in hexadecimal) or a long one (seconds, microseconds, `z`, inode; no vowels)."""
 
@@ -40,11 +42,8 @@ MESSAGE_ID = re.compile(r"(?:resent-)?message-id=(.*)").fullmatch
 HEADER_FROM = re.compile(
     r"(?:warning|info|filter|hold|prepend|replace): header From: (.*) from [^;]+; from=<"
 ).match
-REJECTED = re.compile(
-    r"(?:milter-)?(reject|discard): (?:[A-Z-]+|header .*|body .*|RCPT|MAIL|DATA|END-OF-MESSAGE) ?(?:from [^;]*?: )?(.*); "
-    r"from=<(.*?)> to=<(.*?)>"
-).match
-"""What is not taken: reject or discard, why, from whom, to whom."""
+_REJECTED = re.compile(r"(?:milter-)?(?:reject|discard): ").match
+_PARTIES = re.compile(r"; from=<([^;]*?)> to=<([^;]*?)>").match
 SECURED = re.compile(
     r"\w+ TLS connection established to (.+?\[[^\]]+\]):\d+: (?:.*?)(TLSv[\d.]+|SSLv[\d.]+)"
 ).match
@@ -66,16 +65,14 @@ def relay_of(relay: str) -> Relay:
     found = _RELAY(relay)
     if found is None:
         return Relay(None, False)
-    host, address = found[1].lower(), found[2]
+    host, address = found[1], found[2]
     if address.startswith(("/", "private/", "public/")):
         return Relay(None, True)
     try:
         local = ipaddress.ip_address(address.removeprefix("IPv6:")).is_loopback
     except ValueError:
         local = False
-    if host == "unknown" or len(host) > 253 or "@" in host or " " in host:
-        return Relay(None, local)
-    return Relay(host.rstrip(".") or None, local)
+    return Relay(None if host == "unknown" else mail_domain(host), local)
 
 
 def said(words: str) -> tuple[str, str | None]:
@@ -90,6 +87,23 @@ def said(words: str) -> tuple[str, str | None]:
     if words.endswith("command)"):
         words = words.rpartition(" (in reply to ")[0] or words
     return words, host
+
+
+class Rejected(NamedTuple):
+    """What was not taken."""
+
+    why: str
+    mail_from: str
+    recipient: str
+
+
+def rejected(words: str) -> Rejected | None:
+    """Why a message was rejected or discarded, from whom it was and to whom; None where the words do not say."""
+    if not _REJECTED(words):
+        return None
+    end = words.rfind("; from=<")
+    parties = _PARTIES(words, end) if end >= 0 else None
+    return None if parties is None else Rejected(words[:end], parties[1], parties[2])
 
 
 def service_of(program: str) -> tuple[str, str] | None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from processors.classification.providers import provider_of
 from processors.mta_logs.answers import answer_of, enhanced
-from processors.mta_logs.facts import Facts, header_domain, mail_domain, text
+from processors.mta_logs.facts import Facts, header_domain, ip, key_part, mail_domain, message_id, text
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken
-from processors.mta_logs.times import BadTime, LogTimes
+from processors.mta_logs.times import BadTime, LogTimes, of_a_log
 from schemas.mail import (
     ComplaintReceived,
     MailEvent,
@@ -123,7 +123,7 @@ class PowerReader:
         mail_from = self._facts.domain(values["orig"])
         named = values["header_from"]
         shared: Row = {
-            "message_id": text(values["header_message-id"]),
+            "message_id": message_id(values["header_message-id"]),
             "provider_message_id": text(values["envid"]),
             "recipient_hash": hashed,
             "recipient_domain": domain,
@@ -131,11 +131,11 @@ class PowerReader:
             "from_domain": (named and header_domain(named)) or self._from_domain(mail_from),
             "mx_host": mx_host,
             "provider": provider_of(mx_host, domain),
-            "ip": text(values["dlvsourceip"], 45),
+            "ip": ip(values["dlvsourceip"]),
             "pool": text(values["vmtapool"] or values["vmta"], 256),
             "campaign": text(values["jobid"], 256),
         }
-        message = values["header_message-id"] or values["envid"] or values["jobid"]
+        message = key_part(values["header_message-id"] or values["envid"] or values["jobid"])
         remote = values["type"] in ("rb", "remote-bounce")
         if record is not ComplaintReceived and record is not MessageDeferred and not remote:
             queued = self._moment(values["timequeued"]) if values["timequeued"] else at
@@ -143,9 +143,11 @@ class PowerReader:
                 "size": _whole(values["dlvsize"]),
             })  # fmt: skip
         own = self._own(record, values, recipient, at, remote)
-        key = (
-            f"{message}/{hashed}/{at}/{values['dlvdestinationip'] or values['dsnmta']}/{values['dsnstatus']}"
+        relay, status = (
+            key_part(values["dlvdestinationip"] or values["dsnmta"]),
+            key_part(values["dsnstatus"]),
         )
+        key = f"{message}/{hashed}/{at}/{relay}/{status}"
         self._add(taken, record, shared, at, key, own)
 
     def _own(
@@ -194,7 +196,7 @@ class PowerReader:
 
     def _moment(self, given: str) -> int:
         if given.isascii() and given.isdigit() and len(given) <= 10:
-            return int(given) * 1000
+            return of_a_log(int(given) * 1000)
         return self._times.iso(given)
 
 

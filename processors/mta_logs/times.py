@@ -5,6 +5,8 @@ Source: RFC 3164, 4.1.2, and RFC 5424, 6.2.3.
 
 from datetime import UTC, datetime, tzinfo
 
+from schemas.record import SECONDS_FROM, SECONDS_TO
+
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -19,6 +21,13 @@ _MOST_CACHED = 10_000
 
 class BadTime(ValueError):
     """A time that is none."""
+
+
+def of_a_log(milliseconds: int) -> int:
+    """The same moment, if a log could tell of it: in the years 2000 to 2099. Raises BadTime."""
+    if not SECONDS_FROM * 1000 <= milliseconds < SECONDS_TO * 1000:
+        raise BadTime(f"no time of a log: {milliseconds} ms since the epoch")
+    return milliseconds
 
 
 class LogTimes:
@@ -44,8 +53,7 @@ class LogTimes:
             found = int(moment.timestamp() * 1000 + 0.5)
         except (ValueError, OverflowError):
             raise BadTime(f"no time: {stamp[:40]!r}") from None
-        if not 0 <= found < 10_000_000_000_000:
-            raise BadTime(f"no time of a log: {stamp[:40]!r}")
+        found = of_a_log(found)
         if len(self._iso) >= _MOST_CACHED:
             self._iso.clear()
         self._iso[stamp] = found
@@ -74,7 +82,7 @@ class LogTimes:
                 at = self._hour(stamp[:9], year + 1) + within
         except (ValueError, KeyError, OverflowError, IndexError):
             raise BadTime(f"no time: {stamp[:40]!r}") from None
-        return at
+        return of_a_log(at)
 
     def _hour(self, beginning: str, year: int, otherwise: int | None = None) -> int:
         """When the hour of `Nov 30 06` began. 29 February of another year is `otherwise`, if that is given."""

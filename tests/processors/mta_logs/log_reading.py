@@ -6,7 +6,7 @@ from typing import Any
 
 from processors.mta_logs.formats import reader_of
 from processors.mta_logs.taking import FileContext, LogReader, LogSettings, Taken
-from schemas.mail import MailEvent
+from schemas.mail import MailEvent, without_addresses
 from schemas.recipient import InvalidAddress, recipient_hash
 
 KEY = b"k" * 32
@@ -70,7 +70,6 @@ def event_of(record: type[MailEvent], row: dict[str, Any], tenant: str, source: 
     assert row["event_id"] == record.id_of(tenant, row["source_event_id"])
     for name, value in row.items():
         assert getattr(event, name) == value, f"{name} is not as the model wants it"
-        assert not (isinstance(value, str) and "@" in value) or name == "message_id", (
-            f"{name} holds an address"
-        )
+        if isinstance(value, str) and name != "message_id":
+            assert without_addresses(value) == value, f"{name} holds an address"
     return event

@@ -138,7 +138,9 @@ def _pipeline(folder: Path, pick: Callable[[Pipeline], list[Worker]]) -> tuple[f
 def reputation(folder: Path, kind: str, events: int) -> tuple[float, str]:
     """Log to reputation, five identity kinds, minutes, hours and days."""
     fill(folder, kind, events)
-    return _pipeline(folder, lambda p: [Worker(r.stage.name, r.step) for r in p.runners])
+    return _pipeline(
+        folder, lambda p: [Worker(r.stage.name, r.step) for r in p.runners if r.stage.name == "reputation"]
+    )
 
 
 def warehouse(folder: Path, kind: str, events: int) -> tuple[float, str]:

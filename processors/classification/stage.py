@@ -68,7 +68,14 @@ class ClassifyStage:
         wanted = _of_interest(records.values)
         if wanted is not None:
             decoded = decode_frames(wanted, _COLUMNS)
-            rows = [*judged(decoded.frames, self._ruleset), *_speaking(decoded.frames)]
+            found = judged(_failures(decoded.frames), self._ruleset)
+            rows: list[tuple[type[Event], dict[str, Any]]] = [
+                *(
+                    (BounceClassified, _classified(row, verdict, self._ruleset.name))
+                    for row, verdict in found
+                ),
+                *_speaking(decoded.frames),
+            ]
             self._emit(sorted(rows, key=lambda row: row[1][INDEX]))
         self._tally = Tally(self._tally.taken + len(records))
 
@@ -102,45 +109,40 @@ class ClassifyStage:
         )
 
 
-def judged(
-    frames: Mapping[type[Event], pl.DataFrame], ruleset: Ruleset
-) -> Iterator[tuple[type[Event], dict[str, Any]]]:
-    """The fields of a BounceClassified for each failure among these events, and `_index`; by type, then as they come.
+def failures(values: Sequence[bytes | None]) -> pl.DataFrame:
+    """The failures among these records, whatever else there is: what `judged` takes.
 
     A provider that the event does not tell is that of its MX, or of the recipient's domain.
     """
-    failures = [
-        _whole(frame).with_columns(pl.lit(kind).alias("_kind"))
-        for record, kind in KINDS.items()
-        if (frame := frames.get(record)) is not None
-    ]
-    if not failures:
-        return
-    failed = _with_provider(pl.concat(failures))
+    wanted = _of_interest(values)
+    return _failures({} if wanted is None else decode_frames(wanted, _COLUMNS).frames)
+
+
+def judged(failed: pl.DataFrame, ruleset: Ruleset) -> Iterator[tuple[dict[str, Any], Verdict]]:
+    """Each failure, as the fields of its event, and what it means; each distinct reply is judged once."""
     distinct = failed.select(_REPLY).unique(maintain_order=True)
     verdicts = {row: _verdict(row, ruleset) for row in distinct.iter_rows()}
     at = [failed.columns.index(name) for name in _REPLY]
     names = failed.columns
     for values in failed.iter_rows():
-        row = dict(zip(names, values, strict=True))
-        yield BounceClassified, _classified(row, verdicts[tuple(values[i] for i in at)], ruleset.name)
-
-
-def verdict_on(event: MessageBounced | MessageDeferred | MessageExpired, ruleset: Ruleset) -> Verdict:
-    """What one failure means."""
-    if isinstance(event, MessageExpired):
-        return EXPIRED
-    provider = (
-        event.provider if event.provider != "other" else provider_of(event.mx_host, event.recipient_domain)
-    )
-    reply = (event.smtp_code, event.enhanced_code, event.response, event.mx_host, provider)
-    return _verdict((KINDS[type(event)], *reply), ruleset)
+        yield dict(zip(names, values, strict=True)), verdicts[tuple(values[i] for i in at)]
 
 
 def key_of(classified: Mapping[str, Any]) -> bytes:
     """The key it goes to its topic under: that of the event that it is about."""
     of_message = classified["from_domain"] or classified["message_id"] or classified["provider_message_id"]
     return f"{classified['tenant']}/{of_message or classified['classified_event_id']}".encode()
+
+
+def _failures(frames: Mapping[type[Event], pl.DataFrame]) -> pl.DataFrame:
+    parts = [
+        _whole(frame).with_columns(pl.lit(kind).alias("_kind"))
+        for record, kind in KINDS.items()
+        if (frame := frames.get(record)) is not None
+    ]
+    return (
+        _with_provider(pl.concat(parts)) if parts else pl.DataFrame(schema=dict.fromkeys(_REPLY, pl.String))
+    )
 
 
 def _classified(row: Mapping[str, Any], verdict: Verdict, ruleset: str) -> dict[str, Any]:
@@ -212,11 +214,11 @@ def _with_provider(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _of_interest(values: Sequence[bytes | None]) -> list[bytes | None] | None:
     """The values with all others left out as tombstones are; None when there are none of interest."""
-    heads = {value[:HEADER] for value in values if value is not None}
-    wanted = {head for head in heads if _record(head) in _READ}
+    heads = [b"" if value is None else value[:HEADER] for value in values]
+    wanted = {head for head in set(heads) if _record(head) in _READ}
     if not wanted:
         return None
-    return [value if value is not None and value[:HEADER] in wanted else None for value in values]
+    return [value if head in wanted else None for value, head in zip(values, heads, strict=True)]
 
 
 _READ = frozenset((*KINDS, *evidence.SPEAKING))

@@ -19,6 +19,9 @@ BUCKETS = 65_536
 """Of a million recipients some 15 are in each: a step that tells of 25,000 rewrites a third of them."""
 PREFIX = b"recipients/"
 
+Place = tuple[int, bytes]
+"""A recipient's bucket, and key in it."""
+
 _KEY = 16
 _HEAD = struct.Struct(">16sI")
 _STREAMS = ("all", "transactional", "marketing", "cold", "other")
@@ -83,9 +86,9 @@ class Recipients:
         """Those asked for since the last flush."""
         self._changed: set[int] = set()
 
-    def standing(self, tenant: str, recipient_hash: str) -> Standing:
-        """How a recipient stands; a new one stands empty. What is changed in it is to be told by `changed`."""
-        bucket, key = _place(tenant, recipient_hash)
+    def standing(self, place: Place) -> Standing:
+        """How the recipient at a place stands; a new one stands empty. What is changed in it is told by `changed`."""
+        bucket, key = place
         opened = self._open.setdefault(bucket, {})
         if key not in opened:
             packed = next(
@@ -94,9 +97,9 @@ class Recipients:
             opened[key] = Standing() if packed is None else unpack(packed)
         return opened[key]
 
-    def changed(self, tenant: str, recipient_hash: str) -> None:
-        """This recipient stands otherwise than it did."""
-        self._changed.add(_place(tenant, recipient_hash)[0])
+    def changed(self, place: Place) -> None:
+        """The recipient at this place stands otherwise than it did."""
+        self._changed.add(place[0])
 
     def restore(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
         """Begin from chunks that were flushed. Raises ValueError on one that is none of ours."""
@@ -167,7 +170,8 @@ def _packed(chunk: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield key, chunk[at - size : at]
 
 
-def _place(tenant: str, recipient_hash: str) -> tuple[int, bytes]:
+def place_of(tenant: str, recipient_hash: str) -> Place:
+    """Where a recipient is."""
     who = f"{tenant}\x1f{recipient_hash}".encode("utf-8", "surrogatepass")
     key = blake2b(who, digest_size=_KEY).digest()
     return int.from_bytes(key[:2], "big") % BUCKETS, key

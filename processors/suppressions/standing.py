@@ -102,7 +102,8 @@ class Standing:
         standing: dict[str, list[Fact]] = {}
         lifted: dict[str, Lift] = {}
         for reason in REASONS:
-            facts = own.facts.get(reason, [])
+            if not (facts := own.facts.get(reason)):
+                continue
             lift = self._lift_of(stream, reason)
             left = [fact for fact in facts if lift is None or fact.at >= lift.at]
             if _suffices(reason, left):

@@ -98,6 +98,32 @@ def test_first_reports_count_and_conflicts_stand_beside_them(view: View) -> None
 
 
 @pytest.mark.usefixtures("loaded")
+def test_what_a_failure_means_once_beside_its_event(view: View) -> None:
+    assert len(view("bounces_classified")) == 5
+    told = samples.classified(1)
+    (row,) = view("message_timeline", f"event_id = '{told.classified_event_id}'")
+    assert (row["kind"], row["bounce_class"], row["leaf"]) == ("deferred", "bad_mailbox", "quota")
+    assert (row["response"], row["ruleset"]) == ("452 4.2.2 <address> mailbox full", "2026-11-30")
+    assert len(view("message_timeline")) == len(view("mail_events"))
+    assert len(view("message_timeline", "bounce_class IS NULL")) == 60 - 5
+
+
+@pytest.mark.usefixtures("loaded")
+def test_who_is_suppressed_by_the_latest_revision_whatever_place_it_was_told_at(
+    sink: WarehouseSink, view: View
+) -> None:
+    rows = view("suppressions", order="recipient_hash")
+    assert [row["kind"] for row in rows] == ["lifted", "suppressed", "suppressed"]
+    assert (rows[0]["reason"], rows[0]["by"], rows[0]["since"]) == ("lifted", "anna", None)
+    assert (rows[2]["reasons"], rows[2]["since"]) == (["complaint"], utc(samples.START + 2))
+    earlier = [encode(samples.suppression(2, 2))]
+    sink.load(cut(earlier, 0, 1, "suppressions@3"), mark(earlier, 1, "suppressions@3"))
+    assert view("suppressions", order="recipient_hash") == rows
+    assert len(view("suppression_evidence")) == 9
+    assert view("suppression_evidence", "kind = 'lift'")[0]["reasons"] == ["complaint"]
+
+
+@pytest.mark.usefixtures("loaded")
 def test_documents_with_their_outcome_and_the_latest_name(view: View) -> None:
     rows = view("documents", order="receipt_id")
     assert [row["outcome"] for row in rows] == ["rejected", "parsed"] * 3 + [None, None]

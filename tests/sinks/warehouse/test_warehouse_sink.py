@@ -33,6 +33,13 @@ class TestMailEvents(WarehouseConformance):
         return [encode(samples.mail(number)) for number in range(count)]
 
 
+class TestSuppressions(WarehouseConformance):
+    topic = "suppressions"
+
+    def values(self, count: int) -> list[bytes | None]:
+        return [encode(samples.suppression(number // 3, 1 + number % 3)) for number in range(count)]
+
+
 class TestReputationBuckets(WarehouseConformance):
     topic = "reputation.buckets"
 

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 from sink_conformance import cut, mark
 
+from schemas.classification import BounceClassified
 from schemas.codec import encode
 from schemas.columns import pack_rows
 from schemas.dmarc import DkimResult, DmarcRecordReported, DmarcReportParsed, PolicyReason, SpfResult
@@ -13,6 +15,7 @@ from schemas.documents import DeadLetter, DocumentProcessed, DocumentReceived
 from schemas.mail import MAIL_EVENTS, MailEvent
 from schemas.record import Event
 from schemas.reputation import COUNTS, ReputationBuckets
+from schemas.suppression import RecipientSuppressed, SuppressionEvidence, SuppressionLifted
 from sinks.sink import Loaded
 from sinks.warehouse.loader import WarehouseSink
 from sinks.warehouse.warehouse import Warehouse
@@ -135,6 +138,61 @@ def dead_letter(number: int) -> DeadLetter:
     )
 
 
+def classified(number: int, seed: int = 0) -> BounceClassified:
+    """What a failure means."""
+    event = mail(2 + 12 * number)
+    return BounceClassified(
+        source_event_id=f"{event.event_id}/2026-11-30",
+        tenant=event.tenant,
+        occurred_at=event.occurred_at,
+        recorded_at=event.recorded_at + seed,
+        source="mailwake",
+        classified_event_id=event.event_id,
+        classified_kind="deferred",
+        ruleset="2026-11-30",
+        bounce_class="bad_mailbox" if number % 2 else "throttling",
+        leaf="quota" if number % 2 else "rate",
+        address_fatal=False,
+        message_fatal=False,
+        scope="recipient",
+        action="retry",
+        rule="quota",
+        message_id=event.message_id,
+        provider=event.provider,
+        from_domain=event.from_domain,
+    )
+
+
+def spoken(number: int) -> SuppressionEvidence:
+    """What speaks for a suppression, or against it."""
+    return SuppressionEvidence(
+        source_event_id=f"evidence {number}",
+        occurred_at=START + number,
+        recorded_at=START + number,
+        kind="lift" if number % 3 == 2 else "complaint",
+        recipient_hash=f"{number % 4:032x}",
+        stream="marketing",
+        by="anna" if number % 3 == 2 else None,
+        reasons=("complaint",) if number % 3 == 2 else (),
+    )
+
+
+def suppression(number: int, revision: int) -> RecipientSuppressed | SuppressionLifted:
+    """What follows: every second word on a recipient lifts."""
+    fields: dict[str, Any] = {
+        "source_event_id": f"{number}/{revision}",
+        "occurred_at": START + number,
+        "recorded_at": START + number + revision,
+        "recipient_hash": f"{number:032x}",
+        "stream": "marketing",
+        "evidence": (MailEvent.id_of("default", str(number)),),
+        "revision": revision,
+    }
+    if revision % 2 == 0:
+        return SuppressionLifted(**fields, reason="lifted", by="anna", note="asked to")
+    return RecipientSuppressed(**fields, reason="complaint", reasons=("complaint",), since=START + number)
+
+
 def buckets(number: int, rows: Sequence[dict[str, object]]) -> bytes:
     """A packed record of buckets."""
     header = ReputationBuckets(
@@ -188,6 +246,11 @@ def world(size: int = 60) -> dict[str, list[bytes]]:
         "dmarc.records": [encode(event) for event in [*reports, *conflicts, *reports[:4]]],
         "documents": [encode(received(n)) for n in range(8)] + [encode(received(2, name="<redacted>"))],
         "documents.outcomes": [encode(processed(n)) for n in range(6)] + [encode(processed(1))],
+        "mail.classified": [encode(classified(n)) for n in range(5)] + [encode(classified(1, seed=9))],
+        "suppressions.evidence": [encode(spoken(n)) for n in (*range(9), 0, 1)],
+        "suppressions": [
+            encode(suppression(n, r)) for n, r in ((0, 1), (1, 1), (0, 2), (2, 1), (2, 2), (2, 3))
+        ],
         "dead.letters": [encode(dead_letter(n)) for n in (1, 2, 3, 1)],
         "reputation.buckets": flushes(6),
     }

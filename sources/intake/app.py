@@ -14,7 +14,11 @@ from sources.intake.refusal import answer
 from streams import metrics
 
 _WORDS = {404: "not_found", 405: "method_not_allowed"}
-_KEY = {"type": "http", "scheme": "bearer", "description": "An API key, mwk_..., from `mailwake keys create`."}
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, mwk_..., from `mailwake keys create`.",
+}
 _NEVER_HAPPENS = "HTTPValidationError"
 """What FastAPI would answer to parameters that are wrong; ours are texts, and what is wrong with one is a 400."""
 

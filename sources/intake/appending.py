@@ -1,19 +1,19 @@
 """From the event loop into the log: records of many requests in one durable append."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused
+from sources.intake.seldom import Seldom
 from streams import metrics
 from streams.emitter import Emitter
 from streams.keyring.keyring import TenantForgotten
 from streams.log import LogError, LogFull, LogUnavailable, Record, RecordRefused
 
-logger = logging.getLogger("mailwake.intake")
+_SELDOM = Seldom()
 
 
 REMEMBERED_S = 15.0
@@ -50,7 +50,7 @@ class Appending:
                 if isinstance(error, LogUnavailable)
                 else "failed"
             )
-            logger.warning("not appended, the log is %s: %s", word, error)
+            _SELDOM.warning(word, "not appended, the log is %s: %s", word, error)
             raise self._not_now(word, "the log takes nothing now: nothing was kept") from None
         self._failed = ""
         metrics.INTAKE_APPEND_SECONDS.observe(time.perf_counter() - begun)
@@ -71,7 +71,7 @@ def sealing(limits: IntakeLimits) -> Iterator[None]:
     except TenantForgotten:
         raise Refused(403, "tenant_forgotten", "the tenant was forgotten: nothing of it is taken") from None
     except LogError as error:
-        logger.warning("nothing can be sealed or hashed: %s", error)
+        _SELDOM.warning("keys", "nothing can be sealed or hashed: %s", error)
         raise Refused(
             503,
             "keyring_away",
@@ -79,7 +79,7 @@ def sealing(limits: IntakeLimits) -> Iterator[None]:
             retry_after=later,
         ) from None
     except OSError as error:
-        logger.warning("a document can't be kept: %s", error)
+        _SELDOM.warning("blobs", "a document can't be kept: %s", error)
         raise Refused(
             503, "log_full", "there is no room for it: nothing was kept; come again", retry_after=later
         ) from None

@@ -21,10 +21,12 @@ from sources.intake.hook_file import HookFile, Mounted
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused, answer
 from sources.intake.route import bounded_route, room_of
+from sources.intake.seldom import Seldom
 from streams import metrics
 from streams.blobs import INLINE_LIMIT
 
 logger = logging.getLogger("mailwake.intake")
+_SELDOM = Seldom()
 
 SECOND_CHANCE_S = 30
 """What `Retry-After` says while a certificate can't be fetched, or a subscription not be confirmed."""
@@ -106,7 +108,14 @@ async def _verified(mounted: Mounted, request: Request, body: bytes) -> Verified
         return mounted.verifier.verify(signed)
     except SignatureRefused as refused:
         metrics.INTAKE_SIGNATURES_REFUSED.add(1, hook.provider, refused.reason)
-        logger.warning("hook %s (%s): refused, %s: %s", hook.name, hook.provider, refused.reason, refused)
+        _SELDOM.warning(
+            f"{hook.name} {refused.reason}",
+            "hook %s (%s): refused, %s: %s",
+            hook.name,
+            hook.provider,
+            refused.reason,
+            refused,
+        )
         headers = {"WWW-Authenticate": "Basic"} if refused.status == 401 else None
         raise Refused(
             refused.status,
@@ -115,7 +124,7 @@ async def _verified(mounted: Mounted, request: Request, body: bytes) -> Verified
             headers=headers,
         ) from None
     except CertificateUnavailable as error:
-        logger.warning("hook %s (%s): %s", hook.name, hook.provider, error)
+        _SELDOM.warning(hook.name, "hook %s (%s): %s", hook.name, hook.provider, error)
         raise Refused(
             503, "certificate_unavailable", "the signature can't be checked now: nothing was kept, come again",
             retry_after=SECOND_CHANCE_S,

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
 Json = dict[str, Any]
+MANDRILL_EVENTS = b"mandrill_events="
 
 
 class NotABody(ValueError):
@@ -85,13 +86,12 @@ def mandrill_form(content: bytes) -> list[Any]:
     if content.lstrip()[:1] in (b"[", b"{"):
         document = _parsed(content)
     else:
-        try:
-            fields = dict(parse_qsl(content.decode(), keep_blank_values=True, max_num_fields=1000))
-        except ValueError:
-            raise NotABody("it is no form") from None
-        if "mandrill_events" not in fields:
-            raise NotABody("it is a form without mandrill_events")
-        document = _parsed(fields["mandrill_events"] or "[]")
+        told = [
+            pair[len(MANDRILL_EVENTS) :] for pair in content.split(b"&") if pair.startswith(MANDRILL_EVENTS)
+        ]
+        if not told:
+            raise NotABody("it is no form with mandrill_events")
+        document = _parsed(unquote_to_bytes(told[-1].replace(b"+", b" ")) or b"[]")
     events = []
     for each in _each(document):
         message = each.get("msg") if isinstance(each, dict) and each.get("event") == "inbound" else None

@@ -131,7 +131,7 @@ def test_a_line_that_is_broken_hurts_no_other() -> None:
 
 def test_a_body_that_is_none() -> None:
     assert read("sendgrid", b"{broken").not_understood[0].startswith("body: it is no JSON")
-    assert read("mandrill", b"a=b").not_understood == ("body: it is a form without mandrill_events",)
+    assert read("mandrill", b"a=b").not_understood == ("body: it is no form with mandrill_events",)
 
 
 def test_what_has_no_time_happened_when_it_came() -> None:

@@ -24,7 +24,7 @@ _DAEMON = re.compile(
 _REPLY_SUBJECT = re.compile(r"\s*(?:re|aw|sv|vs|antw|回复|答复|ответ)\s*(?:\[\d{1,3}\])?\s*[:：]", re.I)
 _FORWARD_SUBJECT = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|vb|转发|轉寄|転送)\s*[:：]", re.I)
 _LISTS = ("list-id", "list-post", "list-unsubscribe")
-_EMPTY_SENDER = frozenset({"<>", "<MAILER-DAEMON>", "MAILER-DAEMON"})
+_EMPTY_SENDER = frozenset({"", "<>", "<MAILER-DAEMON>", "MAILER-DAEMON"})
 _HOST = re.compile(
     r"(?:host |to |from |server |by |remote[^\n]{0,10} )\[?([a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8})\]?"
     r"\s{0,2}[\[(][0-9a-f.:]{3,45}[\])]",
@@ -40,7 +40,7 @@ def score_of(mail: Mail, note: Note) -> int:
     """
     subject = mail.fields.words("subject")
     score = 1 if is_by_daemon(mail) else 0
-    if mail.fields.get("return-path").strip().replace(" ", "") in _EMPTY_SENDER:
+    if "return-path" in mail.fields and mail.fields.get("return-path").replace(" ", "") in _EMPTY_SENDER:
         score += 1
     is_answer = bool(_REPLY_SUBJECT.match(subject)) and not score and bool(mail.fields.get("in-reply-to"))
     if _FORWARD_SUBJECT.match(subject) or is_answer:

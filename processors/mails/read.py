@@ -77,11 +77,8 @@ def _told(
     feedback = feedback_in(mail, note)
     if feedback is not None:
         return "feedback-report", tuple(complaint_events(feedback, telling)), ()
-    named = next(
-        (found for one in envelope_addresses(mail) if (found := settings.unsubscribe_of(one)) is not None),
-        None,
-    )
-    if named is not None and not is_marked(mail):
+    named = _unsubscribing(mail, settings)
+    if named is not None:
         return "mail", (unsubscribe_event(named, telling),), ()
     if _is_bounce(mail, note):
         notice = Notice(tuple(outcomes_of(mail, note)))
@@ -90,6 +87,18 @@ def _told(
         by = status.outcomes[0].address if status is not None else answering(mail)
         return "auto-reply", (auto_reply_event(telling, by),), ()
     return "mail", (), ()
+
+
+def _unsubscribing(mail: Mail, settings: MailSettings) -> dict[str, str] | None:
+    """What the address names that this mail unsubscribes by; None where it does not.
+
+    Apple Mail marks its own as automatic answers; any other automatic answer to such an address is one.
+    """
+    addresses = envelope_addresses(mail)
+    named = next((found for one in addresses if (found := settings.unsubscribe_of(one)) is not None), None)
+    if mail.fields.get("x-apple-unsubscribe").strip().lower() == "true":
+        return named or {}
+    return None if is_marked(mail) and "unsubscribe" not in mail.fields.get("subject").lower() else named
 
 
 def _is_bounce(mail: Mail, note: Note) -> bool:

@@ -100,6 +100,22 @@ def test_a_mail_to_an_unsubscribe_address_unsubscribes() -> None:
     assert event.recipient_hash == hash_of("user@example.net")
 
 
+def test_apple_mail_unsubscribes_by_what_looks_like_an_automatic_answer() -> None:
+    apple = mail(
+        {
+            "From": "user@icloud.com",
+            "To": "opt-out-100731.e75std@example.org",
+            "Subject": "unsubscribe",
+            "Auto-Submitted": "auto-replied",
+            "X-Apple-Unsubscribe": "true",
+        },
+        "Apple Mail sent this email to unsubscribe from the message.\n",
+    )
+    (event,) = read_mail(apple, ORIGIN).events
+    assert isinstance(event, RecipientUnsubscribed)
+    assert event.recipient_hash == hash_of("user@icloud.com")
+
+
 def test_an_automatic_answer_unsubscribes_nobody() -> None:
     settings = MailSettings(unsubscribe=("leave@example.com",))
     away = mail(

@@ -109,7 +109,13 @@ def intake_of(
     keys, hooks, tenant_keys = KeyFile(settings.keys), HookFile(settings.hooks), open_keyring(settings)
     keys.keys(), hooks.hooks()
     access = Access(keys, hooks, settings.tenant if is_loopback(settings.intake_host) else None)
-    documents = Intake(log, Blobs(settings.blobs), settings.tenant, keys=tenant_keys)
+    documents = Intake(
+        log,
+        Blobs(settings.blobs),
+        settings.tenant,
+        keys=tenant_keys,
+        from_domain=settings.from_domain,
+    )
     routers = [
         hooks_router(HookDesk(hooks, documents, appending, limits), admission),
         events_router(EventsDesk(access, tenant_keys, appending, limits), admission),

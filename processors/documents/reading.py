@@ -133,7 +133,8 @@ class DocumentReader:
     def _webhook(self, document: DocumentReceived, content: bytes) -> _Finding:
         reading = read_webhook(document.source, content, self._origin(document))
         odd = reading.not_understood
-        warnings = (*reading.warnings, *(f"not understood: {what}" for what in odd))
+        passed_over = tuple(f"passed over: {what}" for what in reading.ignored)
+        warnings = (*reading.warnings, *(f"not understood: {what}" for what in odd), *passed_over)
         if odd and not reading.events:
             reason = f"not understood: {'; '.join(odd)}"
             return _Finding(None, "webhook", "rejected", warnings=reading.warnings, reason=reason)

@@ -83,7 +83,9 @@ def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
 
 
 def _intake(intake: Intake, tenant: str, source: str, channel: str, from_domain: str | None) -> Intake:
-    return replace(intake, tenant=tenant, source=source, channel=channel, from_domain=from_domain)
+    return replace(
+        intake, tenant=tenant, source=source, channel=channel, from_domain=from_domain or intake.from_domain
+    )
 
 
 def _found(hooks: HookFile, source: str, token: str) -> Mounted:

@@ -3,6 +3,8 @@
 import re
 from urllib.parse import unquote
 
+from schemas.recipient import InvalidAddress, normalised
+
 _SHAPE = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\U0010ffff-]{1,128}@"
     r"(?:[A-Za-z0-9\u0080-\U0010ffff_-]{1,63}(?:\.[A-Za-z0-9\u0080-\U0010ffff_-]{1,63}){0,12}|\[[0-9A-Fa-f.:IPv]{3,60}\])"
@@ -90,10 +92,15 @@ def _character(match: re.Match[str]) -> str:
 
 
 def domain_of(address: str | None) -> str | None:
-    """The domain of an address, in lower case; None where it is none that an event can hold."""
+    """The domain of an address, in lower case and as A-labels; None where it is none that an event can hold."""
     if not address:
         return None
     domain = address.rpartition("@")[2].strip("[]<>. ").lower()
+    if not domain.isascii():
+        try:
+            domain = normalised(f"x@{domain}")[2:]
+        except InvalidAddress:
+            return None
     return domain if domain and len(domain) <= 253 and "@" not in domain and not _has_space(domain) else None
 
 

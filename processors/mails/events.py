@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from hashlib import sha256
 
 from processors.classification.providers import provider_of
@@ -60,6 +61,11 @@ class Telling:
         self.likely_verp = None if self.verp else next(filter(None, map(_generic_verp, addresses)), None)
         """The recipient by what looks like VERP though no setting says so: for want of anything else."""
 
+    @cached_property
+    def _sent_to(self) -> tuple[tuple[str | None, str | None], ...]:
+        """Whom the message was sent to, with their hashes: its ids may hold them though another address failed."""
+        return tuple((one, self.origin.hashed(one)) for one in self.returned.recipients[:5])
+
     def at(self, *candidates: str | None) -> int:
         """The first of these dates that is one, ms; when the document came where none is."""
         for candidate in candidates:
@@ -81,7 +87,7 @@ class Telling:
         hashed = (
             self.origin.hashed(address) if address else self.named.get("recipient_hash", "").lower() or None
         )
-        scrub = Scrub(address, hashed)
+        scrub = Scrub((address, hashed), *self._sent_to)
         source_key = "/".join([*(scrub.text(part or "") for part in key), hashed or ""])
         fields: dict[str, object] = {
             "recipient_domain": domain_of(address),

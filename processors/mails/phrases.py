@@ -32,6 +32,7 @@ FAILURES = (
     r"(?:smtp|remote|server)[^\n]{0,40}(?:error|said|responded|replied|returned)[^\n]{0,40}\b5\d\d\b",
     r"\b5[05][0-9][ -]#?5\.\d{1,2}\.\d{1,3}", r"esmtp? error", r"host (?:unknown|not found)", r"name server",
     r"(?:error|trouble|problem|difficult)[^\n]{0,20}(?:deliver|sending)", r"addressed? to [^\n]{1,80} (?:fail|was rejected)",
+    r"(?:connection|operation|timeout|handshake|lookup)[^\n]{0,20}(?:timed out|refused|reset|failed|expired)|(?:temporarily|been) (?:suspended|deferred)|(?:recipient|user|host|domain|records?|computer|address)[^\n]{0,40}(?:could not be|not be|wasn't) found|\bdeferred\b|timed? ?out",
     # German
     r"nicht (?:[a-zäöüß]+ ){0,3}(?:zugestellt|zustell|ausgeliefert|übermittelt|überbracht|gesendet|versandt|erreich)", r"unzustellbar",
     r"zustell[^\n]{0,60}(?:fehl|gescheitert|nicht möglich|unmöglich|verweigert)", r"fehler bei der (?:zustellung|übermittlung|auslieferung)",
@@ -45,7 +46,7 @@ FAILURES = (
     # Spanish
     r"no (?:se )?(?:pudo|ha podido|pudimos|hemos podido|puede|podido|ha sido|fue|pudieron|es|ha)(?: posible)?(?: ser)? ?(?:entreg|envi|remit|lleg|recib)",
     r"(?:imposible|no se logr[óo]|no fue posible|no ha sido posible|no es posible) (?:la )?(?:entrega|enviar|env[íi]o)", r"no entregad", r"(?:error|fallo|falla|problema)[^\n]{0,20}(?:entrega|env[íi]o)",
-    r"entrega[^\n]{0,40}(?:fallid|fall[óo]|ha fallado|error|fracas)", r"(?:destinatario|usuario|direcci[óo]n|cuenta|casilla|buz[óo]n)s?[^\n]{0,50}(?:desconocid|inexistente|no existe|no encontrad|no se (?:ha )?encontr|inv[áa]lid|llen[oa]|agotado|no disponible|rechazad|excedid)",
+    r"entrega[^\n]{0,40}(?:fallid|fall[óo]|ha fallado|error|fracas)", r"(?:destinatario|usuario|direcci[óo]n|cuenta|casilla|buz[óo]n)s?[^\n]{0,50}(?:desconocid|inexistente|no existe|no encontrad|no se (?:ha )?encontr|inv[áa]lid|llen[oa]|agotado|expirad|suspendid|bloquead|no disponible|rechazad|excedid)",
     r"problemas? (?:ao|na|no|en la|en el|al|nella)[^\n]{0,20}(?:entreg|envi|env[íi]o|consegn)",
     # Portuguese
     r"n(?:ã|a)o (?:p[ôo]de|foi poss[íi]vel|foi|pode|ser[áa]|conseguimos)(?: ser)? ?(?:entreg|envi)", r"falha[^\n]{0,20}(?:entrega|envio)", r"n(?:ã|a)o (?:foi )?entregue",

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from dataclasses import replace
 
-from made_mails import ORIGIN, RETURNED, mail, report
+from made_mails import ORIGIN, RETURNED, hash_of, mail, report
 
 from processors.mails.read import read_mail
 from schemas.mail import MessageBounced
@@ -57,6 +57,13 @@ def test_a_message_id_stays_the_same_for_the_same_message() -> None:
     returned = RETURNED.replace("<m1@news.example.com>", f"<17.{ADDRESS.replace('@', '=')}@news.example.com>")
     (event,) = read_mail(report(failed=ADDRESS, returned=returned), ORIGIN).events
     assert event.message_id == f"<17.{event.recipient_hash}@news.example.com>"
+
+
+def test_whom_the_message_was_sent_to_stays_out_where_another_address_failed() -> None:
+    returned = RETURNED.replace("<m1@news.example.com>", "<17.user=example.net@news.example.com>")
+    (event,) = read_mail(report(failed="elsewhere@other.example", returned=returned), ORIGIN).events
+    assert event.message_id == f"<17.{hash_of('user@example.net')}@news.example.com>"
+    assert "user=" not in event.model_dump_json()
 
 
 def test_an_address_that_is_cut_at_the_end_of_long_words_is_not_there_in_part() -> None:

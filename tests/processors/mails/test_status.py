@@ -89,3 +89,4 @@ def test_an_internationalised_address_is_read_in_either_form() -> None:
         )
         (event,) = read_mail(report(status=status, part="message/global-delivery-status"), ORIGIN).events
         assert event.recipient_hash == hash_of("jörg@exämple.de")
+        assert event.recipient_domain == "xn--exmple-cua.de"

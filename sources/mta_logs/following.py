@@ -54,9 +54,9 @@ class Following:
     """In the order to be read in."""
     dropped: list[Place] = field(default_factory=list)
     """Places that need not be kept any more."""
-    _known: dict[tuple[int, int], Followed] = field(default_factory=dict)
     _heads: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
     _first: bool = True
+    _last_commit: int = 0
     _fresh: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +70,7 @@ class Following:
 
     def look(self) -> None:
         """See which files there are by now. Raises PermissionError, OSError."""
+        self._last_commit = self.last_commit
         there = list(candidates(self.targets))
         self._let_go_of_what_changed(there)
         by_inode = {(followed.place.device, followed.place.inode): followed for followed in self.files}
@@ -93,6 +94,7 @@ class Following:
                     found = self._taken_up(candidate, by_place)
                     if found is not None:
                         order[at] = found
+                        self.files.append(found)
         named = [followed for followed in order if followed is not None]
         missing = [followed for followed in self.files if all(followed is not other for other in named)]
         for followed in missing:
@@ -137,9 +139,8 @@ class Following:
             found = self._opened(candidate, file, by_place)
         except FileNotFoundError:
             return None
-        except UnreadableLog as error:
-            logger.warning("%s: it is left out", error)
-            found = None
+        except UnreadableLog:
+            found = None  # What was known of it is damaged now: it is looked at again.
         if found is None and file is not None:
             file.close()
         return found
@@ -198,8 +199,7 @@ class Following:
     def _is_new(self, candidate: Candidate) -> bool:
         if not candidate.rotated:
             return True
-        last = self.last_commit
-        return not self._fresh and 0 < last < candidate.stat.st_mtime * 1000
+        return 0 < self._last_commit < candidate.stat.st_mtime_ns // 1_000_000 + 1
 
     def _head(self, file: LogBytes) -> bytes:
         stat = file.stat()
@@ -208,7 +208,10 @@ class Following:
         if head is None:
             if len(self._heads) > 10_000:
                 self._heads.clear()
-            head = file.read(0, HEAD)
+            try:
+                head = file.read(0, HEAD)
+            except UnreadableLog:
+                head = b""  # Whoever reads it says so.
             self._heads[key] = head
         return head
 

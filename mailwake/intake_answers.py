@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -17,43 +16,37 @@ from mailwake.suppressed import FRESH_S, Suppressed, UnknownRecipient, open_supp
 from sinks.engine import WarehouseInUse, WarehouseUnavailable
 from sinks.sink import SinkError
 from sinks.suppressions.index import Suppression
-from streams.log import Log, LogError
+from streams.log import Log, LogError, LogUnavailable
 
 logger = logging.getLogger("mailwake.intake")
 
 
 class Suppressions:
-    """Looks up who is suppressed. Before a log that can't be opened yet (behind a spool) it opens it when it can."""
+    """Looks up who is suppressed. Where the log may be away (behind a spool), whoever asks does not wait for it."""
 
     def __init__(self, settings: Settings, log: Log | None, closing: ExitStack) -> None:
-        """Over this log, which stays the caller's; None: over the one that the settings name, closed with `closing`."""
-        self._settings, self._log, self._closing = settings, log, closing
-        self._opening = threading.Lock()
-        self._opened: Suppressed | None = None
+        """Over this log, which stays the caller's; None: over the one that the settings name, opened by `refresh`."""
+        self._settings, self._closing = settings, closing
+        self._opened = None if log is None else self._open(log)
 
     def look_up(self, tenant: str, address_or_hash: str, stream: str | None) -> Sequence[Suppression]:
         """See `console.suppressions.LookUp`."""
+        if self._opened is None:
+            raise LogUnavailable("the log has not answered yet")
         try:
-            return self._suppressed().look_up(tenant, address_or_hash, stream)
+            return self._opened.look_up(tenant, address_or_hash, stream)
         except UnknownRecipient as error:
             raise NoSuchRecipient(str(error)) from None
 
     def refresh(self) -> None:
-        """Take in what the log has since. Raises LogError, IndexUnusable."""
-        self._suppressed().refresh()
-
-    def _suppressed(self) -> Suppressed:
+        """Take in what the log has since; called by one thread. Raises LogError, IndexUnusable."""
         if self._opened is None:
-            with self._opening:
-                if self._opened is None:
-                    self._opened = self._open()
-        return self._opened
-
-    def _open(self) -> Suppressed:
-        log = self._log
-        if log is None:
             log = open_any_log(self._settings)
             self._closing.callback(log.close)
+            self._opened = self._open(log)
+        self._opened.refresh()
+
+    def _open(self, log: Log) -> Suppressed:
         suppressed = open_suppressed(self._settings, log)
         self._closing.callback(suppressed.index.close)
         return suppressed

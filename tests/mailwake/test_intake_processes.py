@@ -15,6 +15,8 @@ from running import running, until, until_it_says
 from worlds import World, finished
 
 from schemas.codec import decode
+from streams.keyring.file_keyring import FileKeyring
+from streams.spool import Spool
 
 
 def free_port() -> str:
@@ -172,3 +174,26 @@ def heard_still(port: str, event: bytes, bearer: dict[str, str]) -> bool:
         return posted(port, "/v1/events", event, **bearer)[0] == 200
     except urllib.error.HTTPError:
         return False
+
+
+def test_behind_a_spool_it_takes_what_comes_while_no_broker_answers(empty: World) -> None:
+    port = free_port()
+    nowhere = {
+        "MAILWAKE_LOG": f"kafka://127.0.0.1:{free_port()}",
+        "MAILWAKE_SPOOL": "sqlite:///spool.db",
+        "MAILWAKE_INTAKE_PORT": port,
+    }
+    assert "keyring" in empty.run("intake", expect=None, **nowhere).err
+    FileKeyring.open(empty.folder / "mailwake.keys", create=True)
+    with running(empty, "intake", **nowhere) as process:
+        until_it_says(b"taking events", process)
+        event = b'{"type": "MessageSent", "from_domain": "s.example"}'
+        assert posted(port, "/v1/events", event)[0] == 200
+        try:
+            got(port, "/v1/suppressions/gone@gmail.com")
+        except urllib.error.HTTPError as error:
+            assert error.code == 503
+        process.kill()
+    spool = Spool.open(empty.folder / "spool.db", 2**30, nowhere["MAILWAKE_LOG"])
+    assert spool.held().records == 1
+    spool.close()

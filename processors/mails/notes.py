@@ -15,15 +15,31 @@ TEXTS = 4
 """How many text parts are read."""
 
 _WHERE_IT_RETURNS = (
-    r"^[>\s|]*[-=_*#~+]{2,}[^\n]{0,24}(?:original|returned (?:mail|message)|unsent|undelivered|forwarded|source (?:mail|message)|bounced|old message|copy of|body of|message (?:follows|text|body|content|header)"
-    r"|header|mensaje original|mensagem original|messaggio originale|message d['’ ]?origin|ursprüngliche|originalnachricht|исходн|оригинал|元の|原(?:信|邮|郵|始)|附件)",
-    r"^[^\n]{0,100}(?:is|follows|attached|below|below this line is|here is|aquí|anexa)[^\n]{0,30} (?:a )?copy of (?:the|your|this|all|part|original)",
-    r"^[>\s]*(?:the )?(?:original|returned|unsent|old|undelivered|offending|rejected) (?:message|mail|text|e-?mail)(?: headers?| details)?(?: was)?(?: as received[^\n]{0,20}| follows?| is attached| attached| text| body| below| is included[^\n]{0,20})?\s*(?:[:.(\[-][^\n]{0,40})?$",
-    r"^[^\n]{0,40}(?:message|mail) (?:headers?|text|body) (?:follows?|is attached|below)", r"^[^\n]{0,60}headers? (?:of|from) (?:the|your) (?:original|message|mail|returned)[^\n]{0,20}",
-    r"^[>\s]*received: (?:from|by|\()", r"^[>\s]*return-path: ?<", r"^[>\s]*mime-version: 1\.0", r"^[>\s]*dkim-signature: ", r"^[>\s]*delivered-to: [^\s]{1,320}$",
-    r"^[>\s]*(?:---- )?start of returned message", r"^[>\s]*(?:message|mail) from [^\n]{1,80} follows", r"^[>\s]*your (?:original )?(?:message|mail) (?:follows|is attached|reads)",
-    r"^[^\n]{0,20}(?:copie|kopie|copia|c[óo]pia)[^\n]{0,30}(?:message|nachricht|mensaje|mensagem|messaggio|correo|mail)", r"^[>\s]*(?:原(?:始)?(?:邮件|郵件|信件)(?:内容|內容|如下|附)|以下是(?:原|您的原)|元のメッセージ|以下(?:は|に)[^\n]{0,12}(?:元|オリジナル|メッセージ))",
-)  # fmt: skip
+    r"^[>\s|]*[-=_*#~+]{2,}[^\n]{0,24}(?:original|returned (?:mail|message)|unsent|undelivered"
+    r"|forwarded|source (?:mail|message)|bounced|old message|copy of|body of|message (?:follows|text"
+    r"|body|content|header)"
+    r"|header|mensaje original|mensagem original|messaggio originale|message d['’ ]?origin"
+    r"|ursprüngliche|originalnachricht|исходн|оригинал|元の|原(?:信|邮|郵|始)|附件)",
+    r"^[^\n]{0,100}(?:is|follows|attached|below|below this line is|here is|aquí"
+    r"|anexa)[^\n]{0,30} (?:a )?copy of (?:the|your|this|all|part|original)",
+    r"^[>\s]*(?:the )?(?:original|returned|unsent|old|undelivered|offending|rejected) (?:message|mail"
+    r"|text|e-?mail)(?: headers?| details)?(?: was)?(?: as received[^\n]{0,20}| follows?| is attached"
+    r"| attached| text| body| below| is included[^\n]{0,20})?\s*(?:[:.(\[-][^\n]{0,40})?$",
+    r"^[^\n]{0,40}(?:message|mail) (?:headers?|text|body) (?:follows?|is attached|below)",
+    r"^[^\n]{0,60}headers? (?:of|from) (?:the|your) (?:original|message|mail|returned)[^\n]{0,20}",
+    r"^[>\s]*received: (?:from|by|\()",
+    r"^[>\s]*return-path: ?<",
+    r"^[>\s]*mime-version: 1\.0",
+    r"^[>\s]*dkim-signature: ",
+    r"^[>\s]*delivered-to: [^\s]{1,320}$",
+    r"^[>\s]*(?:---- )?start of returned message",
+    r"^[>\s]*(?:message|mail) from [^\n]{1,80} follows",
+    r"^[>\s]*your (?:original )?(?:message|mail) (?:follows|is attached|reads)",
+    r"^[^\n]{0,20}(?:copie|kopie|copia|c[óo]pia)[^\n]{0,30}(?:message|nachricht|mensaje|mensagem"
+    r"|messaggio|correo|mail)",
+    r"^[>\s]*(?:原(?:始)?(?:邮件|郵件|信件)(?:内容|內容|如下|附)|以下是(?:原|您的原)|元のメッセージ|以下(?:は|に)[^\n]{0,12}(?:元|オリジナル"
+    r"|メッセージ))",
+)
 _HEADER_LINE = re.compile(
     r"[ \t>|]{0,20}(?:received|return-path|from|to|date|message-id|subject|mime-version|delivered-to|dkim-signature|x-[\w-]{1,40})[ \t]{0,5}:",
     re.I,

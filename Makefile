@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup setup-tests demo kafka test check bench soak clean
+.PHONY: help setup setup-tests demo kafka test check accuracy bench soak clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,7 +40,12 @@ check: setup ## style, types, schemas
 	@$(BIN)/mypy
 	@echo "== schemas and import arrows"
 	@$(BIN)/mailwake schemas check
+	@echo "== rules of classification"
+	@$(BIN)/mailwake rules lint
 	@$(BIN)/pytest tests/test_import_arrows.py
+
+accuracy: setup ## how often mails are read and failures judged as people did (../shared/corpora where it is)
+	@$(BIN)/python tests/accuracy/table.py
 
 bench: setup ## measure: bench/*.py, each prints a table
 	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

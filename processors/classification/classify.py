@@ -13,6 +13,8 @@ from processors.classification.ruleset import Rule, Ruleset, active_ruleset
 
 __all__ = ["Reply", "Ruleset", "Verdict", "active_ruleset", "classify"]
 
+_BEYOND_DOUBT = ("token", "scoped")
+
 NO_RULE = "none"
 """What `Verdict.rule` and `Verdict.layer` say where no rule knows the reply."""
 
@@ -47,23 +49,25 @@ def classify(reply: Reply, ruleset: Ruleset) -> Verdict:
     A reply that is for now (4yz) is never fatal to its address: who says so may say otherwise in an hour, and what stays
     wrong is told by a permanent failure in the end. Verdicts are remembered: most replies are repeats.
     """
-    return _judged(reply, ruleset)
+    return _repeated(reply, ruleset)
 
 
 @lru_cache(maxsize=65_536)
-def _judged(reply: Reply, ruleset: Ruleset) -> Verdict:
+def _repeated(reply: Reply, ruleset: Ruleset) -> Verdict:
     heard = hear(reply)
-    rule = ruleset.matcher.first(heard)
-    return _unknown(heard, ruleset) if rule is None else _verdict(rule, heard)
+    rule, is_doubtful = ruleset.matcher.first(heard)
+    return _unknown(heard, ruleset) if rule is None else _verdict(rule, heard, is_doubtful)
 
 
-def _verdict(rule: Rule, heard: Heard) -> Verdict:
+def _verdict(rule: Rule, heard: Heard, is_doubtful: bool) -> Verdict:
     bounce_class, _, leaf = rule.leaf.partition(".")
     means = rule.consequences
     action = means.action
+    address_fatal = means.address_fatal and not heard.refused_for_now and not heard.will_retry
+    if address_fatal and is_doubtful and rule.layer not in _BEYOND_DOUBT:
+        address_fatal, action = False, "review"
     if heard.will_retry and action in ("suppress", "review"):
         action = "retry"
-    address_fatal = means.address_fatal and not heard.refused_for_now and not heard.will_retry
     return Verdict(
         bounce_class,
         leaf,

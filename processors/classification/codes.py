@@ -18,7 +18,7 @@ _WITH_ENHANCED = re.compile(rf"(?<![\w.])([245][0-5]\d)[\s\-#:;,.(\[]{{1,3}}({_E
 _INTRODUCED = re.compile(
     r"(?:(?:said|says|replied|responded|response|returned|error|code|status|server|reason|with|smtp|was|reply|data"
     r"|command|diagnostic|rcpt to|mail from)[^\w.]{1,6}|[:;>(\[\"'#] ?|\n\s{0,8}|<<< ?)"
-    rf"([45][0-5]\d)(?:[\- ](?=[^\d\s])|[#:;,(\[<)\]]|$){_END}"
+    rf"([45][0-5]\d){_END}(?:[\- ](?=[^\d\s])|[#:;,(\[<)\]]|$)"
 )
 _ENHANCED_AT_START = re.compile(rf"(?:\W|smtp;|x-[a-z]{{1,20}};|status:?)*?({_ENHANCED}){_END}")
 _ENHANCED_MARKED = re.compile(

@@ -13,7 +13,7 @@ import re2
 from processors.classification.matching import compile_pattern
 from processors.classification.providers import provider_names
 from processors.classification.reply import Reply, hear
-from processors.classification.ruleset import Example, Rule, Ruleset
+from processors.classification.ruleset import Doubt, Example, Rule, Ruleset
 
 _SOURCE = re.compile(r"RFC \d{3,5}|https?://\S+\.\S+")
 _ID = re.compile(r"[a-z0-9]+(?:[._][a-z0-9]+)*")
@@ -53,6 +53,8 @@ def lint(ruleset: Ruleset) -> list[Finding]:
         for leaf in ruleset.leaves
         if leaf not in used
     )
+    for doubt in ruleset.doubts:
+        findings += (Finding(doubt.file, f"doubt {doubt.pattern}", said) for said in _doubt_problems(doubt))
     for signature in ruleset.signatures:
         where = f"signature {signature.pattern}"
         findings += (Finding("signatures", where, said) for said in _provider_problems(signature.provider))
@@ -75,6 +77,19 @@ def _problems(rule: Rule, ruleset: Ruleset) -> Iterator[str]:
         yield from _pattern_problems(pattern, f"{rule.file}: rule {rule.id}")
     yield from _code_problems(rule)
     yield from _example_problems(rule, ruleset)
+
+
+def _doubt_problems(doubt: Doubt) -> Iterator[str]:
+    if not _SOURCE.search(doubt.source):
+        yield f"source names neither a page nor an RFC: {doubt.source!r}; give https://… or RFC NNNN"
+    yield from _pattern_problems(doubt.pattern, doubt.file)
+    search = compile_pattern(doubt.pattern, doubt.file)
+    for example in doubt.positive:
+        if search(hear(reply_of(example)).text) is None:
+            yield f"does not match its positive example {example.text!r}: mend one of them"
+    for example in doubt.negative:
+        if search(hear(reply_of(example)).text) is not None:
+            yield f"matches its negative example {example.text!r}: make it narrower"
 
 
 def _fits_its_layer(rule: Rule) -> bool:
@@ -126,13 +141,13 @@ def _code_problems(rule: Rule) -> Iterator[str]:
     for number in rule.smtp:
         if not 200 <= number <= 599:
             yield f"smtp {number} is no reply code"
-    if rule.when and rule.smtp and all((code < 500) != (rule.when == "temporary") for code in rule.smtp):
+    if rule.when in ("permanent", "temporary") and rule.smtp and all((code < 500) != (rule.when == "temporary") for code in rule.smtp):
         yield f"when is {rule.when}, and no code in smtp is"
 
 
 def _example_problems(rule: Rule, ruleset: Ruleset) -> Iterator[str]:
     for example in rule.positive:
-        winner = ruleset.matcher.first(hear(reply_of(example)))
+        winner, _ = ruleset.matcher.first(hear(reply_of(example)))
         if winner is not rule:
             yield from _why_not(rule, example, winner, ruleset)
     heard = [hear(reply_of(example)).text for example in rule.positive]
@@ -159,7 +174,7 @@ def _why_not(rule: Rule, example: Example, winner: Rule | None, ruleset: Ruleset
 
 def _holds(rule: Rule, example: Example, ruleset: Ruleset) -> bool:
     heard = hear(reply_of(example))
-    return rule in ruleset.matcher.all(heard, heard.text)
+    return rule in ruleset.matcher.all(heard)
 
 
 def reply_of(example: Example) -> Reply:

@@ -6,13 +6,22 @@ then tries only the patterns whose literals are there.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import re2
 
 from processors.classification.reply import Heard
-from processors.classification.ruleset import Rule, RulesetError, Signature
+from processors.classification.ruleset import Doubt, Rule, RulesetError, Signature
 
 _OF_WORDS = ("token", "scoped", "text")
+
+_DOUBT = 1 << 30
+
+_REMEMBERED = 65_536
+"""Texts: most are repeats."""
+
+_IN_ONE_FILTER = 170
+"""Patterns. More share a cache of states that gets too small for them, fewer take more passes over the text."""
 
 _PATTERN_MEMORY = 1 << 20
 """Bytes that the automaton of one pattern may take; one that needs more is slower, not wrong."""
@@ -29,45 +38,64 @@ def compile_pattern(pattern: str, where: str) -> Callable[[str], object]:
 class Matcher:
     """A ruleset's rules, ready to be asked."""
 
-    def __init__(self, rules: Sequence[Rule], signatures: Sequence[Signature]) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], signatures: Sequence[Signature], doubts: Sequence[Doubt]
+    ) -> None:
         self._rules = rules
         self._signatures = signatures
-        self._filter = re2.Filter()
-        self._asked: list[int] = []
-        """By index in the filter: that of a rule, or, below zero, that of a signature from the end."""
+        self._patterns: list[tuple[str, int]] = []
+        """Each with whose it is: the index of a rule; below zero that of a signature from the end; or _DOUBT."""
         self._by_code: dict[str | int, list[int]] = defaultdict(list)
         self._unless: dict[int, Callable[[str], object]] = {}
         for index, rule in enumerate(rules):
             self._take(index, rule)
         for index, signature in enumerate(signatures, -len(signatures)):
             self._add(signature.pattern, index, f"signature of {signature.provider}")
-        if self._asked:
-            self._filter.Compile()
+        for doubt in doubts:
+            self._add(doubt.pattern, _DOUBT, f"{doubt.file}: doubt")
+        self._decided = lru_cache(_REMEMBERED)(self._decide)
+        self._filters = [
+            _compiled(self._patterns[at : at + _IN_ONE_FILTER])
+            for at in range(0, len(self._patterns), _IN_ONE_FILTER)
+        ]
 
-    def first(self, heard: Heard) -> Rule | None:
-        """The rule that decides: of those that hold the one asked first.
+    def first(self, heard: Heard) -> tuple[Rule | None, bool]:
+        """The rule that decides, which is of those that hold the one asked first; and whether doubts stand beside it.
 
         What stands before the receiver's own reply (the sending server's account of it, greetings) is only asked where
         the reply's words tell nothing.
         """
         if heard.reply is not None:
-            rule = next(self.all(heard, heard.reply), None)
-            if rule is not None and rule.layer in _OF_WORDS:
-                return rule
-        return next(self.all(heard, heard.text), None)
+            decided = self._decided(_spoken(heard, heard.reply))
+            if decided[0] is not None and decided[0].layer in _OF_WORDS:
+                return decided
+        return self._decided(_spoken(heard, heard.text))
 
-    def all(self, heard: Heard, text: str) -> Iterator[Rule]:
-        """Every rule that holds for that text of the reply, in the order in which they are asked."""
-        found = sorted(self._asked[at] for at in self._filter.Match(text) or ()) if self._asked else []
+    def all(self, heard: Heard) -> Iterator[Rule]:
+        """Every rule that holds for the whole text, in the order in which they are asked."""
+        return self._holding(heard, self._found(heard.text))
+
+    def _decide(self, heard: Heard) -> tuple[Rule | None, bool]:
+        found = self._found(heard.text)
+        return next(self._holding(heard, found), None), _DOUBT in found
+
+    def _found(self, text: str) -> set[int]:
+        encoded = text.encode()
+        found: set[int] = set()
+        for matching, whose in self._filters:
+            found.update(whose[at] for at in matching.Match(encoded) or ())
+        return found
+
+    def _holding(self, heard: Heard, found: set[int]) -> Iterator[Rule]:
         providers = {heard.provider, *(self._signatures[at].provider for at in found if at < 0)}
-        candidates = {at for at in found if at >= 0}
+        candidates = {at for at in found if 0 <= at < _DOUBT}
         for key in _code_keys(heard):
             candidates.update(self._by_code.get(key, ()))
         for index in sorted(candidates):
             rule = self._rules[index]
             if rule.provider is not None and rule.provider not in providers:
                 continue
-            if _codes_hold(rule, heard) and not self._excepted(index, text):
+            if _codes_hold(rule, heard) and not self._excepted(index, heard.text):
                 yield rule
 
     def _excepted(self, index: int, text: str) -> bool:
@@ -89,12 +117,29 @@ class Matcher:
             self._by_code[key].append(index)
 
     def _add(self, pattern: str, index: int, where: str) -> None:
-        try:
-            self._filter.Add(pattern, options=_options())
-        except re2.error:
-            compile_pattern(pattern, where)
-            raise
-        self._asked.append(index)
+        compile_pattern(pattern, where)
+        self._patterns.append((pattern, index))
+
+
+def _spoken(heard: Heard, text: str) -> Heard:
+    """Only that text of the reply, equal to any other of the same words and codes."""
+    return Heard(
+        text,
+        None,
+        heard.smtp_code,
+        heard.enhanced_code,
+        heard.provider,
+        heard.refused_for_now,
+        heard.will_retry,
+    )
+
+
+def _compiled(patterns: Sequence[tuple[str, int]]) -> tuple[re2.Filter, list[int]]:
+    matching = re2.Filter()
+    for pattern, _ in patterns:
+        matching.Add(pattern, options=_options())
+    matching.Compile()
+    return matching, [index for _, index in patterns]
 
 
 def _options() -> re2.Options:
@@ -123,8 +168,14 @@ def enhanced_keys(code: str) -> tuple[str, str, str, str]:
     return code, f"x.{subject}.{detail}", f"{status}.{subject}.*", f"x.{subject}.*"
 
 
+def _when_holds(when: str, heard: Heard) -> bool:
+    if when == "uncoded":
+        return heard.smtp_code is None and heard.enhanced_code is None
+    return (when == "temporary") == heard.refused_for_now
+
+
 def _codes_hold(rule: Rule, heard: Heard) -> bool:
-    if rule.when is not None and (rule.when == "temporary") != heard.refused_for_now:
+    if rule.when is not None and not _when_holds(rule.when, heard):
         return False
     if rule.smtp and heard.smtp_code not in rule.smtp:
         return False

@@ -33,7 +33,8 @@ class Heard:
     """A reply made ready for rules."""
 
     text: str
-    """In lower case, each run of white space one blank, the codes that begin the lines of a reply only once."""
+    """In lower case, each run of white space one blank, the codes that begin the lines of a reply only once. Addresses,
+    IPv4 addresses and queue ids are all the same one, so that most replies are repeats."""
     reply: str | None
     """The text from its reply code on, where something stands before it: what the receiver itself said."""
     smtp_code: int | None
@@ -50,6 +51,9 @@ _LINE_CODES = re.compile(r"[\r\n]+\s*([245][0-5]\d)[\- ](?:[245]\.\d{1,3}\.\d{1,
 _FIRST_CODE = re.compile(r"(?:^|[\s:;])[245][0-5]\d[\- ]")
 _INLINE_CODES = re.compile(r"(?<=[^\d.]) ([245][0-5]\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?")
 _CODE_HYPHEN = re.compile(r"^([245][0-5]\d)-")
+_ADDRESS = re.compile(r"<?[^\s<>@,;:()\[\]\"]{1,64}@[\w.-]{1,253}\.[a-z]{2,63}\b>?")
+_IP = re.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b")
+_QUEUE_ID = re.compile(r"(?<![\w=])(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{10,128}\b")
 _SHORTEST_REPLY = 12
 _VAGUE = frozenset({"4.0.0", "5.0.0", "2.0.0"})
 
@@ -101,4 +105,7 @@ def _one_reply(raw: str) -> str:
 def _one_line(raw: str) -> str:
     joined = _one_reply(raw) if "\n" in raw else raw
     joined = _CODE_HYPHEN.sub(r"\1 ", " ".join(joined.split()))
-    return _INLINE_CODES.sub(" ", joined)[:LONGEST]
+    joined = _INLINE_CODES.sub(" ", joined)
+    if "@" in joined:
+        joined = _ADDRESS.sub("<address>", joined)
+    return _QUEUE_ID.sub("…", _IP.sub("10.1.1.1", joined))[:LONGEST]

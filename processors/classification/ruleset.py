@@ -78,7 +78,7 @@ class Rule:
     enhanced: tuple[str, ...] = ()
     """As 5.1.1, x.1.1 (whatever the class) or x.7.* (any of a subject)."""
     when: str | None = None
-    """`permanent` or `temporary`, by the receiver's codes; None: either."""
+    """`permanent` or `temporary`, by the receiver's codes; `uncoded`: there are none; None: whatever."""
     positive: tuple[Example, ...] = ()
     negative: tuple[Example, ...] = ()
 
@@ -91,6 +91,21 @@ class Signature:
     pattern: str
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Words beside which no text or code is enough to suppress anybody: the refusal may be about something else.
+
+    A provider's own tokens are beyond doubt.
+    """
+
+    pattern: str
+    says: str
+    source: str
+    file: str
+    positive: tuple[Example, ...] = ()
+    negative: tuple[Example, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Ruleset:
     """Leaves and rules by one name; equal only to itself."""
@@ -100,13 +115,14 @@ class Ruleset:
     rules: tuple[Rule, ...]
     """In the order in which they are asked: by layer, then by file, then as written."""
     signatures: tuple[Signature, ...] = field(default=())
+    doubts: tuple[Doubt, ...] = field(default=())
 
     @cached_property
     def matcher(self) -> "Matcher":
         """The rules made ready for matching; takes a tenth of a second, once."""
         from processors.classification.matching import Matcher
 
-        return Matcher(self.rules, self.signatures)
+        return Matcher(self.rules, self.signatures, self.doubts)
 
 
 @cache
@@ -136,18 +152,20 @@ def load_ruleset(folder: Path) -> Ruleset:
     """The ruleset of a folder. Raises RulesetError, which names file, rule and what to do."""
     leaves = _leaves(folder)
     signatures: list[Signature] = []
+    doubts: list[Doubt] = []
     rules: list[Rule] = []
     for path in sorted(folder.rglob("*.toml")):
         file = path.relative_to(folder).as_posix()
         if file == "leaves.toml":
             continue
         content = _toml(path)
-        _only(content, {"rule", "signature"}, file)
+        _only(content, {"rule", "signature", "doubt"}, file)
+        doubts += (_doubt(one, file) for one in _tables(content, "doubt", file))
         signatures += (_signature(one, file) for one in _tables(content, "signature", file))
         rules += (_rule(one, file, leaves) for one in _tables(content, "rule", file))
     _each_once(rules)
     rules.sort(key=lambda rule: LAYERS.index(rule.layer))
-    return Ruleset(folder.resolve().name, leaves, tuple(rules), tuple(signatures))
+    return Ruleset(folder.resolve().name, leaves, tuple(rules), tuple(signatures), tuple(doubts))
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -217,7 +235,7 @@ def _rule(fields: Mapping[str, Any], file: str, leaves: Mapping[str, Consequence
             raise RulesetError(f"{where}: {name} is {text!r}, and wants a string")
     _one_of(texts, "layer", LAYERS, where)
     _one_of(texts, "leaf", tuple(leaves), where)
-    _one_of(texts, "when", ("permanent", "temporary"), where)
+    _one_of(texts, "when", ("permanent", "temporary", "uncoded"), where)
     return Rule(
         **texts,
         consequences=_consequences(fields, leaves[fields["leaf"]], where),
@@ -264,6 +282,21 @@ def _signature(fields: Mapping[str, Any], file: str) -> Signature:
     if fields.keys() != {"provider", "pattern"}:
         raise RulesetError(f"{file}: a signature wants provider and pattern, and has {', '.join(fields)}")
     return Signature(fields["provider"], fields["pattern"])
+
+
+def _doubt(fields: Mapping[str, Any], file: str) -> Doubt:
+    where = f"{file}: doubt {fields.get('pattern')}"
+    wanted = {"pattern", "says", "source", "positive", "negative"}
+    if fields.keys() != wanted:
+        raise RulesetError(f"{where}: wants {', '.join(sorted(wanted))}, and has {', '.join(fields)}")
+    return Doubt(
+        fields["pattern"],
+        fields["says"],
+        fields["source"],
+        file,
+        tuple(_examples(fields, "positive", where)),
+        tuple(_examples(fields, "negative", where)),
+    )
 
 
 def _tables(content: Mapping[str, Any], name: str, file: str) -> list[dict[str, Any]]:

@@ -1,0 +1,38 @@
+"""How often verdicts are as people judged. docs/accuracy.md has the numbers, `make accuracy` prints them."""
+
+from pathlib import Path
+
+import pytest
+from judged import CORPORA, HOLDOUTS, LABELS, lines_of, score_of_mails, score_of_replies
+
+from processors.classification.classify import active_ruleset
+
+
+@pytest.mark.parametrize("path", HOLDOUTS, ids=lambda path: path.stem)
+def test_replies_are_judged_as_people_did(path: Path) -> None:
+    score = score_of_replies(path)
+    assert score.judged >= 100
+    assert score.class_accuracy >= 0.95, score.differing
+    assert score.leaf_accuracy >= 0.90, score.differing
+    assert score.fatal_precision >= 0.98, score.differing
+    assert score.fatal_recall >= 0.90, score.differing
+
+
+def test_mails_are_judged_as_people_did() -> None:
+    if not CORPORA.is_dir():
+        pytest.skip(f"{CORPORA} is missing: the accuracy on real mails is not tested")
+    score = score_of_mails()
+    assert score.class_accuracy >= 0.95, score.differing
+    assert score.leaf_accuracy >= 0.94, score.differing
+    assert score.fatal_precision >= 0.98, score.differing
+    assert score.fatal_recall >= 0.95, score.differing
+
+
+def test_labels_are_of_leaves_that_there_are_and_of_many_mails() -> None:
+    leaves = active_ruleset().leaves
+    labels = lines_of(LABELS)
+    assert {str(line["is"]) for line in labels} <= leaves.keys()
+    assert len({str(line["key"]).partition("#")[0] for line in labels}) >= 250
+    assert len({line["key"] for line in labels}) == len(labels)
+    for path in HOLDOUTS:
+        assert {f"{line['class']}.{line['leaf']}" for line in lines_of(path)} <= leaves.keys()

@@ -1,0 +1,147 @@
+"""What replies mean: layers, flags, and the replies that are taken for dead addresses and are not."""
+
+import pytest
+
+from processors.classification.classify import NO_RULE, Reply, Verdict, active_ruleset, classify
+
+
+def verdict(text: str | None, **given: object) -> Verdict:
+    return classify(Reply(text, **given), active_ruleset())  # type: ignore[arg-type]
+
+
+def meaning(text: str | None, **given: object) -> str:
+    found = verdict(text, **given)
+    return f"{found.bounce_class}.{found.leaf}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 5.7.1 Service unavailable; client [10.1.1.1] blocked using zen.spamhaus.org (user unknown)",
+        "550 5.7.1 Unable to relay for unknown user",
+        "535 5.7.8 Authentication failed: user unknown",
+        "552 5.2.2 user unknown or over quota",
+        "450 Requested mail action not taken: mailbox unavailable",
+        "450 4.1.1 <address>: Recipient address rejected: User unknown in virtual mailbox table",
+        "550 5.7.1 <address>: Sender address rejected: User unknown in virtual mailbox table",
+        "550 Sender unknown",
+        "550 Verification failed for <address>: Sender verify failed, no such user here",
+        "421 4.7.0 Too many invalid recipients",
+        "550 5.7.1 Access denied, account does not meet our policy",
+        "550 5.7.511 Access denied, banned sender",
+        "550 5.4.4 SERVFAIL for example.com: host unknown for now",
+        "451 4.4.3 Host not found, try again",
+        "554 5.7.1 <address>: Recipient address rejected: Access denied",
+        "554 5.4.4 Unable to route",
+        "550 5.1.8 Domain of sender address example.com does not exist",
+        "550 5.1.1 refused due to recipient preferences",
+        "550 5.0.0",
+        "550",
+        "",
+        None,
+        "550 5.1.0 rejected",
+        "550 Ihre IP-Adresse wurde gesperrt",
+    ],
+)
+def test_addresses_are_not_dead_for_that(text: str | None) -> None:
+    found = verdict(text)
+    assert not found.address_fatal, found
+    assert found.after == 1
+    assert found.action != "suppress"
+
+
+@pytest.mark.parametrize(
+    ("text", "leaf"),
+    [
+        ("550 5.1.1 <address>: Recipient address rejected: User unknown in local recipient table", "bad_mailbox.unknown"),
+        ("550 No such user here", "bad_mailbox.unknown"),
+        ("550 5.4.1 Recipient address rejected: Access denied. AS(201806281)", "bad_mailbox.unknown"),
+        ("550 Requested action not taken: mailbox unavailable", "bad_mailbox.unknown"),
+        ("556 5.1.10 Recipient address has a null MX", "bad_mailbox.null_mx"),
+        ("Host or domain name not found. Name service error for name=a.invalid type=A: Host not found", "bad_mailbox.bad_domain"),
+        ("550 5.1.1 Empfänger unbekannt", "bad_mailbox.unknown"),
+        ("550 Пользователь не найден", "bad_mailbox.unknown"),
+        ("550 用户不存在", "bad_mailbox.unknown"),
+        ("550 宛先のアドレスは存在しません", "bad_mailbox.unknown"),
+        ("550 Usuário desconhecido", "bad_mailbox.unknown"),
+        ("550 El usuario no existe", "bad_mailbox.unknown"),
+        ("550 L'utilisateur est inconnu", "bad_mailbox.unknown"),
+        ("550 Utente sconosciuto", "bad_mailbox.unknown"),
+        ("551 5.1.6 no", "bad_mailbox.moved"),
+    ],
+)  # fmt: skip
+def test_addresses_are_dead_for_that(text: str, leaf: str) -> None:
+    found = verdict(text)
+    assert f"{found.bounce_class}.{found.leaf}" == leaf
+    assert found.address_fatal
+    assert found.message_fatal
+    assert found.action == "suppress"
+
+
+def test_a_closed_mailbox_is_fatal_when_it_was_closed_often_enough() -> None:
+    found = verdict("554 delivery error: dd This mailbox is disabled (554.30)")
+    assert (found.leaf, found.address_fatal, found.after) == ("disabled", True, 3)
+
+
+def test_a_full_mailbox_is_fatal_only_where_the_provider_says_for_good() -> None:
+    assert not verdict("452 4.2.2 https://support.google.com/mail/?p=OverQuotaTemp").address_fatal
+    assert not verdict("552 5.2.2 mailbox full").message_fatal
+    perm = verdict("552 5.2.2 https://support.google.com/mail/?p=OverQuotaPerm")
+    assert (perm.leaf, perm.address_fatal, perm.action) == ("quota", True, "suppress")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "421 4.7.0 [TSS04] Messages from 10.1.1.1 temporarily deferred due to user complaints",
+        "421 4.7.0 [TSS09] Messages from 10.1.1.1 temporarily deferred",
+        "451 4.7.650 The mail server [10.1.1.1] has been temporarily rate limited due to IP reputation",
+    ],
+)
+def test_cause_and_action_are_kept_apart(text: str) -> None:
+    found = verdict(text)
+    assert (found.bounce_class, found.action, found.message_fatal) == ("reputation", "throttle", False)
+
+
+def test_a_providers_own_code_beats_the_registry() -> None:
+    assert meaning("550 5.4.1 no", mx="example-com.mail.protection.outlook.com") == "bad_mailbox.unknown"
+    assert meaning("550 5.4.1 no", mx="mx.example.com") == "transient.network"
+    assert meaning("550 5.1.10 no", provider="microsoft") == "bad_mailbox.unknown"
+    assert meaning("550 5.1.10 no") == "bad_mailbox.null_mx"
+
+
+def test_layers_are_asked_in_their_order() -> None:
+    assert verdict("421 4.7.0 [TSS04] user unknown").layer == "token"
+    assert verdict("550 5.5.0 Requested action not taken: mailbox unavailable", mx="hotmail-com.olc.protection.outlook.com").layer == "scoped"  # fmt: skip
+    assert verdict("550 5.7.1 user unknown").layer == "text"
+    assert verdict("550 5.1.1 no").layer == "enhanced"
+    assert verdict("550 5.7.1 refused").layer == "hint"
+    assert verdict("550 no").layer == "basic"
+    assert verdict("no").layer == verdict("no").rule == NO_RULE
+
+
+def test_codes_beside_the_text_count() -> None:
+    assert meaning("no", smtp_code=552) == "bad_mailbox.quota"
+    assert meaning("no", enhanced_code="5.1.1") == "bad_mailbox.unknown"
+    assert meaning(None, smtp_code=550, enhanced_code="5.7.26") == "policy.auth"
+
+
+def test_what_will_be_tried_again_is_fatal_to_nothing() -> None:
+    found = verdict("550 5.1.1 user unknown", is_temporary=True)
+    assert (found.address_fatal, found.message_fatal, found.action) == (False, False, "retry")
+
+
+def test_a_temporary_refusal_given_up_is_fatal_to_the_message_alone() -> None:
+    found = verdict("450 4.1.1 user unknown", is_temporary=False)
+    assert (found.address_fatal, found.message_fatal) == (False, True)
+
+
+def test_hostile_texts_are_answered() -> None:
+    for begun in ("a", "user ", "550 ", "mailbox is ", "(", "\x00", "🙈", "<a@", "5.1.1 ", "sender " * 3):
+        assert verdict(begun * 50_000).rule
+    assert verdict("\ud800\udfff user unknown").bounce_class == "bad_mailbox"
+
+
+def test_nothing_that_was_said_before_changes_a_verdict() -> None:
+    texts = [f"550 5.{subject}.{detail} no" for subject in range(8) for detail in range(10)]
+    assert [verdict(text) for text in texts] == [verdict(text) for text in reversed(texts)][::-1]

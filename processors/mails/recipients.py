@@ -53,6 +53,21 @@ _PREFIX = re.compile(
 _FROM = re.compile(
     r"\((?:expanded|generated|aliased|forwarded) from:?\s{1,3}<?([^\s<>()]{1,128}@[^\s<>()]{1,253})>?\)", re.I
 )
+_ROLES = frozenset(
+    {
+        "support",
+        "help",
+        "helpdesk",
+        "abuse",
+        "admin",
+        "administrator",
+        "webmaster",
+        "hostmaster",
+        "service",
+        "contact",
+        "noc",
+    }
+)
 _BARE = re.compile(r"[ \t>*-]{0,12}([A-Za-z][\w.+-]{2,63})[ \t]{0,20}(?:\([^)]{0,80}\)|:.{0,80})?$")
 _INTRO = re.compile(r"recipient|address|user|following|destinat|empf|адрес|收件|宛先", re.I)
 
@@ -105,6 +120,7 @@ class Whom:
             found = list(dict.fromkeys(one.address.lower() for one in self._mentions if one.weight == weight))
             if not found:
                 continue
+            found = [one for one in found if one in to or not _is_role(one)] or found
             sent_to = [address for address in found if address in to]
             spelled = {one.address.lower(): one.address for one in reversed(self._mentions)}
             return [spelled[address] for address in (sent_to if sent_to and weight < 3 else found)]
@@ -121,6 +137,8 @@ class Whom:
     def _found(self) -> Iterator[Mention]:
         excluded = self._excluded()
         for at, line in enumerate(self._lines):
+            if line == "-- ":
+                return
             if "@" not in line or _META.match(line):
                 continue
             line = line[:1000]
@@ -213,6 +231,11 @@ def made_from(lines: list[str], place: int) -> str | None:
     """The address that the one on this line was made from, where the next lines say so (Sendmail, Exim)."""
     found = _FROM.search("\n".join(lines[place : place + 3]))
     return found.group(1) if found else None
+
+
+def _is_role(address: str) -> bool:
+    """Whether it is where to ask for help, which footers give."""
+    return address.partition("@")[0] in _ROLES
 
 
 def _is_alias(address: str, to: str) -> bool:

@@ -39,7 +39,11 @@ class Notice:
     warnings: tuple[str, ...] = ()
 
 
-_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_ENHANCED = re.compile(r"(?<![\d.])([245])\.([0-7])\.(\d{1,3})(?![\d]|\.\d)")
+_VERSION = re.compile(
+    r"(?:exim|version|ver\.?|release|\bpro|server|daemon|agent|\bv|postfix|courier|[a-z]/|[a-z]-)\s{0,3}\(?$",
+    re.I,
+)
 _REPLY = re.compile(
     r"(?:^|(?:said|error|smtp|esmtp|code|remote|reply|response|returned|status)[^0-9a-z]{1,20}|[;>\"']\s{0,5}|<<< ?|:\s{1,5}|：\s{0,5}|\n\s{0,20})"
     r"#?([45][0-5]\d)(?=[ \-:,;\])\"']|$)(?:[ \-]?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?",
@@ -50,7 +54,15 @@ _CODE_WITH_ENHANCED = re.compile(r"(?<![\d.])([45][0-5]\d)[ \-]{1,2}\(?#?([245]\
 
 def has_code(words: str) -> bool:
     """Whether a text has an enhanced code, or a reply code where a reply has one."""
-    return _ENHANCED.search(words[:4096]) is not None or _REPLY.search(words[:4096]) is not None
+    return _enhanced_in(words[:4096]) is not None or _REPLY.search(words[:4096]) is not None
+
+
+def _enhanced_in(words: str) -> str | None:
+    """The first enhanced code in a text; what follows the name of a program is its version."""
+    for found in _ENHANCED.finditer(words):
+        if not _VERSION.search(words[max(0, found.start() - 16) : found.start()]):
+            return found.group(0)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +80,7 @@ def codes_of(words: str | None, status: str | None, action: Action) -> Codes:
     know no better.
     """
     smtp, said = _said(words or "")
-    told = _ENHANCED.search(status or "")
-    field = told.group(0) if told else None
+    field = _enhanced_in(status or "")
     enhanced = field
     if (
         said
@@ -93,8 +104,7 @@ def _said(words: str) -> tuple[int | None, str | None]:
     if both:
         return int(both.group(1)), both.group(2)
     reply = _REPLY.search(words)
-    enhanced = _ENHANCED.search(words)
     return (
         int(reply.group(1)) if reply else None,
-        (reply.group(2) if reply and reply.group(2) else None) or (enhanced.group(0) if enhanced else None),
+        (reply.group(2) if reply else None) or _enhanced_in(words),
     )

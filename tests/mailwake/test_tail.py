@@ -1,0 +1,187 @@
+"""`mailwake tail` as a process: killed while a log grows and is rotated, refused, told what it can't do."""
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from schemas.codec import decode
+from schemas.mail import MailEvent, MessageSent
+from streams.log import TopicPartition
+from streams.sqlite_log import SqliteLog
+from streams.topics import TOPICS
+
+QUEUE = "BCDFGHJKLM"
+LONGEST_S = 120
+KILLS = 4
+
+
+def message(number: int) -> list[str]:
+    """The lines of a message, apart from one another in the log: accepted, put off once, delivered."""
+    identity = "4bXy2Q6Z1hz" + "".join(QUEUE[int(digit)] for digit in f"{number:06d}")
+    attempt = f"postfix/smtp[9]: {identity}: to=<u{number}@b.example>, relay=mx.example[192.0.2.1]:25, delay=1, dsn="
+    return [
+        f"postfix/cleanup[8]: {identity}: message-id=<{number}@news.example>",
+        f"postfix/qmgr[7]: {identity}: from=<x@news.example>, size={number}, nrcpt=1 (queue active)",
+        f"{attempt}4.7.1, status=deferred (host mx.example[192.0.2.1] said: 451 4.7.1 later)",
+        f"{attempt}2.0.0, status=sent (250 ok)",
+        f"postfix/qmgr[7]: {identity}: removed",
+    ]
+
+
+def interleaved(messages: int) -> list[str]:
+    """Lines of many messages, each spread over those of the forty after it."""
+    placed = [
+        (number + part * 10, number, line)
+        for number in range(messages)
+        for part, line in enumerate(message(number))
+    ]
+    return [
+        f"2026-11-29T10:{at // 600:02d}:{at // 10 % 60:02d}.{at % 10}00Z mx1 {line}\n"
+        for at, _, line in sorted(placed)
+    ]
+
+
+def tail(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "mailwake", "tail", "--format", "postfix", "--json", *arguments]
+    environment = {**os.environ, "MAILWAKE_LOG": f"sqlite:///{folder}/events.db", "MAILWAKE_TENANT": "acme"}
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(
+        command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=LONGEST_S)
+    return process.returncode, out, err
+
+
+def begun(process: "subprocess.Popen[str]") -> None:
+    """Wait until it has opened what it needs: it says so."""
+    assert process.stderr is not None
+    said = ""
+    while " INFO mailwake tail " not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+
+
+def events(folder: Path) -> list[MailEvent]:
+    log = SqliteLog.open(folder / "events.db", TOPICS)
+    source, found, offset = TopicPartition("mail.events"), list[MailEvent](), 0
+    while (batch := log.read(source, offset, 10_000)).next > offset:
+        decoded = [decode(value) for value in batch.values if value is not None]
+        found += [event for event in decoded if isinstance(event, MailEvent)]
+        offset = batch.next
+    log.close()
+    return found
+
+
+def facts(found: list[MailEvent]) -> Counter[str]:
+    """What the events say, each as text, without when it was recorded."""
+    return Counter(f"{type(e).__name__} {e.model_dump(exclude={'recorded_at'})}" for e in found)
+
+
+def until_events(folder: Path, count: int, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + LONGEST_S
+    while not (folder / "events.db").exists() or len(events(folder)) < count:
+        assert process.poll() is None, ended(process)
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_killed_while_the_log_grows_and_is_rotated_it_tells_each_line_once(tmp_path: Path) -> None:
+    lines = interleaved(1_500)
+    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    for folder in (killed, undisturbed):
+        folder.mkdir()
+    (undisturbed / "mail.log").write_text("".join(lines))
+    assert ended(tail(undisturbed, "--until-end", str(undisturbed / "mail.log")))[0] == 0
+    (killed / "events.keys").write_bytes((undisturbed / "events.keys").read_bytes())
+    (killed / "events.keys").chmod(0o600)
+
+    draw, log, rotations, at = random.Random(5), killed / "mail.log", 0, 0
+    log.touch()
+    pieces = sorted(draw.sample(range(1, len(lines)), KILLS - 1))
+    for end in [*pieces, len(lines)]:
+        process = tail(killed, str(log))
+        begun(process)
+        while at < end:
+            step = min(end, at + draw.randrange(20, 400))
+            with log.open("a") as file:
+                file.write("".join(lines[at:step]))
+            at = step
+            time.sleep(draw.random() * 0.15)
+            if draw.random() < 0.3:
+                rotations += 1
+                rotated = log.rename(killed / f"mail.log.{100 - rotations}")
+                if draw.random() < 0.5:
+                    rotated.with_name(rotated.name + ".gz").write_bytes(gzip.compress(rotated.read_bytes()))
+                    os.utime(rotated.with_name(rotated.name + ".gz"), ns=(0, rotated.stat().st_mtime_ns))
+                    rotated.unlink()
+        time.sleep(draw.random() * 0.8)
+        process.kill()
+        process.communicate()
+    log.touch()
+    assert ended(tail(killed, "--until-end", str(log)))[0] == 0
+    told, wanted = events(killed), events(undisturbed)
+    assert len({event.event_id for event in told}) == len(told) == len(wanted) == 4_500
+    assert facts(told) == facts(wanted)
+
+
+def test_a_second_tail_of_the_same_file_is_refused(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("".join(interleaved(10)))
+    first = tail(tmp_path, str(log))
+    try:
+        until_events(tmp_path, 30, first)
+        code, _, err = ended(tail(tmp_path, "--name", "other", str(log)))
+        assert code == 3
+        assert f"another tail, process {first.pid}, is at work" in err
+    finally:
+        first.send_signal(signal.SIGTERM)
+    code, out, _ = ended(first)
+    assert code == 0
+    assert json.loads(out)["events"] == {"MessageSent": 10, "MessageDeferred": 10, "MessageDelivered": 10}
+
+
+def test_what_its_options_say_is_in_every_event(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("".join(interleaved(1)).replace("2026-11-29T", "2026-11-29 ").replace(".000Z", ""))
+    options = ("--from-domain", "Brand.Example", "--ip", "192.0.2.7", "--pool", "p", "--stream", "marketing")
+    code, _, err = ended(tail(tmp_path, "--once", "--zone", "UTC", *options, str(log)))
+    assert code == 0, err
+    sent = events(tmp_path)[0]
+    assert isinstance(sent, MessageSent)
+    assert (sent.tenant, sent.source, sent.channel) == ("acme", "postfix", "log")
+    assert (sent.from_domain, sent.ip, sent.pool, sent.stream) == (
+        "brand.example",
+        "192.0.2.7",
+        "p",
+        "marketing",
+    )
+    assert b"u0@b.example" not in (tmp_path / "events.db").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--until-end", "nowhere.log"), "nowhere.log: no such file or folder"),
+        (("--from-domain", "a b", "mail.log"), "--from-domain a b: a domain is wanted, or envelope"),
+        (("--ip", "example.com", "mail.log"), "--ip example.com: an IP address is wanted"),
+        (("--zone", "Mars/Base", "mail.log"), "Mars/Base: no time zone that is known here"),
+    ],
+)
+def test_mistakes_are_said_in_a_line(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    code, _, err = ended(tail(tmp_path, *arguments))
+    assert code == 2
+    assert says in err
+    assert "Traceback" not in err

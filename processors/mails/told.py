@@ -41,7 +41,7 @@ class Notice:
 
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.([0-7])\.(\d{1,3})(?![\d]|\.\d)")
 _VERSION = re.compile(
-    r"(?:exim|version|ver\.?|release|\bpro|server|daemon|agent|\bv|postfix|courier|[a-z]/|[a-z]-)\s{0,3}\(?$",
+    r"(?:exim|version|ver\.?|release|\bpro|mailserver|mdaemon|\bv|postfix|courier|[a-z]/|[a-z]-)\s{0,3}\(?$",
     re.I,
 )
 _REPLY = re.compile(

@@ -22,6 +22,7 @@ from processors.mails.told import codes_of
         ("mx.example.net (Exim 4.2.1) closed the connection", None, None, None),
         ("running version 5.6.7 of the server", None, None, None),
         ("connect to 5.1.1.7: timed out", "4.4.1", None, "4.4.1"),
+        ("rejected by the remote server: 5.7.1 no", None, None, "5.7.1"),
         ("at 17:45:21 the mailbox was full", None, None, None),
         (None, "5.1.1 (bad destination)", None, "5.1.1"),
         (None, "2.0.0", None, None),

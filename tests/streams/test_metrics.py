@@ -23,7 +23,10 @@ from streams.workers import Patience, Worker, Workers
 
 SHADOWS = [Topic(shadow(topic, 2)) for topic in ("reputation.buckets", "dead.letters")]
 
-BOUNDED = {"stage", "topic", "outcome", "reason", "phase", "part", "version"}
+BOUNDED = {
+    "stage", "topic", "outcome", "reason", "phase", "part", "version",
+    "route", "status", "provider", "format",
+}  # fmt: skip
 """The labels there may be: what they can hold is known beforehand, and little."""
 
 Value = Callable[..., float | None]

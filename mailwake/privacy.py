@@ -14,6 +14,7 @@ from typing import Any
 
 from mailwake.privacy_documents import (
     DOCUMENTS,
+    Cleaned,
     Held,
     Place,
     as_value,
@@ -24,6 +25,7 @@ from mailwake.privacy_documents import (
     letter_mentions,
     letter_without,
     letters_topics,
+    masked,
     mentions,
     readable,
     tenant_of,
@@ -48,8 +50,6 @@ BY_HASH = ("mail.events", "mail.classified", "suppressions.evidence", "suppressi
 TOLD_AGAIN_MS = 24 * 3600 * 1000
 """A document that came longer ago is not told again by its copy: what its events' ids would be told by is forgotten."""
 
-ERASED, FORGOTTEN = "a recipient was erased from it", "its tenant was forgotten"
-
 Advance = Callable[[str, int], None]
 """Told that so many more records were looked through."""
 
@@ -72,8 +72,8 @@ class Erased:
     emptied: list[str] = field(default_factory=list)
     """Of these: receipts whose whole content had to go."""
     dead_letters: int = 0
-    removed: list[str] = field(default_factory=list)
-    """Records that nobody could understand, removed with their dead letters: topic/partition/offset."""
+    masked: list[str] = field(default_factory=list)
+    """Records that nobody could understand, masked with their dead letters: topic/partition/offset."""
     waiting: list[str] = field(default_factory=list)
     """Records in Kafka that stay until its compaction or retention removes them."""
     unsearched: list[str] = field(default_factory=list)
@@ -178,12 +178,13 @@ def _journal_place(tenant: str, hashed: str) -> bytes:
 def _take_out(
     holdings: Holdings, traces: Mapping[str, Sequence[Traces]], now_ms: int, advance: Advance
 ) -> Erased:
-    done, changes, former = Erased(), _Changes(holdings.log, now_ms), list[tuple[str, str]]()
+    done, changes, rewritten = Erased(), _Changes(holdings.log, now_ms), set[tuple[str, str]]()
+    everyone = [trace for some in traces.values() for trace in some]
     for one in _all(holdings.log, DOCUMENTS):
         advance("documents", 1)
         document = one.event
         if document is None and _mentions_raw(one, traces):
-            where = done.removed if changes.remove(one.place) else done.waiting
+            where = done.masked if changes.mask(one.place, one.value) else done.waiting
             where.append(str(one.place))
         if not isinstance(document, DocumentReceived) or document.tenant not in traces:
             continue
@@ -192,18 +193,22 @@ def _take_out(
         except OutOfBudget:
             done.unsearched.append(document.receipt_id)
             continue
+        blob = (document.tenant, document.sha256)
+        if clean is None and document.content is None and blob in rewritten:
+            clean = Cleaned(document.model_copy(update={"erased": document.erased + 1}), None, False)
         if clean is None:
             continue
+        if clean.blob is not None:
+            holdings.blobs.replace(*blob, clean.blob)
+            rewritten.add(blob)
         changes.replace(one, clean.document)
         done.documents.append(document.receipt_id)
         if clean.is_emptied:
             done.emptied.append(document.receipt_id)
-        if clean.former_blob is not None:
-            former.append((document.tenant, clean.former_blob))
     for one, letter in _letters(holdings.log, advance):
         if _letter_mentions(letter, traces, holdings, done):
-            _let_go(changes, one, letter, ERASED, done)
-    return _finish(holdings, changes, former, done)
+            _let_go(changes, one, letter, everyone, done)
+    return _finish(holdings, changes, done)
 
 
 def _forget_records(holdings: Holdings, tenants: set[str], now_ms: int, advance: Advance) -> Erased:
@@ -220,8 +225,8 @@ def _forget_records(holdings: Holdings, tenants: set[str], now_ms: int, advance:
         origin = _origin_key(holdings.log, letter)
         inside = decoded(letter.content)
         if tenant_of(origin) in tenants or (inside is not None and inside.tenant in tenants):
-            _let_go(changes, one, letter, FORGOTTEN, done)
-    done = _finish(holdings, changes, [], done)
+            _let_go(changes, one, letter, (), done)
+    done = _finish(holdings, changes, done)
     for tenant in tenants:
         holdings.blobs.remove_all(tenant)
     return done
@@ -269,15 +274,18 @@ def _letter_mentions(
         return False
 
 
-def _let_go(changes: "_Changes", one: Held, letter: DeadLetter, reason: str, done: Erased) -> None:
-    """Empty a dead letter, and remove the record that it was made of: nobody could understand that either."""
-    changes.replace(one, letter_without(letter, reason))
+def _let_go(
+    changes: "_Changes", one: Held, letter: DeadLetter, traces: Sequence[Traces], done: Erased
+) -> None:
+    """Mask a dead letter, and the record that it was made of: nobody could understand that either."""
+    changes.replace(one, letter_without(letter, traces))
     done.dead_letters += 1
     origin = Place(TopicPartition(letter.origin_topic, letter.origin_partition), letter.origin_offset)
-    if _origin_value(changes.log, letter) is None:
+    value = _origin_value(changes.log, letter)
+    if value is None or str(origin) in (*done.masked, *done.waiting):
         return
-    if changes.remove(origin):
-        done.removed.append(str(origin))
+    if changes.mask(origin, value):
+        done.masked.append(str(origin))
     else:
         done.waiting.append(str(origin))
 
@@ -288,7 +296,7 @@ class _Changes:
 
     log: Log
     now_ms: int
-    in_place: dict[TopicPartition, dict[int, bytes | None]] = field(default_factory=lambda: defaultdict(dict))
+    in_place: dict[TopicPartition, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
     behind: list[tuple[Held, DocumentReceived | DeadLetter]] = field(default_factory=list)
 
     def replace(self, one: Held, event: DocumentReceived | DeadLetter) -> None:
@@ -300,11 +308,11 @@ class _Changes:
             event = event.model_copy(update={"is_copy": True})
         self.behind.append((one, event))
 
-    def remove(self, place: Place) -> bool:
-        """Remove a record; False where the log can't."""
+    def mask(self, place: Place, value: bytes) -> bool:
+        """Let a record say nothing any more; False where the log can't."""
         if not isinstance(self.log, SqliteLog):
             return False
-        self.in_place[place.source].setdefault(place.offset, None)
+        self.in_place[place.source].setdefault(place.offset, masked(value))
         return True
 
     def write(self) -> list[str]:
@@ -318,10 +326,8 @@ class _Changes:
         return [str(one.place) for one, _ in self.behind]
 
 
-def _finish(holdings: Holdings, changes: _Changes, former: Sequence[tuple[str, str]], done: Erased) -> Erased:
+def _finish(holdings: Holdings, changes: _Changes, done: Erased) -> Erased:
     done.waiting += changes.write()
-    for tenant, digest in former:
-        holdings.blobs.remove(tenant, digest)
     if isinstance(holdings.log, SqliteLog):
         done.settled = holdings.log.settle()
     return done
@@ -393,7 +399,7 @@ def _together(one: Erased, other: Erased) -> Erased:
         one.documents + other.documents,
         one.emptied + other.emptied,
         one.dead_letters + other.dead_letters,
-        one.removed + other.removed,
+        one.masked + other.masked,
         one.waiting + other.waiting,
         one.unsearched + other.unsearched,
         one.settled and other.settled,

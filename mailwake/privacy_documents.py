@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 from mailwake.privacy_layers import OutOfBudget
 from mailwake.privacy_traces import Traces
-from schemas.codec import Undecodable, decode, encode
+from schemas.codec import HEADER, Undecodable, decode, encode
 from schemas.documents import DeadLetter, DocumentReceived
 from schemas.keyring import TenantKeys
-from schemas.sealing import DamagedSeal, Forgotten, is_sealed
+from schemas.sealing import DamagedSeal, Forgotten, blob_place, document_place, is_sealed, keyed_digest
 from streams.blobs import Blobs
+from streams.keyring.keyring import writing_keys
 from streams.keys import key_of
 from streams.log import Log, TopicPartition
-from streams.sealed_documents import content_of, keep_sealed
+from streams.sealed_documents import content_of, sealed
 from streams.topics import plain
 
 DOCUMENTS, DEAD_LETTERS = "documents", "dead.letters"
@@ -45,8 +46,8 @@ class Cleaned:
     """A document that somebody was taken out of, as it is kept from now on."""
 
     document: DocumentReceived
-    former_blob: str | None
-    """The digest of the blob that nobody needs any more."""
+    blob: bytes | None
+    """The sealed bytes that take its blob's place."""
     is_emptied: bool
     """Whether all of its content had to go: the address was in there in a way that can't be written otherwise."""
 
@@ -85,7 +86,10 @@ def readable(document: DocumentReceived, blobs: Blobs, keys: TenantKeys) -> byte
 def cleaned(
     document: DocumentReceived, traces: Sequence[Traces], blobs: Blobs, keys: TenantKeys
 ) -> Cleaned | None:
-    """The document without those recipients; None where it mentions none of them. Raises OutOfBudget, LogError, OSError."""
+    """The document without those recipients; None where it mentions none of them. Raises OutOfBudget, LogError, OSError.
+
+    Its digest and size stay those of the bytes as received; of one that was never sealed the digest becomes a keyed one.
+    """
     content = readable(document, blobs, keys)
     name, content_type = (_clean_text(text, traces) for text in (document.name, document.content_type))
     in_content = content is not None and mentions(content, traces)
@@ -93,12 +97,17 @@ def cleaned(
         return None
     without = _clean(content, traces) if content is not None and in_content else content
     update: dict[str, object] = {"name": name, "content_type": content_type, "erased": document.erased + 1}
-    former = None
-    if in_content:
-        kept = keep_sealed(without or b"", document.tenant, document.receipt_id, blobs, keys)
-        former = document.sha256 if document.content is None else None
-        update |= {"sha256": kept.sha256, "content": kept.content, "size": len(without or b"")}
-    return Cleaned(document.model_copy(update=update), former, in_content and without is None)
+    blob = None
+    if content is not None and in_content:
+        hashing, data = writing_keys(keys, document.tenant)
+        if document.content is None:
+            blob = sealed(data, blob_place(document.tenant, document.sha256), without or b"")
+        else:
+            place = document_place(document.tenant, document.receipt_id)
+            update["content"] = sealed(data, place, without or b"")
+            if not is_sealed(document.content):
+                update["sha256"] = keyed_digest(hashing, content)
+    return Cleaned(document.model_copy(update=update), blob, in_content and without is None)
 
 
 def emptied(document: DocumentReceived) -> DocumentReceived:
@@ -115,9 +124,20 @@ def is_clear(document: DocumentReceived, blobs: Blobs) -> bool:
     return bool(content and not is_sealed(content)) or document.name is not None
 
 
-def letter_without(letter: DeadLetter, reason: str) -> DeadLetter:
-    """A dead letter of a record that is gone: where it was, and why there is no more to see."""
-    return letter.model_copy(update={"content": b"", "size": 0, "reason": reason})
+def masked(value: bytes) -> bytes:
+    """As many bytes that say nothing: the head stays, by which it was not understood, or by which schema not.
+
+    What follows is no Avro of any schema, so a replay does not understand it either.
+    """
+    return value[:HEADER] + b"\xff" * (len(value) - HEADER)
+
+
+def letter_without(letter: DeadLetter, traces: Sequence[Traces]) -> DeadLetter:
+    """A dead letter of a record that was masked; why it was not understood stays where it mentions nobody."""
+    reason = (
+        letter.reason if not mentions(letter.reason.encode(), traces) else "what it said of it was erased"
+    )
+    return letter.model_copy(update={"content": masked(letter.content), "reason": reason})
 
 
 def letter_mentions(

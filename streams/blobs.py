@@ -18,7 +18,7 @@ INLINE_LIMIT = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """A folder of blobs named tenant/digest. What it returned from `put` is durable; blobs never change."""
+    """A folder of blobs named tenant/digest. What it returned from `put` is durable; only an erasure changes one."""
 
     folder: Path
 
@@ -31,8 +31,12 @@ class Blobs:
     def keep(self, tenant: str, digest: str, content: bytes) -> None:
         """Keep bytes under a digest that the caller made: of sealed ones, of what they hold. Raises as `put`."""
         path = self._path(tenant, digest)
-        if path.exists():
-            return
+        if not path.exists():
+            self.replace(tenant, digest, content)
+
+    def replace(self, tenant: str, digest: str, content: bytes) -> None:
+        """Put other bytes in a blob's place, as an erasure does: who reads it has the ones or the others. Raises as `put`."""
+        path = self._path(tenant, digest)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".half-")
         try:
@@ -52,15 +56,6 @@ class Blobs:
             return None
         path = self._path(tenant, sha256)
         return path.read_bytes() if path.exists() else None
-
-    def remove(self, tenant: str, sha256: str) -> bool:
-        """Delete a blob; False where there is none. Raises OSError."""
-        path = self._path(tenant, sha256)
-        if not _SHA256.fullmatch(sha256) or not path.exists():
-            return False
-        path.unlink()
-        _sync_folder(path.parent)
-        return True
 
     def digests(self, tenant: str) -> Iterator[str]:
         """The digests of a tenant's blobs."""

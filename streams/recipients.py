@@ -5,6 +5,7 @@ fields of each before it makes the event. The models have no field for an addres
 refused, never kept.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,9 @@ _OF_MAIL = frozenset(record.__name__ for record in MAIL_EVENTS)
 
 RECIPIENT = "recipient"
 """The name of the field that holds an address in clear."""
+
+_MAY_QUOTE = ("source_event_id", "campaign", "region", "pool")
+"""Where a recipient may stand as well: a key made of message and recipient is one of message and hash then."""
 
 
 def with_recipient_hashed(
@@ -62,4 +66,13 @@ def with_recipient_hashed(
     if rest.get("provider") is None and record in _OF_MAIL:
         mx_host = rest.get("mx_host")
         known["provider"] = provider_of(mx_host if isinstance(mx_host, str) else None, domain)
-    return {**rest, **known}
+    return {**_without(address, hashed, rest), **known}
+
+
+def _without(address: str, hashed: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with the address replaced by its hash where producers are seen to write it as well."""
+    written = re.compile(re.escape(address), re.IGNORECASE)
+    return {
+        name: written.sub(hashed, value) if name in _MAY_QUOTE and isinstance(value, str) else value
+        for name, value in fields.items()
+    }

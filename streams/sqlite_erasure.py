@@ -1,4 +1,4 @@
-"""Taking records out of the log's database for good, or putting others in their place: what an erasure needs.
+"""Putting other values in the place of records in the log's database, for good: what an erasure needs.
 
 Nothing else changes a record. One that is replaced keeps its offset, its key and its time, so whoever has read it goes on
 as before, and whoever reads it again (a replay) finds it where it was. Which were replaced is kept, without what they
@@ -13,8 +13,8 @@ from streams.sqlite_schema import OFFSET_BITS
 _TABLE = "CREATE TABLE IF NOT EXISTS replaced (position INTEGER PRIMARY KEY) STRICT"
 
 
-def change(connection: sqlite3.Connection, number: int, changes: Mapping[int, bytes | None]) -> int:
-    """Replace the values at these offsets of a partition; None removes the record. Returns how many there were.
+def change(connection: sqlite3.Connection, number: int, changes: Mapping[int, bytes]) -> int:
+    """Replace the values at these offsets of a partition. Returns how many there were.
 
     `secure_delete` overwrites what stood there with zeros, in the pages of the file.
     """
@@ -23,23 +23,15 @@ def change(connection: sqlite3.Connection, number: int, changes: Mapping[int, by
     done = 0
     for offset, value in changes.items():
         row = connection.execute(
-            "SELECT coalesce(length(key), 0), coalesce(length(value), 0) FROM records WHERE position = ?",
-            (base + offset,),
+            "SELECT coalesce(length(value), 0) FROM records WHERE position = ?", (base + offset,)
         ).fetchone()
         if row is None:
             continue
         done += 1
-        if value is None:
-            connection.execute("DELETE FROM records WHERE position = ?", (base + offset,))
-            connection.execute("DELETE FROM latest WHERE number = ? AND offset = ?", (number, offset))
-            gone, smaller = 1, sum(row)
-        else:
-            connection.execute("UPDATE records SET value = ? WHERE position = ?", (value, base + offset))
-            connection.execute("INSERT OR IGNORE INTO replaced VALUES (?)", (base + offset,))
-            gone, smaller = 0, row[1] - len(value)
+        connection.execute("UPDATE records SET value = ? WHERE position = ?", (value, base + offset))
+        connection.execute("INSERT OR IGNORE INTO replaced VALUES (?)", (base + offset,))
         connection.execute(
-            "UPDATE partitions SET records = records - ?, bytes = bytes - ? WHERE number = ?",
-            (gone, smaller, number),
+            "UPDATE partitions SET bytes = bytes + ? WHERE number = ?", (len(value) - row[0], number)
         )
     return done
 

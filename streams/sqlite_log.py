@@ -252,8 +252,8 @@ class SqliteLog:
         self._connections.checkpoint()
         return removed
 
-    def erase(self, changes: Mapping[TopicPartition, Mapping[int, bytes | None]]) -> int:
-        """Replace the values at these offsets, or remove the records (None), for good; returns how many there were.
+    def erase(self, changes: Mapping[TopicPartition, Mapping[int, bytes]]) -> int:
+        """Replace the values at these offsets, for good; returns how many there were.
 
         For erasures only: see `streams.sqlite_erasure`. Raises UnknownTopic, LogError.
         """

@@ -98,7 +98,7 @@ def _say(done: "Erased", what: dict[str, str], first: str, as_json: bool) -> Non
     else:
         print_line(
             f"{first}: {len(done.documents)} documents replaced ({len(done.emptied)} of them emptied), "
-            f"{done.dead_letters} dead letters emptied, {len(done.removed)} records removed that nobody could understand"
+            f"{done.dead_letters} dead letters masked, {len(done.masked)} records masked that nobody could understand"
         )
     if done.waiting:
         complain(

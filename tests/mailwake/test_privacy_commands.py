@@ -1,0 +1,282 @@
+"""`mailwake privacy` on a world of its own: what is kept of one recipient, before and after."""
+
+import base64
+import gzip
+import json
+import random
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from running import running, until
+from worlds import World
+
+from mailwake.keyring import open_keyring
+from mailwake.privacy_documents import held, readable
+from mailwake.privacy_traces import Traces
+from mailwake.settings import Settings
+from schemas.documents import DocumentReceived
+from streams.blobs import Blobs
+from streams.log import Record
+
+ADDRESS, OTHER = "john.doe@example.com", "jane@example.org"
+TRACES = Traces.of(ADDRESS, "x@example.com")
+
+
+def bounce(address: str) -> bytes:
+    return f"""\
+From: MAILER-DAEMON@mx.example.net
+To: bounces@sender.example
+Subject: Undelivered Mail Returned to Sender
+Date: Tue, 03 Nov 2026 10:00:00 +0000
+Message-ID: <1.{address.partition("@")[0]}.bounce@mx.example.net>
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+<{address}>: host mx.example.com said: 550 5.1.1 <{address}> unknown user
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.net
+Arrival-Date: Tue, 03 Nov 2026 09:59:00 +0000
+
+Final-Recipient: rfc822; {address}
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 <{address}> unknown user
+
+--b
+Content-Type: message/rfc822-headers
+Content-Transfer-Encoding: base64
+
+{base64.b64encode(f"To: {address}".encode()).decode()}
+--b--
+""".replace("\n", "\r\n").encode()
+
+
+def fill(world: World, inputs: Path) -> None:
+    """Documents that mention the one and the other, one in a blob; events; records that nobody can understand."""
+    inputs.mkdir()
+    (inputs / "a.eml").write_bytes(bounce(ADDRESS))
+    (inputs / "b.eml").write_bytes(bounce(OTHER))
+    (inputs / "c.eml.gz").write_bytes(gzip.compress(bounce(ADDRESS).replace(b"1.john", b"2.john")))
+    (inputs / f"to {ADDRESS}.txt").write_bytes(b"something")
+    noise = base64.encodebytes(random.Random(1).randbytes(600_000))
+    (inputs / "large.eml").write_bytes(bounce(OTHER) + noise + base64.encodebytes(f"to {ADDRESS}".encode()))
+    world.run("ingest", inputs, "--json", expect=None)
+    events = [
+        {"type": "MessageSent", "from_domain": "sender.example", "recipient": address, "source_event_id": f"sent {address}"}
+        for address in (ADDRESS, OTHER)
+    ]  # fmt: skip
+    events.append(
+        {"type": "RecipientUnsubscribed", "from_domain": "sender.example", "recipient": ADDRESS, "source_event_id": "unsub"}
+    )  # fmt: skip
+    world.run("emit", stdin="".join(json.dumps(event) + "\n" for event in events).encode())
+    now = time.time_ns() // 1_000_000
+    with world.log() as log:
+        log.append("mail.events", [Record(b"default/x", b"\x00 no event: " + ADDRESS.encode(), now)])
+        log.append(
+            "documents",
+            [Record(b"default/y", b"no document: " + base64.b64encode(f"to {ADDRESS}".encode()), now)],
+        )
+    world.run("run", "--until-idle")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("privacy")
+    (folder / "world").mkdir()
+    world = World(folder / "world")
+    fill(world, folder / "inputs")
+    return world
+
+
+@pytest.fixture
+def world(filled: World, tmp_path: Path) -> World:
+    return filled.copy(tmp_path / "world")
+
+
+def files_with_traces(world: World) -> list[str]:
+    """Every file of log, state, blobs, warehouse and keyring that holds the address in any form."""
+    files = [path for path in world.folder.rglob("*") if path.is_file()]
+    return sorted(str(path.relative_to(world.folder)) for path in files if TRACES.found_in(path.read_bytes()))
+
+
+def rows_with_traces(world: World) -> list[str]:
+    """Every row of the warehouse's tables that holds it, superseded ones too."""
+    tables = world.rows("SELECT name FROM system.tables WHERE database = 'mailwake' AND name LIKE '%_told'")
+    assert len(tables) > 5
+    rows = " UNION ALL ".join(f"SELECT toString(tuple(*)) AS row FROM {table['name']}" for table in tables)
+    return [row["row"] for row in world.rows(rows) if TRACES.found_in(row["row"].encode())]
+
+
+def plain_with_traces(world: World) -> list[str]:
+    """Every document that holds it once it is unsealed, by its name."""
+    settings = Settings(log=f"sqlite:///{world.log_path}", blobs=world.folder / "blobs")
+    keyring = open_keyring(settings)
+    found = []
+    with world.log() as log:
+        for one in held(log, "documents"):
+            if isinstance(one.event, DocumentReceived):
+                content = readable(one.event, Blobs(settings.blobs), keyring)
+                if content and TRACES.found_in(content):
+                    found.append(str(one.event.name))
+    return sorted(found)
+
+
+def exported(world: World, address: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in world.run("privacy", "export", address).out.splitlines()]
+
+
+def kinds(world: World, address: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for line in exported(world, address):
+        name = str(line["type"] if line["is"] == "event" else line["is"])
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+BEFORE = {"recipient": 1, "MessageSent": 1, "MessageBounced": 2, "RecipientUnsubscribed": 1, "dead letter": 2}
+
+
+def test_what_is_kept_is_sealed_and_can_be_told(world: World) -> None:
+    assert plain_with_traces(world) == ["a.eml", "c.eml.gz", "large.eml"]
+    assert rows_with_traces(world) == []
+    # Only what nobody understood is there as it came.
+    assert files_with_traces(world) == ["mailwake.db"]
+    counts = kinds(world, ADDRESS.upper())
+    assert counts["document"] == 3 and BEFORE.items() <= counts.items()
+    assert counts["BounceClassified"] >= 2 and counts["RecipientSuppressed"] >= 1
+    assert [line["is"] for line in exported(world, "nobody@example.com")] == ["recipient"]
+
+
+def test_documents_are_told_whole_where_they_are_asked_for(world: World) -> None:
+    lines = world.run("privacy", "export", ADDRESS, "--contents").out.splitlines()
+    contents = {line["name"]: line["content"] for line in map(json.loads, lines) if line["is"] == "document"}
+    assert base64.b64decode(contents["a.eml"]) == bounce(ADDRESS)
+
+
+def test_an_erased_recipient_is_nowhere_and_stays_suppressed(world: World) -> None:
+    suppressed = world.rows("SELECT recipient_hash, reason FROM suppressions ORDER BY ALL")
+    done = json.loads(world.run("privacy", "erase", ADDRESS, "--json").out)
+    assert len(done["documents"]) == 3 and done["dead_letters"] == 2 and done["settled"]
+    assert sorted(place.split("/")[0] for place in done["masked"]) == ["documents", "mail.events"]
+    assert done["emptied"] == done["unsearched"] == done["waiting"] == []
+    assert plain_with_traces(world) == files_with_traces(world) == rows_with_traces(world) == []
+    world.run("run", "--until-idle")
+    assert world.rows("SELECT recipient_hash, reason FROM suppressions ORDER BY ALL") == suppressed
+    counts = kinds(world, ADDRESS)
+    assert "document" not in counts and counts["MessageBounced"] == 2 and counts["RecipientSuppressed"] >= 1
+    assert kinds(world, OTHER)["document"] == 2
+
+
+def test_erasing_again_finds_nothing(world: World) -> None:
+    world.run("privacy", "erase", ADDRESS)
+    again = json.loads(world.run("privacy", "erase", ADDRESS, "--json").out)
+    assert again["documents"] == again["masked"] == [] and again["dead_letters"] == 0
+    assert len((world.folder / "mailwake.keys.erasures").read_text().splitlines()) == 1
+
+
+def test_after_an_erasure_a_replay_finds_the_same(world: World) -> None:
+    events = sorted(
+        value or b"" for _, _, value, _ in world.records("mail.events") if b"no event" not in (value or b"")
+    )
+    world.run("privacy", "erase", ADDRESS)
+    world.run("replay", "rebuild", "--reparse")
+    world.run("replay", "verify")
+    world.run("replay", "swap")
+    world.run("run", "--until-idle")
+    assert files_with_traces(world) == rows_with_traces(world) == []
+    assert sorted(value or b"" for _, _, value, _ in world.records("mail.events")) == events
+
+
+def test_erased_while_up_runs(world: World) -> None:
+    with running(world, "up") as process:
+        until(lambda: (world.folder / "mailwake.db-wal").exists(), process)
+        done = json.loads(world.run("privacy", "erase", ADDRESS, "--json").out)
+        assert len(done["documents"]) == 3 and done["settled"]
+        world.run("ingest", world.folder.parent / "late.eml", expect=None)
+        assert plain_with_traces(world) == files_with_traces(world) == []
+
+
+def test_a_restored_backup_is_erased_again(world: World) -> None:
+    said = world.run("backup", "saved").out
+    assert "mailwake.keys" in said and not list((world.folder / "saved").rglob("*.keys*"))
+    world.run("privacy", "erase", ADDRESS)
+    said = world.run("restore", "saved").out
+    assert "erased again, by the keyring's journal: 1" in said
+    assert plain_with_traces(world) == []
+    ours = ("mailwake.db", "blobs/", "warehouse/")
+    assert [name for name in files_with_traces(world) if name.startswith(ours)] == []
+
+
+def test_a_backup_without_its_keyring_is_not_put_in_place_silently(world: World) -> None:
+    world.run("backup", "saved")
+    (world.folder / "mailwake.keys").rename(world.folder / "elsewhere")
+    assert "there is no keyring" in world.run("restore", "saved").err
+    assert not (world.folder / "mailwake.keys").exists()
+
+
+def test_a_damaged_journal_stops_a_restore_before_anything_moves(world: World) -> None:
+    world.run("backup", "saved")
+    (world.folder / "mailwake.keys.erasures").write_text("damaged\n")
+    assert "is damaged" in world.run("restore", "saved", expect=3).err
+    assert not list(world.folder.glob("*.before-*"))
+
+
+def test_a_forgotten_tenant_is_read_by_nobody(world: World) -> None:
+    counts = world.rows("SELECT kind, count() AS n FROM mail_events GROUP BY ALL ORDER BY ALL")
+    done = json.loads(world.run("privacy", "forget-tenant", "default", "--yes", "--json").out)
+    assert done["dead_letters"] == 2 and done["settled"]
+    assert plain_with_traces(world) == files_with_traces(world) == rows_with_traces(world) == []
+    assert (
+        not list((world.folder / "blobs").rglob("*"))
+        and "default" in (world.folder / "mailwake.keys").read_text()
+    )
+    assert world.rows("SELECT kind, count() AS n FROM mail_events GROUP BY ALL ORDER BY ALL") == counts
+    assert "was forgotten" in world.run("privacy", "export", ADDRESS, expect=3).err
+    assert "keyring readmit" in world.run("ingest", "--json", str(Path(__file__)), expect=3).err
+
+
+def test_a_replay_says_what_is_forgotten(world: World) -> None:
+    world.run("privacy", "forget-tenant", "default", "--yes")
+    world.run("replay", "rebuild", "--reparse")
+    world.run("replay", "swap")
+    world.run("run", "--until-idle")
+    outcomes = world.rows("SELECT outcome, count() AS n FROM documents GROUP BY ALL ORDER BY ALL")
+    assert [row["outcome"] for row in outcomes] == ["forgotten"]
+
+
+def test_a_tenant_that_comes_back_begins_anew(world: World) -> None:
+    world.run("privacy", "forget-tenant", "default", "--yes")
+    world.run("keyring", "readmit", "default")
+    assert "default" in world.run("keyring", "list").out
+    world.run("ingest", Path(__file__), expect=None)
+    assert kinds(world, ADDRESS) == {"recipient": 1, "document": 1}
+
+
+@pytest.mark.parametrize("nonsense", ["john", "@example.com", ""])
+def test_what_is_no_address_is_refused_before_anything_happens(world: World, nonsense: str) -> None:
+    assert "no address" in world.run("privacy", "erase", nonsense, expect=2).err
+    assert not (world.folder / "mailwake.keys.erasures").exists()
+
+
+def test_a_reader_of_an_older_state_is_said(world: World, tmp_path: Path) -> None:
+    """What was erased is in the write-ahead log as long as somebody reads the state before."""
+    with reading(world.log_path):
+        said = world.run("privacy", "erase", ADDRESS, expect=1)
+    assert "write-ahead log" in said.err
+    world.run("privacy", "erase", ADDRESS)
+    assert files_with_traces(world) == []
+
+
+def reading(path: Path) -> "closing[sqlite3.Connection]":
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM records").fetchone()
+    return closing(connection)

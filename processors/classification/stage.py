@@ -5,6 +5,7 @@ passed over: the stage that counts the same events tells of it, so that there is
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import polars as pl
@@ -15,8 +16,9 @@ from processors.stage import Emission, Flush, Slice, Tally
 from processors.suppressions import evidence
 from schemas.catalog import UnknownSchema, version
 from schemas.classification import BounceClassified
-from schemas.codec import HEADER, Undecodable, encode_rows, schema_id_of
+from schemas.codec import HEADER, Undecodable, schema_id_of
 from schemas.columns import INDEX, decode_frames
+from schemas.framing import framed_rows
 from schemas.mail import MessageBounced, MessageDeferred, MessageExpired
 from schemas.record import Event
 from schemas.suppression import SuppressionEvidence
@@ -41,6 +43,18 @@ _COLUMNS = (
     "recipient_domain", "mx_host", "provider", "from_domain", "ip", "stream", "campaign", "smtp_code", "enhanced_code",
     "response", "feedback_type",
 )  # fmt: skip
+
+_SAID: Mapping[str, type[pl.DataType]] = {
+    "bounce_class": pl.String,
+    "leaf": pl.String,
+    "address_fatal": pl.Boolean,
+    "after": pl.Int64,
+    "message_fatal": pl.Boolean,
+    "scope": pl.String,
+    "action": pl.String,
+    "rule": pl.String,
+}
+"""What is taken of a verdict."""
 
 _OF_THE_EVENT = (
     "tenant", "occurred_at", "recorded_at", "message_id", "provider_message_id", "recipient_hash", "recipient_domain",
@@ -67,16 +81,18 @@ class ClassifyStage:
         """Classify what failed, and find what speaks."""
         wanted = _of_interest(records.values)
         if wanted is not None:
-            decoded = decode_frames(wanted, _COLUMNS)
-            found = judged(_failures(decoded.frames), self._ruleset)
-            rows: list[tuple[type[Event], dict[str, Any]]] = [
-                *(
-                    (BounceClassified, _classified(row, verdict, self._ruleset.name))
-                    for row, verdict in found
-                ),
-                *_speaking(decoded.frames),
-            ]
-            self._emit(sorted(rows, key=lambda row: row[1][INDEX]))
+            frames = decode_frames(wanted, _COLUMNS).frames
+            classified = _classified(_failures(frames), self._ruleset)
+            speaking = (record for record in evidence.SPEAKING if record in frames)
+            told = {record: _with_provider(_whole(frames[record])) for record in speaking}
+            found = [evidence.of_fatal_bounces(classified), *evidence.of_events(told)]
+            self._emissions += _emissions(TOPIC, BounceClassified, classified, KEY)
+            self._emissions += _emissions(
+                evidence.TOPIC,
+                SuppressionEvidence,
+                pl.concat(found, how="diagonal").sort(INDEX, maintain_order=True),
+                evidence.KEY,
+            )
         self._tally = Tally(self._tally.taken + len(records))
 
     def flush(self) -> Flush:
@@ -87,26 +103,6 @@ class ClassifyStage:
     def tally(self) -> Tally:
         """Counts since it was made."""
         return self._tally
-
-    def _emit(self, rows: Sequence[tuple[type[Event], dict[str, Any]]]) -> None:
-        """Classifications and evidence, in the order of their events: encoded together, which is faster."""
-        classified: list[dict[str, Any]] = []
-        found: list[dict[str, Any]] = []
-        for record, row in rows:
-            if record is BounceClassified:
-                classified.append(row)
-                if row["classified_kind"] == "bounced" and row["address_fatal"]:
-                    found += evidence.of_fatal_bounce(row | {"event_id": row["classified_event_id"]})
-            else:
-                found += evidence.of_event(record, row)
-        self._emissions += (
-            Emission(TOPIC, key_of(row), value, row["recorded_at"])
-            for row, value in zip(classified, encode_rows(BounceClassified, classified), strict=True)
-        )
-        self._emissions += (
-            Emission(evidence.TOPIC, evidence.key(row), value, row["recorded_at"])
-            for row, value in zip(found, encode_rows(SuppressionEvidence, found), strict=True)
-        )
 
 
 def failures(values: Sequence[bytes | None]) -> pl.DataFrame:
@@ -128,10 +124,26 @@ def judged(failed: pl.DataFrame, ruleset: Ruleset) -> Iterator[tuple[dict[str, A
         yield dict(zip(names, values, strict=True)), verdicts[tuple(values[i] for i in at)]
 
 
-def key_of(classified: Mapping[str, Any]) -> bytes:
-    """The key it goes to its topic under: that of the event that it is about."""
-    of_message = classified["from_domain"] or classified["message_id"] or classified["provider_message_id"]
-    return f"{classified['tenant']}/{of_message or classified['classified_event_id']}".encode()
+KEY = pl.concat_str(
+    "tenant",
+    pl.lit("/"),
+    pl.coalesce(
+        *(
+            pl.when(pl.col(name) != "").then(name)
+            for name in ("from_domain", "message_id", "provider_message_id", "classified_event_id")
+        )
+    ),
+)
+"""The key that a classification goes to its topic under: that of the event that it is about."""
+
+
+def _emissions(topic: str, record: type[Event], rows: pl.DataFrame, key: pl.Expr) -> Iterator[Emission]:
+    """A record of each row, in the order of their events."""
+    if not rows.height:
+        return iter(())
+    keys = rows.select(key.cast(pl.Binary)).to_series()
+    values = framed_rows(record, rows.drop(INDEX))
+    return map(Emission, repeat(topic), keys, values, rows.get_column("recorded_at"))
 
 
 def _failures(frames: Mapping[type[Event], pl.DataFrame]) -> pl.DataFrame:
@@ -140,31 +152,43 @@ def _failures(frames: Mapping[type[Event], pl.DataFrame]) -> pl.DataFrame:
         for record, kind in KINDS.items()
         if (frame := frames.get(record)) is not None
     ]
-    return (
-        _with_provider(pl.concat(parts)) if parts else pl.DataFrame(schema=dict.fromkeys(_REPLY, pl.String))
+    return _with_provider(pl.concat(parts)) if parts else _NO_FAILURES
+
+
+def _classified(failed: pl.DataFrame, ruleset: Ruleset) -> pl.DataFrame:
+    """The fields of a BounceClassified for each failure, and `_index`, in the order of the events."""
+    distinct = failed.select(_REPLY).unique(maintain_order=True)
+    means = [_verdict(row, ruleset) for row in distinct.iter_rows()]
+    said = [pl.Series(name, [getattr(one, name) for one in means], kind) for name, kind in _SAID.items()]
+    judged_rows = failed.join(
+        distinct.with_columns(said), on=_REPLY, how="left", nulls_equal=True, maintain_order="left"
+    ).sort(INDEX)
+    events, tenants = judged_rows.get_column("event_id"), judged_rows.get_column("tenant")
+    keys = [BounceClassified.key_of(event, ruleset.name) for event in events]
+    ids = [BounceClassified.id_of(tenant, key) for tenant, key in zip(tenants, keys, strict=True)]
+    return judged_rows.select(
+        INDEX,
+        *_OF_THE_EVENT,
+        *_SAID,
+        pl.Series("event_id", ids, pl.String),
+        pl.Series("source_event_id", keys, pl.String),
+        pl.col("event_id").alias("classified_event_id"),
+        pl.col("_kind").alias("classified_kind"),
+        pl.lit("mailwake").alias("source"),
+        pl.lit(ruleset.name).alias("ruleset"),
     )
 
 
-def _classified(row: Mapping[str, Any], verdict: Verdict, ruleset: str) -> dict[str, Any]:
-    key = BounceClassified.key_of(row["event_id"], ruleset)
-    return {
-        INDEX: row[INDEX],
-        **{name: row[name] for name in _OF_THE_EVENT},
-        "event_id": BounceClassified.id_of(row["tenant"], key),
-        "source": "mailwake",
-        "source_event_id": key,
-        "classified_event_id": row["event_id"],
-        "classified_kind": row["_kind"],
-        "ruleset": ruleset,
-        "bounce_class": verdict.bounce_class,
-        "leaf": verdict.leaf,
-        "address_fatal": verdict.address_fatal,
-        "after": verdict.after,
-        "message_fatal": verdict.message_fatal,
-        "scope": verdict.scope,
-        "action": verdict.action,
-        "rule": verdict.rule,
+_NO_FAILURES = pl.DataFrame(
+    schema={
+        INDEX: pl.UInt32,
+        **dict.fromkeys(_COLUMNS, pl.String),
+        "occurred_at": pl.Int64,
+        "recorded_at": pl.Int64,
+        "smtp_code": pl.Int64,
+        "_kind": pl.String,
     }
+)
 
 
 def _verdict(reply: tuple[Any, ...], ruleset: Ruleset) -> Verdict:
@@ -173,14 +197,6 @@ def _verdict(reply: tuple[Any, ...], ruleset: Ruleset) -> Verdict:
         return EXPIRED
     told = Reply(response, smtp_code, enhanced_code, mx_host, provider, is_temporary=kind == "deferred")
     return classify(told, ruleset)
-
-
-def _speaking(
-    frames: Mapping[type[Event], pl.DataFrame],
-) -> Iterator[tuple[type[Event], dict[str, Any]]]:
-    for record in evidence.SPEAKING:
-        if record in frames:
-            yield from ((record, row) for row in _with_provider(_whole(frames[record])).iter_rows(named=True))
 
 
 def _whole(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,19 +1,21 @@
-"""What a mail event says for or against a suppression, as the fields of `SuppressionEvidence`.
+"""What mail events say for or against a suppression, a column at a time: the fields of `SuppressionEvidence`.
 
 An event that names no recipient says nothing: a feedback loop that redacts it leaves nobody to suppress.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+import polars as pl
 
 from processors.suppressions.scopes import COMPLAINT, EVERY_STREAM, UNSUBSCRIBED
+from schemas.columns import INDEX
 from schemas.mail import ComplaintReceived, RecipientResubscribed, RecipientUnsubscribed
 from schemas.record import Event
 from schemas.suppression import SuppressionEvidence
 
 TOPIC = "suppressions.evidence"
 
-NO_COMPLAINT = frozenset(("not-spam", "auth-failure", "virus"))
+NO_COMPLAINT = ("not-spam", "auth-failure", "virus")
 """Feedback types (RFC 5965, 7.3; RFC 6430; RFC 6591) that are no recipient's wish to be left alone."""
 
 OPT_OUT = "opt-out"
@@ -22,55 +24,91 @@ OPT_OUT = "opt-out"
 SPEAKING: tuple[type[Event], ...] = (ComplaintReceived, RecipientUnsubscribed, RecipientResubscribed)
 """Events that say it by themselves; a bounce does by what it means."""
 
-
-def of_fatal_bounce(bounce: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Evidence from a bounce, given with the fields of its verdict: the address takes no mail of any kind."""
-    if bounce["recipient_hash"] is not None:
-        said = {name: bounce[name] for name in ("bounce_class", "leaf", "ruleset", "after")}
-        yield from _evidence(bounce, "bounce", EVERY_STREAM, said)
-
-
-def of_event(record: type[Event], event: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Evidence from an event of one of the types in SPEAKING."""
-    if event["recipient_hash"] is None:
-        return
-    feedback = str(event.get("feedback_type", "")).lower()
-    if record is RecipientResubscribed:
-        yield from _evidence(event, "resubscribe", _of(UNSUBSCRIBED, event))
-    elif record is RecipientUnsubscribed or feedback == OPT_OUT:
-        yield from _evidence(event, "unsubscribe", _of(UNSUBSCRIBED, event))
-    elif feedback not in NO_COMPLAINT:
-        yield from _evidence(event, "complaint", _of(COMPLAINT, event))
+_FROM_THE_EVENT = (
+    "tenant",
+    "occurred_at",
+    "recorded_at",
+    "recipient_hash",
+    "recipient_domain",
+    "provider",
+    "from_domain",
+)
+_OF_A_BOUNCE = ("bounce_class", "leaf", "ruleset", "after")
 
 
-def key(evidence: Mapping[str, Any]) -> bytes:
-    """The key it goes to its topic under: all evidence of a recipient in one partition."""
-    return f"{evidence['tenant']}/{evidence['recipient_hash']}".encode()
+def of_fatal_bounces(classified: pl.DataFrame) -> pl.DataFrame:
+    """Evidence from bounces as they are classified: the address takes no mail of any kind. In their order."""
+    fatal = classified.filter(pl.col("address_fatal") & (pl.col("classified_kind") == "bounced"))
+    said = fatal.with_columns(
+        pl.lit("bounce").alias("kind"), pl.col("classified_event_id").alias("fact_event_id")
+    )
+    return _evidence(said, {"bounce": {"other": EVERY_STREAM}}, _OF_A_BOUNCE)
 
 
-def _of(scopes: Mapping[str, tuple[str, ...]], event: Mapping[str, Any]) -> tuple[str, ...]:
-    """What an event is about; a stream that nobody knows is as good as untold."""
-    return scopes.get(event["stream"], scopes["other"])
+def of_events(frames: Mapping[type[Event], pl.DataFrame]) -> Sequence[pl.DataFrame]:
+    """Evidence from events of the types in SPEAKING, whose frames have all columns of any of them. By type."""
+    feedback = pl.col("feedback_type").str.to_lowercase()
+    kinds: Mapping[type[Event], pl.Expr] = {
+        ComplaintReceived: pl.when(feedback == OPT_OUT)
+        .then(pl.lit("unsubscribe"))
+        .when(~feedback.is_in(NO_COMPLAINT))
+        .then(pl.lit("complaint")),
+        RecipientUnsubscribed: pl.lit("unsubscribe"),
+        RecipientResubscribed: pl.lit("resubscribe"),
+    }
+    scopes = {"complaint": COMPLAINT, "unsubscribe": UNSUBSCRIBED, "resubscribe": UNSUBSCRIBED}
+    return [
+        _evidence(
+            frames[record].with_columns(
+                kind.alias("kind"),
+                pl.col("event_id").alias("fact_event_id"),
+                pl.lit(1, pl.Int64).alias("after"),
+            ),
+            scopes,
+            ("after",),
+        )
+        for record, kind in kinds.items()
+        if record in frames
+    ]
 
 
 def _evidence(
-    event: Mapping[str, Any], kind: str, streams: tuple[str, ...], said: Mapping[str, Any] | None = None
-) -> Iterator[dict[str, Any]]:
-    for stream in streams:
-        fact = f"{event['event_id']}/{kind}/{stream}"
-        yield {
-            "event_id": SuppressionEvidence.id_of(event["tenant"], fact),
-            "tenant": event["tenant"],
-            "occurred_at": event["occurred_at"],
-            "recorded_at": event["recorded_at"],
-            "source": "mailwake",
-            "source_event_id": fact,
-            "kind": kind,
-            "recipient_hash": event["recipient_hash"],
-            "recipient_domain": event["recipient_domain"],
-            "stream": stream,
-            "fact_event_id": event["event_id"],
-            "provider": event["provider"],
-            "from_domain": event["from_domain"],
-            **(said or {}),
-        }
+    said: pl.DataFrame, scopes: Mapping[str, Mapping[str, tuple[str, ...]]], more: tuple[str, ...] = ()
+) -> pl.DataFrame:
+    """A row for each event and stream that it closes; `scopes` are the streams by kind and the event's stream.
+
+    A stream that nobody knows is as good as untold.
+    """
+    closes = pl.DataFrame(
+        [
+            (kind, stream, list(closed))
+            for kind, streams in scopes.items()
+            for stream, closed in streams.items()
+        ],
+        schema={"kind": pl.String, "_told": pl.String, "_closes": pl.List(pl.String)},
+        orient="row",
+    )
+    known = closes.get_column("_told").unique().to_list()
+    told = pl.when(pl.col("stream").is_in(known)).then("stream").otherwise(pl.lit("other")).alias("_told")
+    named = said.filter(pl.col("recipient_hash").is_not_null() & pl.col("kind").is_not_null()).with_columns(
+        told
+    )
+    rows = named.join(closes, on=["kind", "_told"], how="inner", maintain_order="left").explode("_closes")
+    keys = rows.select(pl.concat_str("fact_event_id", "kind", "_closes", separator="/")).to_series()
+    tenants = rows.get_column("tenant")
+    ids = [SuppressionEvidence.id_of(tenant, key) for tenant, key in zip(tenants, keys, strict=True)]
+    return rows.select(
+        INDEX,
+        pl.Series("event_id", ids, pl.String),
+        *_FROM_THE_EVENT,
+        pl.lit("mailwake").alias("source"),
+        keys.alias("source_event_id"),
+        "kind",
+        pl.col("_closes").alias("stream"),
+        "fact_event_id",
+        *more,
+    )
+
+
+KEY = pl.concat_str("tenant", pl.lit("/"), "recipient_hash")
+"""The key that evidence goes to its topic under: all of a recipient's in one partition."""

@@ -11,8 +11,8 @@ import polars as pl
 from processors.mta_logs.taking import Row, Told
 from schemas.catalog import latest
 from schemas.codec import parsed
+from schemas.framing import framed_rows
 from schemas.mail import MailEvent, Stream
-from sources.simulator.framing import framed_rows
 from streams.log import Record
 
 

@@ -25,9 +25,9 @@ from schemas.catalog import (
 )
 from schemas.codec import Undecodable, decode, decode_fields, encode, frame_of, schema_id_of
 from schemas.columns import INDEX, decode_frames, pack_rows, unpack_rows
+from schemas.framing import framed_rows
 from schemas.mail import MessageSent
 from schemas.reputation import ReputationDeltas
-from sources.simulator.framing import framed_rows
 
 Change = Callable[[dict[str, Any]], None]
 FIRST = 100

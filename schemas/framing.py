@@ -17,14 +17,16 @@ from schemas.record import Event
 
 _ASCII_LENGTHS = 64
 _NULL, _GIVEN = b"\x00", b"\x02"
+_NO_ITEMS = b"\x00"
+"""An array's one block, that which ends it."""
 
 
 def framed_rows(record: type[Event], frame: pl.DataFrame) -> pl.Series:
     """The framed records of a frame's rows, in order, as a Binary series.
 
     Columns are the record's fields, of polars types String, any integer or Boolean; a field without a column
-    takes its default. Raises TypeError for a field that is not scalar, ValueError for a column that is no field,
-    for a missing required one and for a null where the schema has none.
+    takes its default, an array that of no items. Raises TypeError for a column of a field that is not scalar, ValueError
+    for a column that is no field, for a missing required one and for a null where the schema has none.
     """
     version = latest(record)
     fields = parsed(version.id)["fields"]
@@ -114,6 +116,9 @@ def _add_field(row: _Row, record: type[Event], field: dict[str, Any], frame: pl.
     nullable = isinstance(kind, list)
     base = kind[1] if nullable else kind
     base = base["type"] if isinstance(base, dict) else base
+    if base == "array" and name not in frame.columns and field.get("default") == []:
+        row.constant(_NO_ITEMS)
+        return
     if base not in ("string", "long", "boolean"):
         raise TypeError(f"{record.__name__}.{name} is {base}: only scalars are framed by column")
     if name not in frame.columns:

@@ -4,8 +4,8 @@ import pytest
 
 from schemas.codec import encode_rows
 from schemas.documents import DocumentReceived
+from schemas.framing import framed_rows, varints
 from schemas.mail import MessageBounced, MessageSent
-from sources.simulator.framing import framed_rows, varints
 
 
 def bounce(**fields: object) -> dict[str, object]:

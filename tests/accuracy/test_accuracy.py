@@ -11,7 +11,7 @@ from processors.classification.classify import active_ruleset
 @pytest.mark.parametrize("path", HOLDOUTS, ids=lambda path: path.stem)
 def test_replies_are_judged_as_people_did(path: Path) -> None:
     score = score_of_replies(path)
-    assert score.judged >= 100
+    assert score.judged >= 60
     assert score.class_accuracy >= 0.95, score.differing
     assert score.leaf_accuracy >= 0.90, score.differing
     assert score.fatal_precision >= 0.98, score.differing

@@ -68,7 +68,7 @@ def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def ours(services: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Those that run mailwake."""
     found = {name: service for name, service in services.items() if service["image"].startswith("mailwake:")}
-    assert set(found) == {"schemas", "topics", "migrate", "worker-1", "worker-2"}
+    assert set(found) == {"schemas", "topics", "migrate", "keyring", "intake", "worker-1", "worker-2"}
     return found
 
 
@@ -86,6 +86,8 @@ def test_mailwake_takes_every_variable(ours: dict[str, Any], tmp_path: Path) -> 
 def test_mailwake_has_every_command(ours: dict[str, Any]) -> None:
     assert {" ".join(service["command"]) for service in ours.values()} == {
         "worker",
+        "intake",
+        "keyring init",
         "schemas register",
         "topics apply",
         "warehouse migrate",
@@ -106,7 +108,14 @@ def test_workers_have_names_of_their_own_and_share_the_rest(ours: dict[str, Any]
 
 def test_everything_is_published_on_loopback_only(services: dict[str, Any]) -> None:
     published = [(name, port) for name, service in services.items() for port in service.get("ports", ())]
-    assert {name for name, _ in published} == {"kafka", "registry", "clickhouse", "prometheus", "grafana"}
+    assert {name for name, _ in published} == {
+        "kafka",
+        "registry",
+        "clickhouse",
+        "prometheus",
+        "grafana",
+        "intake",
+    }
     assert [name for name, port in published if port.get("host_ip") != "127.0.0.1"] == []
     assert all("network_mode" not in service for service in services.values())
 
@@ -167,7 +176,7 @@ def test_kafka_and_clickhouse_are_those_that_the_tests_run_on(services: dict[str
 
 
 def test_everything_that_stays_is_asked_how_it_is_and_jobs_end(services: dict[str, Any]) -> None:
-    assert jobs(services) == {"schemas", "topics", "migrate"}
+    assert jobs(services) == {"schemas", "topics", "migrate", "keyring"}
     for name, service in services.items():
         check = service.get("healthcheck", {}).get("test")
         assert (check is None) == (name in jobs(services)), name
@@ -213,9 +222,9 @@ def test_what_is_mounted_is_there_and_what_is_kept_has_a_volume(
     assert {mount["source"] for _, mount in mounts if mount["type"] == "volume"} == set(project["volumes"])
 
 
-def test_prometheus_asks_every_worker(ours: dict[str, Any], services: dict[str, Any]) -> None:
+def test_prometheus_asks_every_worker_and_the_intake(ours: dict[str, Any], services: dict[str, Any]) -> None:
     scraped = yaml.safe_load((DEPLOY / "compose" / "prometheus.yml").read_text())["scrape_configs"]
-    workers = [name for name, service in ours.items() if service["command"] == ["worker"]]
+    workers = [name for name, service in ours.items() if service["command"] in (["worker"], ["intake"])]
     (job,) = scraped
     assert job["job_name"] == "mailwake", "the alerts go by this name"
     (targets,) = job["static_configs"]

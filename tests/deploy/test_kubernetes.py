@@ -81,7 +81,14 @@ def test_passwords_are_in_the_secret_and_nowhere_else(tmp_path: Path) -> None:
 
 def test_mailwake_has_every_command() -> None:
     commands = [" ".join(container["args"]) for pod in PODS.values() for container in containers(pod)]
-    assert commands == ["schemas register", "topics apply", "warehouse migrate", "worker"]
+    assert commands == [
+        "intake",
+        "schemas register",
+        "topics apply",
+        "keyring init",
+        "warehouse migrate",
+        "worker",
+    ]
     for command in commands:
         parsed(command.split())
 
@@ -157,3 +164,22 @@ def test_everything_selects_the_workers() -> None:
         for added in one.get("labels", ())
         for pair in added["pairs"].items()
     } >= {("app.kubernetes.io/name", "mailwake")}
+
+
+def test_the_intake_is_found_asked_and_let_in(tmp_path: Path) -> None:
+    made = settings(SETTINGS, tmp_path)
+    intake = MANIFESTS["Deployment", "mailwake-intake"]["spec"]["template"]
+    (container,) = intake["spec"]["containers"]
+    service = MANIFESTS["Service", "mailwake-intake"]["spec"]
+    assert service["selector"].items() <= intake["metadata"]["labels"].items()
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert (
+        ports == {"intake": made.intake_port, "metrics": made.metrics_port} and made.intake_host == "0.0.0.0"
+    )
+    assert [port["targetPort"] for port in service["ports"]] == ["intake"]
+    allowed = MANIFESTS["NetworkPolicy", "mailwake-worker"]["spec"]["ingress"][0]["ports"]
+    assert {port["port"] for port in allowed} == set(ports)
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+    keyring = Path(str(made.keyring).removeprefix("file:///"))
+    for place in (made.keys, made.hooks, keyring, made.suppressions):
+        assert place is not None and str(place.parent) in mounted, place

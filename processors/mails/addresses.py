@@ -12,6 +12,7 @@ _SHAPE = re.compile(
 _QUOTED = re.compile(r'"((?:[^"\\\r\n]|\\.){1,128})"@([A-Za-z0-9.-]{1,253})')
 _LABELS = re.compile(r"^(?:smtp|rfc822|rfc-822|mailto|rcpt|to|addr|address|e?mail|recipient)=", re.I)
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+_NOT_BARE = re.compile(r"[\s<>(),;:\\*|/]|@.*@|=\?")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 ADDRESSES = 20_000
 """How many addresses are looked at in one place."""
@@ -52,7 +53,7 @@ def _trimmed(address: str) -> str:
     local, _, domain = address.rpartition("@")
     if local.endswith(".."):
         return ""
-    local = local.lstrip("'`*=|/.!?#$&^~-{}").rstrip(".")
+    local = local.lstrip("'`*=|/.!?#$&^~-{}")
     domain = domain.rstrip("-_.")
     local = _LABELS.sub("", local)
     return f"{local}@{domain}" if local and domain else ""
@@ -74,14 +75,16 @@ def typed_address(value: str) -> str | None:
     if kind in ("x400", "x500"):
         return None
     rest = rest.replace("\\", "") if "\\@" in rest else rest
-    return address_in(rest) or _as_it_stands(rest)
+    return _as_it_stands(rest) or address_in(rest)
 
 
 def _as_it_stands(rest: str) -> str | None:
-    """What is no address by its shape, but was mailed to as one."""
-    bare = rest.strip("<> ")
+    """A field that holds an address and nothing else: taken to the letter, whatever shape it has."""
+    bare = rest.removeprefix("<").removesuffix(">").strip()
     local, _, domain = bare.rpartition("@")
-    if not local or not domain or len(bare) > 320 or _has_space(bare) or ".." in bare or "*" in bare:
+    if not local or not domain or len(bare) > 320 or local.endswith("..") or ".." in domain:
+        return None
+    if _NOT_BARE.search(bare if not local.startswith('"') else domain):
         return None
     return bare
 

@@ -140,10 +140,13 @@ def _is_challenge(status: Notice, note: Note) -> bool:
 
 def _worded(notice: Notice, note: Note) -> Notice:
     words = Words(note.text, len(notice.outcomes))
+    to = note.returned.recipients
+    mailed_to = to[0] if len(to) == 1 and not note.returned.is_list else None
     outcomes = []
     for outcome in notice.outcomes:
         if not outcome.words or is_only_codes(outcome.words):
             near = words.about(outcome.address)
             outcome = replace(outcome, words="\n".join(filter(None, (outcome.words, near))) or None)
-        outcomes.append(replace(outcome, address=words.mailed(outcome.address)))
+        address = words.mailed(outcome.address) or (mailed_to if len(notice.outcomes) == 1 else None)
+        outcomes.append(replace(outcome, address=address))
     return replace(notice, outcomes=tuple(outcomes))

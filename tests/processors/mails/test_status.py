@@ -82,6 +82,60 @@ Status: 5.2.2
     assert [event.recipient_hash for event in events] == [hash_of("a@example.net"), hash_of("b@example.net")]
 
 
+def test_a_field_is_taken_to_the_letter() -> None:
+    for address in (
+        "user.@example.net",
+        "-user..name@example.net",
+        "recipient@#example.net",
+        '"a b"@example.net',
+    ):
+        status = f"Reporting-MTA: dns; a.example\n\nFinal-Recipient: rfc822; <{address}>\nAction: failed\n"
+        (event,) = read_mail(report(status=status), ORIGIN).events
+        assert event.recipient_hash == hash_of(address)
+
+
+def test_the_returned_message_says_whom_a_recipient_of_another_kind_is() -> None:
+    status = "Reporting-MTA: dns; a.example\n\nFinal-Recipient: x400; /S=user/O=example/\nAction: failed\nStatus: 5.1.1\n"
+    (event,) = read_mail(report(status=status), ORIGIN).events
+    assert event.recipient_hash == hash_of("user@example.net")
+
+
+def test_fields_may_come_before_the_recipient() -> None:
+    status = """Reporting-MTA: dns; a.example
+
+Diagnostic-Code: smtp; 550 5.1.1 one
+Status: 5.1.1
+Final-Recipient: rfc822; one@example.net
+Action: failed
+
+Diagnostic-Code: smtp; 552 5.2.2 two
+Status: 5.2.2
+Final-Recipient: rfc822; two@example.net
+Action: failed
+"""
+    events = read_mail(report(status=status), ORIGIN).events
+    assert [event.recipient_hash for event in events] == [
+        hash_of("one@example.net"),
+        hash_of("two@example.net"),
+    ]
+    assert [getattr(event, "smtp_code", None) for event in events] == [550, 552]
+
+
+def test_a_report_within_another_mail_is_read() -> None:
+    outer = (
+        b"From: postmaster@gw.example\nTo: b@example.com\nSubject: x\nContent-Type: multipart/mixed; "
+        b'report-type=delivery-status; boundary="o"\n\n--o\nContent-Type: message/rfc822\n\n'
+    )
+    whole = (
+        outer
+        + report(failed="user@example.net")
+        + b"\n--o\nContent-Type: text/plain\n\nConfidential.\n--o--\n"
+    )
+    reading = read_mail(whole, ORIGIN)
+    assert reading.kind == "dsn"
+    assert reading.events[0].recipient_hash == hash_of("user@example.net")
+
+
 def test_an_internationalised_address_is_read_in_either_form() -> None:
     for written in ("utf-8; jörg@exämple.de", r"utf-8; j\x{F6}rg@ex\x{E4}mple.de"):
         status = (

@@ -77,12 +77,12 @@ def _told(
     feedback = feedback_in(mail, note)
     if feedback is not None:
         return "feedback-report", tuple(complaint_events(feedback, telling)), ()
-    named = _unsubscribing(mail, settings)
-    if named is not None:
-        return "mail", (unsubscribe_event(named, telling),), ()
     if _is_bounce(mail, note):
         notice = Notice(tuple(outcomes_of(mail, note)))
         return "bounce", tuple(outcome_events(notice, telling)), ()
+    named = _unsubscribing(mail, settings)
+    if named is not None:
+        return "mail", (unsubscribe_event(named, telling),), ()
     if status is not None or is_auto_reply(mail, note):
         by = status.outcomes[0].address if status is not None else answering(mail)
         return "auto-reply", (auto_reply_event(telling, by),), ()
@@ -102,7 +102,7 @@ def _unsubscribing(mail: Mail, settings: MailSettings) -> dict[str, str] | None:
 
 
 def _is_bounce(mail: Mail, note: Note) -> bool:
-    """Failures and automatic answers look alike: systems mark both as answers, and people's vacation notices fail nobody."""
+    """Failures and automatic answers look alike: systems mark both as answers, and people answer that they are away."""
     if "x-failed-recipients" in mail.fields:
         return True
     score = score_of(mail, note)

@@ -32,7 +32,7 @@ _LOOKS = re.compile(r"^(?:final|original)-recipient[ \t]{0,10}:", re.I | re.M)
 
 def looks_like_status(text: str) -> bool:
     """Whether a text has the fields of a delivery status, wherever it stands."""
-    return _LOOKS.search(text) is not None
+    return _LOOKS.search(text) is not None and "\nDisposition:" not in text
 
 
 def notice_of(status: str) -> Notice:

@@ -133,3 +133,5 @@ def test_an_automatic_answer_unsubscribes_nobody() -> None:
 def test_a_bounce_to_an_unsubscribe_address_is_a_bounce() -> None:
     settings = MailSettings(unsubscribe=("b-17@bounce.example.com",))
     assert read_mail(report(failed="user@example.net"), ORIGIN, settings).kind == "dsn"
+    note = "Your mail could not be delivered to:\n\n<user@example.net>: user unknown\n"
+    assert read_mail(bounced_to("b-17@bounce.example.com", note), ORIGIN, settings).kind == "bounce"

@@ -25,9 +25,13 @@ class Followed:
 
     place: Place
     file: LogBytes
+    head: bytes
+    """Its first bytes, as far as they were looked at."""
     rotated: bool = False
+    missed: int = 0
+    """How many looks in a row found no name that leads to it."""
     gone: bool = False
-    """Whether no name leads to it any more."""
+    """Whether none does any more."""
     finished: bool = False
     """Whether nothing more can come: it is packed, and read to its end."""
     broken: bool = False
@@ -82,7 +86,7 @@ class Following:
                 strangers.append((len(order), candidate))
                 order.append(None)
             else:
-                followed.rotated, followed.gone = candidate.rotated, False
+                followed.rotated, followed.gone, followed.missed = candidate.rotated, False, 0
                 followed.seen = candidate.stat.st_size, candidate.stat.st_mtime_ns
                 if followed.place.path != str(candidate.path):
                     followed.place.path, followed.place.changed = str(candidate.path), True
@@ -98,7 +102,9 @@ class Following:
         named = [followed for followed in order if followed is not None]
         missing = [followed for followed in self.files if all(followed is not other for other in named)]
         for followed in missing:
-            followed.gone = True
+            # One that was renamed while the folder was gone through is seen with the next look.
+            followed.missed += 1
+            followed.gone = followed.missed > 1
         self.files = [*missing, *named]
         self._forget()
         self._first = False
@@ -158,16 +164,19 @@ class Following:
             if not same or place.path != str(candidate.path):
                 place.device, place.inode = identity.device, identity.inode
                 place.path, place.changed = str(candidate.path), True
-            followed = Followed(place, file, candidate.rotated)
+            followed = Followed(place, file, identity.head, candidate.rotated)
             followed.finished = file.compressed and file.ended_at() == place.offset
             self._read_header(followed)
             return followed
-        if by_place or self._is_copy(identity, size) or not self._is_new(candidate):
+        # A file that holds nothing may be about to become the copy of another.
+        if by_place or not (identity.head or self._unreadable(file)):
+            return None
+        if self._is_copy(identity, size) or not self._is_new(candidate):
             return None
         place = Place(str(candidate.path), identity.device, identity.inode)
         if self._first and self._fresh and self.from_end:
             self._pass_over(place, file)
-        followed = Followed(place, file, candidate.rotated)
+        followed = Followed(place, file, identity.head, candidate.rotated)
         self._read_header(followed)
         return followed
 
@@ -191,7 +200,7 @@ class Following:
     def _is_copy(self, identity: FileIdentity, size: int | None) -> bool:
         """Whether it begins as a file that is read, and is no longer: then it is that one being copied or packed."""
         return any(
-            identity.continues(followed.place)
+            _begin_alike(identity.head, _head_now(followed))
             and (size is None or followed.file.compressed or size <= followed.file.stat().st_size)
             for followed in self.files
         )
@@ -200,6 +209,14 @@ class Following:
         if not candidate.rotated:
             return True
         return 0 < self._last_commit < candidate.stat.st_mtime_ns // 1_000_000 + 1
+
+    def _unreadable(self, file: LogBytes) -> bool:
+        """Whether it is packed and damaged from its beginning on: whoever reads it says so."""
+        try:
+            file.read(0, 1)
+        except UnreadableLog:
+            return True
+        return False
 
     def _head(self, file: LogBytes) -> bytes:
         stat = file.stat()
@@ -247,6 +264,17 @@ class Following:
         if old:
             self.places = [place for place in self.places if all(place is not other for other in old)]
             self.dropped += old
+
+
+def _begin_alike(one: bytes, other: bytes) -> bool:
+    shared = min(len(one), len(other))
+    return shared > 0 and one[:shared] == other[:shared]
+
+
+def _head_now(followed: Followed) -> bytes:
+    if len(followed.head) < HEAD and not followed.file.compressed:
+        followed.head = followed.file.read(0, HEAD)
+    return followed.head
 
 
 def grow_head(place: Place, file: LogBytes) -> None:

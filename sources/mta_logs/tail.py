@@ -123,7 +123,7 @@ class Tail:
 
     def _read(self, followed: Followed, step: _Step, now: int, to_the_end: bool) -> bool:
         """Read on in one file; whether there may be more."""
-        if followed.broken or followed.finished or (followed.ended == followed.seen and not followed.gone):
+        if followed.broken or followed.finished or (followed.ended == followed.seen and not followed.missed):
             return False
         place, file, seen = followed.place, followed.file, followed.seen
         try:

@@ -6,12 +6,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import tail_processes
+from tail_processes import LONGEST_S, begun, ended, interleaved
 
 from schemas.codec import decode
 from schemas.mail import MailEvent, MessageSent
@@ -19,59 +20,14 @@ from streams.log import TopicPartition
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
 
-QUEUE = "BCDFGHJKLM"
-LONGEST_S = 120
 KILLS = 4
 
 
-def message(number: int) -> list[str]:
-    """The lines of a message, apart from one another in the log: accepted, put off once, delivered."""
-    identity = "4bXy2Q6Z1hz" + "".join(QUEUE[int(digit)] for digit in f"{number:06d}")
-    attempt = f"postfix/smtp[9]: {identity}: to=<u{number}@b.example>, relay=mx.example[192.0.2.1]:25, delay=1, dsn="
-    return [
-        f"postfix/cleanup[8]: {identity}: message-id=<{number}@news.example>",
-        f"postfix/qmgr[7]: {identity}: from=<x@news.example>, size={number}, nrcpt=1 (queue active)",
-        f"{attempt}4.7.1, status=deferred (host mx.example[192.0.2.1] said: 451 4.7.1 later)",
-        f"{attempt}2.0.0, status=sent (250 ok)",
-        f"postfix/qmgr[7]: {identity}: removed",
-    ]
-
-
-def interleaved(messages: int) -> list[str]:
-    """Lines of many messages, each spread over those of the forty after it."""
-    placed = [
-        (number + part * 10, number, line)
-        for number in range(messages)
-        for part, line in enumerate(message(number))
-    ]
-    return [
-        f"2026-11-29T10:{at // 600:02d}:{at // 10 % 60:02d}.{at % 10}00Z mx1 {line}\n"
-        for at, _, line in sorted(placed)
-    ]
-
-
 def tail(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "mailwake", "tail", "--format", "postfix", "--json", *arguments]
-    environment = {**os.environ, "MAILWAKE_LOG": f"sqlite:///{folder}/events.db", "MAILWAKE_TENANT": "acme"}
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(
-        command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    """A tail into a log in this folder."""
+    return tail_processes.tail(
+        *arguments, MAILWAKE_LOG=f"sqlite:///{folder}/events.db", MAILWAKE_TENANT="acme"
     )
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=LONGEST_S)
-    return process.returncode, out, err
-
-
-def begun(process: "subprocess.Popen[str]") -> None:
-    """Wait until it has opened what it needs: it says so."""
-    assert process.stderr is not None
-    said = ""
-    while " INFO mailwake tail " not in said:
-        line = process.stderr.readline()
-        assert line, said
-        said += line
 
 
 def events(folder: Path) -> list[MailEvent]:

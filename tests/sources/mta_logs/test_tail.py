@@ -139,6 +139,38 @@ def test_a_file_that_is_packed_after_it_was_read_is_not_read_again(house: House)
     assert house.told() == once(range(6))
 
 
+def test_a_file_and_its_packed_copy_that_are_seen_together_are_read_once(house: House) -> None:
+    house.write(range(5))
+    with house.tail() as tail:
+        house.read(tail)
+        house.mail_log.rename(house.folder / "mail.log.2")
+        house.write(range(5, 10))
+        rotated = house.mail_log.rename(house.folder / "mail.log.1")
+        copy = house.folder / "mail.log.1.gz"
+        copy.touch()
+        house.write(range(10, 15))
+        tail.look_again()
+        tail.step(Refusing(house.log, []))
+        copy.write_bytes(gzip.compress(rotated.read_bytes()))
+        house.read(tail)
+        rotated.unlink()
+        house.read(tail)
+    house.run()
+    assert house.told() == once(range(15))
+
+
+def test_a_new_file_and_its_packed_copy_are_one(house: House) -> None:
+    house.write(range(5))
+    house.run()
+    house.mail_log.rename(house.folder / "mail.log.2")
+    house.write(range(5, 10))
+    rotated = house.mail_log.rename(house.folder / "mail.log.1")
+    (house.folder / "mail.log.1.gz").write_bytes(gzip.compress(rotated.read_bytes()))
+    house.run()
+    house.run()
+    assert house.told() == once(range(10))
+
+
 def test_an_inode_that_is_used_again_is_another_file(house: House) -> None:
     house.write(range(5))
     house.run()

@@ -7,6 +7,8 @@ This one is its client, over the loopback device: as many connections as are sai
 holds ten events, as its provider groups them; sendgrid's are signed (ECDSA, each checked), sparkpost's bring a password.
 Each is kept as received, sealed, and durable before it is answered.
 
+And one connection asks, one recipient after the other, whether they may be mailed.
+
 At first as fast as answers come; then at half of the rate that is wanted, by the clock, where waiting counts from when a
 post was due. Both share this machine's cores; what they used of them is told.
 """
@@ -27,12 +29,18 @@ from pathlib import Path
 from typing import cast
 
 from from_broker.processes import cpu_s, started
-from streams.log import TopicPartition
-from streams.sqlite_log import SqliteLog
 
-WANTED_POSTS, WANTED_P99_MS = 3_000, 100
+from schemas.codec import encode_rows, fields_of
+from schemas.suppression import RecipientSuppressed
+from sources.intake.keys import KeyFile
+from streams.log import Record, TopicPartition
+from streams.sqlite_log import SqliteLog
+from streams.topics import TOPICS
+
+WANTED_POSTS, WANTED_P99_MS, WANTED_LOOK_UP_MS = 3_000, 100, 5
 EVENTS = 10
 DISTINCT = 200
+SUPPRESSED = 100_000
 TOKEN = "bench-token-of-the-intake"
 PASSWORD = "user:a password for the bench"
 
@@ -117,8 +125,8 @@ def _basic() -> str:
 class Client(asyncio.Protocol):
     """One connection: a request goes out when the one before is answered and `due` has come."""
 
-    def __init__(self, load: "Load", number: int) -> None:
-        self._load, self._number, self._sent_at = load, number, 0.0
+    def __init__(self, load: "Load") -> None:
+        self._load, self._sent_at = load, 0.0
         self._transport: asyncio.Transport | None = None
         self._got = b""
 
@@ -160,7 +168,9 @@ class Client(asyncio.Protocol):
 class Load:
     """What all connections of one measurement share."""
 
-    def __init__(self, requests: Sequence[bytes], seconds: float, connections: int, rate: float | None) -> None:
+    def __init__(
+        self, requests: Sequence[bytes], seconds: float, connections: int, rate: float | None
+    ) -> None:
         self.rate, self.left = rate, connections
         self.waits: list[float] = []
         self.begun = time.perf_counter()
@@ -180,13 +190,24 @@ class Load:
         return self.begun + self._due / self.rate
 
 
-async def loaded(port: int, requests: Sequence[bytes], seconds: float, connections: int, rate: float | None) -> Load:
-    """Post for so many seconds."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be measured. Without a rate as fast as answers come."""
+
+    what: str
+    requests: Sequence[bytes]
+    connections: int
+    rate: float | None = None
+    wanted: int | None = None
+    wanted_p99: int | None = None
+
+
+async def loaded(port: int, plan: Plan, seconds: float) -> Load:
+    """Send for so many seconds."""
     loop = asyncio.get_running_loop()
-    load = Load(requests, seconds, connections, rate)
+    load = Load(plan.requests, seconds, plan.connections, plan.rate)
     made = [
-        await loop.create_connection(lambda number=number: Client(load, number), "127.0.0.1", port)  # type: ignore[misc]
-        for number in range(connections)
+        await loop.create_connection(lambda: Client(load), "127.0.0.1", port) for _ in range(plan.connections)
     ]
     async with asyncio.timeout(seconds + 30):
         await load.done
@@ -195,26 +216,58 @@ async def loaded(port: int, requests: Sequence[bytes], seconds: float, connectio
     return load
 
 
-def measure(port: int, pid: int, what: str, requests: Sequence[bytes], asked: argparse.Namespace, rate: float | None) -> Row:
+def measure(port: int, pid: int, plan: Plan, seconds: float) -> Row:
     """One row."""
     import uvloop
 
     intake, client, begun = cpu_s(pid), time.process_time(), time.perf_counter()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        load = runner.run(loaded(port, requests, asked.seconds, asked.connections, rate))
-    seconds = time.perf_counter() - begun
+        load = runner.run(loaded(port, plan, seconds))
+    took = time.perf_counter() - begun
     waits = sorted(load.waits)
     return Row(
-        what,
+        plan.what,
         len(waits),
-        round(len(waits) / seconds),
-        WANTED_POSTS if rate is None else None,
+        round(len(waits) / took),
+        plan.wanted,
         round(waits[len(waits) // 2] * 1000, 1),
         round(waits[int(len(waits) * 0.99)] * 1000, 1),
-        None if rate is None else WANTED_P99_MS,
-        round((cpu_s(pid) - intake) / seconds, 2),
-        round((time.process_time() - client) / seconds, 2),
+        plan.wanted_p99,
+        round((cpu_s(pid) - intake) / took, 2),
+        round((time.process_time() - client) / took, 2),
     )
+
+
+def plans(posts: Posts, look_ups: Sequence[bytes], connections: int) -> Iterator[Plan]:
+    """What is measured, in this order; signatures are made when they are wanted, since they grow old."""
+    half = WANTED_POSTS / 2
+    for provider in ("sendgrid", "sparkpost"):
+        yield Plan(f"{provider}, all it takes", posts.of(provider), connections, wanted=WANTED_POSTS)
+        what = f"{provider}, {half:,.0f} a second"
+        yield Plan(what, posts.of(provider), connections, half, wanted_p99=WANTED_P99_MS)
+    yield Plan("suppressed? one at a time", look_ups, 1, wanted_p99=WANTED_LOOK_UP_MS)
+
+
+def suppressed(folder: Path) -> list[bytes]:
+    """Fill the log with suppressions, and make requests for some of them."""
+    now = time.time_ns() // 1_000_000
+    hashes = [f"{number:032x}" for number in range(SUPPRESSED)]
+    events = [
+        RecipientSuppressed(recipient_hash=one, reason="bounce", since=now, recorded_at=now, occurred_at=now)
+        for one in hashes
+    ]
+    values = encode_rows(RecipientSuppressed, map(fields_of, events))
+    log = SqliteLog.open(folder / "mailwake.db", TOPICS)
+    try:
+        log.append(
+            "suppressions",
+            [Record(one.encode(), value, now) for one, value in zip(hashes, values, strict=True)],
+        )
+    finally:
+        log.close()
+    _, key = KeyFile(folder / "keys.toml").create("bench", "default", ["read"])
+    head = f"HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n"
+    return [f"GET /v1/suppressions/{one} {head}".encode() for one in hashes[:: SUPPRESSED // DISTINCT]]
 
 
 @contextmanager
@@ -271,18 +324,19 @@ def main() -> None:
     if asked.seconds < 1 or asked.connections < 1:
         arguments.error("--seconds and --connections must be 1 or more")
     if not asked.json:
-        print(f"{'':26}{'posts':>9}{'posts/s':>9}{'wanted':>9}{'p50 ms':>9}{'p99 ms':>9}{'wanted':>9}{'cores':>7}{'client':>8}")
+        print(
+            f"{'':26}{'posts':>9}{'posts/s':>9}{'wanted':>9}{'p50 ms':>9}{'p99 ms':>9}{'wanted':>9}{'cores':>7}{'client':>8}"
+        )
     posts = Posts()
     answered = 0
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-intake-") as name:
         folder = Path(name)
+        look_ups = suppressed(folder)
         with running(folder, posts.hooks) as (port, pid):
-            for provider in ("sendgrid", "sparkpost"):
-                for rate in (None, WANTED_POSTS / 2):
-                    what = f"{provider}, {'all it takes' if rate is None else f'{rate:,.0f} a second'}"
-                    row = measure(port, pid, what, posts.of(provider), asked, rate)
-                    answered += row.posts
-                    show(row, asked.json)
+            for plan in plans(posts, look_ups, asked.connections):
+                row = measure(port, pid, plan, asked.seconds)
+                answered += row.posts if plan.requests is not look_ups else 0
+                show(row, asked.json)
         if kept(folder) != answered:
             raise SystemExit(f"{answered} were answered with 200, and {kept(folder)} are in the log")
 

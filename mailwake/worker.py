@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mode import Service
 
+from mailwake.keyring import open_keyring
 from mailwake.opening import open_any_log, open_warehouse
 from mailwake.pipeline import BUSY, LOADER
 from mailwake.reading import document_stage
@@ -192,7 +193,7 @@ def opened(
     parts: Sequence[str] = PARTS,
     at: Callable[[str, str], None] = lambda part, boundary: None,
 ) -> Iterator[WorkerProcess]:
-    """A worker of these parts. Raises SettingsError, LogError, SinkError.
+    """A worker of these parts. Raises SettingsError, LogError, SinkError; KeyringError where documents are read.
 
     `at` is told of every boundary within a step, and whose it is.
     """
@@ -201,6 +202,8 @@ def opened(
             f"workers share a log in Kafka, and MAILWAKE_LOG is {settings.log}: use mailwake up for that one"
         )
     with ExitStack() as stack:
+        if DocumentStage.name in parts:
+            open_keyring(settings)
         log = open_any_log(settings)
         assert isinstance(log, KafkaLog)
         stack.callback(log.close)

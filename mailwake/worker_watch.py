@@ -2,7 +2,6 @@
 
 import logging
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,9 +28,6 @@ WEDGED = 70
 _LOOK_EVERY_S = 5.0
 """How often the broker is asked how much waits: some requests for each partition."""
 
-_LEAVING_S = 30.0
-"""How long a worker that ends may take for the step under way and to leave its groups: less than Kubernetes waits."""
-
 
 @contextmanager
 def watching(monitored: Monitored, settings: Settings, process: WorkerProcess) -> Iterator[None]:
@@ -48,27 +44,6 @@ def watching(monitored: Monitored, settings: Settings, process: WorkerProcess) -
         looking([partial(_end_if_stuck, vitals, settings.stall_seconds)], _LOOK_EVERY_S),
     ):
         yield
-
-
-def end_soon(failure: BaseException | None = None, code: int = 0) -> None:
-    """End this process, which was told to end or has failed, even if something on its way out does not answer.
-
-    Clients of a broker that is away would wait for it, some of them without end.
-    """
-    told = "told to end" if failure is None else f"ended by {failure}"
-    timer = threading.Timer(_LEAVING_S, _leave_as_it_is, (told, code))
-    timer.daemon = True
-    timer.start()
-
-
-def _leave_as_it_is(told: str, code: int) -> None:
-    logger.warning(
-        "%s; something did not answer for %.0f s: this worker ends without leaving its groups. Nothing is lost, its "
-        "partitions go to others when its session is over",
-        told,
-        _LEAVING_S,
-    )
-    os._exit(code)
 
 
 def _end_if_stuck(vitals: Vitals, stall_s: float, at: Moment) -> None:

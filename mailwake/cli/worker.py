@@ -17,14 +17,14 @@ def worker(
     """Work on a log in Kafka until stopped, on the partitions that no other worker has."""
     import asyncio
     import logging
-    import signal
 
     from mailwake.cli.failures import USAGE, CommandFailed, code_of
     from mailwake.monitor_server import monitored
     from mailwake.monitoring import PARTS as STANDS_ON
     from mailwake.settings import load_settings
     from mailwake.worker import PARTS, opened
-    from mailwake.worker_watch import end_soon, watching
+    from mailwake.worker_ending import Ending, ToldToEnd
+    from mailwake.worker_watch import watching
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("faust", "mode", "aiokafka", "urllib3", "clickhouse_connect"):
@@ -35,25 +35,26 @@ def worker(
             f"--only: got {', '.join(sorted(unknown))}, wants some of {', '.join(PARTS)}", USAGE
         )
     settings = load_settings()
+    ending = Ending().listen()
+    say = logging.getLogger("mailwake").info
+    say("opening log %s, warehouse %s", settings.log, settings.warehouse)
 
     async def run() -> None:
-        stop = asyncio.Event()
-
-        def end() -> None:
-            end_soon()
-            stop.set()
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def failed(failure: Exception) -> None:
-            end_soon(failure, code_of(failure) or 1)
+            ending.failed(failure, code_of(failure) or 1)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, end)
         with (
             monitored(settings, STANDS_ON) as monitor,
             opened(settings, parts) as process,
             watching(monitor, settings, process),
         ):
-            logging.getLogger("mailwake").info("working on %s: %s", settings.log, ", ".join(parts))
+            ending.leaves_by(lambda: loop.call_soon_threadsafe(stop.set))
+            say("working on %s: %s", settings.log, ", ".join(parts))
             await process.run(stop, failed)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except ToldToEnd:
+        say("told to end before it had begun to work")

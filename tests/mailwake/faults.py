@@ -22,6 +22,8 @@ PLACES = {
     "documents": ("fenced", "written", "begun", "ended"),
     "count": ("fenced", "recovered", "read", "taken", "flushed", "written", "begun", "sent", "positioned", "ended", "committed"),
     "fold": ("fenced", "recovered", "read", "taken", "flushed", "written", "begun", "sent", "positioned", "ended", "committed"),
+    "classify": ("fenced", "written", "begun", "ended"),
+    "suppress": ("fenced", "written", "begun", "ended"),
     "warehouse": ("fenced", "read", "mail_events_told", "position", "loaded", "begun", "ended", "committed"),
 }  # fmt: skip
 """The parts of a worker, and where each is killed."""

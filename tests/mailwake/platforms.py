@@ -31,6 +31,7 @@ from sinks.warehouse.views import all_views
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator import into_log
 from streams.kafka_log import KafkaLog
+from streams.keyring.file_keyring import FileKeyring
 from streams.log import LogUnavailable, Record
 
 PROGRAMS = Path(__file__).with_name("worker_programs.py")
@@ -56,6 +57,10 @@ class Platform:
     """Settings of its own."""
     restarts: list[str] = field(default_factory=list)
     """Why workers were started again by `supervised`."""
+
+    def __post_init__(self) -> None:
+        """Every platform has a keyring, which its processes share."""
+        FileKeyring.open(self.folder / "mailwake.keys", create=True)
 
     @property
     def environment(self) -> dict[str, str]:

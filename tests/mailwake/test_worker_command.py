@@ -123,11 +123,12 @@ def test_what_a_worker_cannot_begin_with_is_one_line(
             {},
         ),
         (2, "MAILWAKE_WORKER_NAME", (), {"MAILWAKE_WORKER_NAME": "a name"}),
+        (3, "mailwake keyring init makes it", (), {"MAILWAKE_KEYRING": "file:///none.keys"}),
     ):
         said = there.run("worker", *arguments, expect=expect, **settings)
-        (line,) = said.err.splitlines()
-        assert line.startswith("mailwake: ") and says in line
-    (line,) = finished(away, expect=4).err.splitlines()
+        *_, line = said.err.splitlines()
+        assert line.startswith("mailwake: ") and says in line and "Traceback" not in said.err
+    _, line = finished(away, expect=4).err.splitlines()
     assert line.startswith("mailwake: kafka://127.0.0.1:1/x does not answer") and "MAILWAKE_LOG" in line
 
 
@@ -139,6 +140,33 @@ def test_a_worker_that_is_told_to_end_at_once_does(
     named = {} if name is None else {"MAILWAKE_WORKER_NAME": name}
     worker = there.start("worker", "--only", "count,fold", **named)
     assert worker.stderr is not None
-    assert b"working on" in worker.stderr.readline()
+    assert b"opening log" in worker.stderr.readline() and b"working on" in worker.stderr.readline()
     worker.send_signal(signal.SIGTERM)
     assert finished(worker, expect=0).out == ""
+
+
+def test_a_worker_that_is_told_to_end_while_it_waits_for_a_broker_does(
+    platform: Callable[[], Platform],
+) -> None:
+    port = free_port()
+    worker = platform().start("worker", MAILWAKE_LOG="kafka://127.0.0.1:1/x", MAILWAKE_METRICS_PORT=str(port))
+    assert "not open yet" in ask(port, "/readyz")[1] and ask(port, "/livez")[0] == 200
+    worker.send_signal(signal.SIGTERM)
+    said = finished(worker, expect=0)
+    assert said.err.splitlines()[-1].endswith("told to end before it had begun to work")
+
+
+def test_a_worker_that_is_told_to_end_twice_does_so_at_once(platform: Callable[[], Platform]) -> None:
+    there = platform()
+    there.migrate()
+    there.fill(0, 0, 6)
+    worker = there.program("hang", "count fenced")
+    assert worker.stderr is not None
+    while b"count: given" not in worker.stderr.readline():
+        assert worker.poll() is None
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    assert worker.poll() is None, "it waits for the step under way"
+    worker.send_signal(signal.SIGTERM)
+    said = finished(worker, expect=0)
+    assert "told to end again" in said.err.splitlines()[-1]

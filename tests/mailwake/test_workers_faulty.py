@@ -85,15 +85,32 @@ def test_a_worker_is_told_to_end_while_the_broker_is_away(
 
 @pytest.fixture(scope="module")
 def outcomes() -> Iterator[Callable[[Fault, str], None]]:
-    """Collects what came of each fault; written into the documentation at the end, if that is asked for."""
-    told: list[tuple[str, str]] = []
-    yield lambda fault, outcome: told.append((fault.name, outcome))
+    """Collects what came of each fault; written into the documentation at the end, if that is asked for.
+
+    What was not run this time stays as it is there.
+    """
+    told: dict[str, str] = {}
+    yield lambda fault, outcome: told.update({fault.name: outcome})
     if told and os.environ.get("WRITE"):
-        rows = "\n".join(f"| {name} | {outcome} |" for name, outcome in told)
-        page = PAGE.read_text()
-        head, rest = page.split(BEGIN)
-        table = f"{BEGIN}\n| fault | outcome |\n| --- | --- |\n{rows}\n{END}"
-        PAGE.write_text(head + table + rest.split(END)[1])
+        PAGE.write_text(with_outcomes(PAGE.read_text(), told))
+
+
+def with_outcomes(page: str, told: dict[str, str]) -> str:
+    """The page with these outcomes in its table, in the order of the faults there are."""
+    head, rest = page.split(BEGIN)
+    table, tail = rest.split(END)
+    known = dict(line.strip("| ").split(" | ", 1) for line in table.splitlines() if line.startswith("| "))
+    known |= told
+    rows = "\n".join(f"| {fault.name} | {known.get(fault.name, 'not run')} |" for fault in faults.faults())
+    return f"{head}{BEGIN}\n| fault | outcome |\n| --- | --- |\n{rows}\n{END}{tail}"
+
+
+def test_the_page_names_every_fault_and_keeps_what_was_not_run() -> None:
+    page = PAGE.read_text()
+    assert with_outcomes(page, {}) == page
+    changed = with_outcomes(page, {"the warehouse away": "FAILED: lost"})
+    assert "| the warehouse away | FAILED: lost |" in changed
+    assert len(changed.splitlines()) == len(page.splitlines())
 
 
 @pytest.mark.soak

@@ -48,9 +48,9 @@ class _Hanging(Fate):
 
 
 def leaving(seconds: str) -> None:
-    from mailwake import worker_watch
+    from mailwake import worker_ending
 
-    worker_watch._LEAVING_S = float(seconds)
+    worker_ending._LEAVING_S = float(seconds)
     run(Fate(signal.SIGKILL, "never", 1))
 
 

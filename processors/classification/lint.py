@@ -141,7 +141,11 @@ def _code_problems(rule: Rule) -> Iterator[str]:
     for number in rule.smtp:
         if not 200 <= number <= 599:
             yield f"smtp {number} is no reply code"
-    if rule.when in ("permanent", "temporary") and rule.smtp and all((code < 500) != (rule.when == "temporary") for code in rule.smtp):
+    if (
+        rule.when in ("permanent", "temporary")
+        and rule.smtp
+        and all((code < 500) != (rule.when == "temporary") for code in rule.smtp)
+    ):
         yield f"when is {rule.when}, and no code in smtp is"
 
 

@@ -94,18 +94,11 @@ def _from_code_on(text: str, smtp_code: int | None) -> str | None:
     return text[at + 1 :] if at > 0 and len(text) - at > _SHORTEST_REPLY else None
 
 
-def _one_reply(raw: str) -> str:
-    """Without the codes that begin a reply's second and further lines."""
-    first = _FIRST_CODE.search(raw)
-    if first is None:
-        return raw
-    return raw[: first.end()] + _LINE_CODES.sub(" ", raw[first.end() :])
-
-
 def _one_line(raw: str) -> str:
-    joined = _one_reply(raw) if "\n" in raw else raw
-    joined = _CODE_HYPHEN.sub(r"\1 ", " ".join(joined.split()))
-    joined = _INLINE_CODES.sub(" ", joined)
+    first = _FIRST_CODE.search(raw)
+    if first is not None:
+        raw = raw[: first.end()] + _INLINE_CODES.sub(" ", _LINE_CODES.sub(" ", raw[first.end() :]))
+    joined = _CODE_HYPHEN.sub(r"\1 ", " ".join(raw.split()))
     if "@" in joined:
         joined = _ADDRESS.sub("<address>", joined)
     return _QUEUE_ID.sub("…", _IP.sub("10.1.1.1", joined))[:LONGEST]

@@ -124,6 +124,16 @@ def judged(failed: pl.DataFrame, ruleset: Ruleset) -> Iterator[tuple[dict[str, A
         yield dict(zip(names, values, strict=True)), verdicts[tuple(values[i] for i in at)]
 
 
+def verdict_on(event: MessageBounced | MessageDeferred | MessageExpired, ruleset: Ruleset) -> Verdict:
+    """What one failure means."""
+    if isinstance(event, MessageExpired):
+        return EXPIRED
+    known = event.provider != "other"
+    provider = event.provider if known else provider_of(event.mx_host, event.recipient_domain)
+    answer = (event.smtp_code, event.enhanced_code, event.response, event.mx_host, provider)
+    return _verdict((KINDS[type(event)], *answer), ruleset)
+
+
 KEY = pl.concat_str(
     "tenant",
     pl.lit("/"),

@@ -8,7 +8,7 @@ import pytest
 from stage_conformance import At, MakeStage, StageConformance, flat, run, sliced
 
 from processors.classification.classify import active_ruleset
-from processors.classification.stage import ClassifyStage
+from processors.classification.stage import ClassifyStage, verdict_on
 from processors.reputation.stage import ReputationStage
 from processors.stage import Emission, Slice
 from schemas.classification import BounceClassified
@@ -267,3 +267,16 @@ def test_what_neither_fails_nor_speaks_is_not_decoded() -> None:
     stage.take(Slice("mail.events", 0, 0, 2, [0, 1], [cut, encode(event(MessageDelivered))]))
     assert not stage.flush().emissions
     assert stage.tally().taken == 2
+
+
+def test_one_failure_means_what_it_means_among_others() -> None:
+    events = [
+        one for one in traffic(120) if isinstance(one, MessageBounced | MessageDeferred | MessageExpired)
+    ]
+    for one, found in zip(events, classified(*events), strict=True):
+        verdict = verdict_on(one, active_ruleset())
+        assert (found.bounce_class, found.leaf, found.rule) == (
+            verdict.bounce_class,
+            verdict.leaf,
+            verdict.rule,
+        )

@@ -14,6 +14,7 @@ import pytest
 from deploy.kafka.broker import Broker
 from deploy.kafka.secured import Secured
 from mailwake import Emitter
+from mailwake.keyring import open_keyring
 from mailwake.opening import open_any_log
 from mailwake.settings import load_settings
 from schemas.codec import decode
@@ -39,6 +40,7 @@ def log(kafka: Broker, monkeypatch) -> Iterator[KafkaLog]:
     """A log of the test's own, which the settings name."""
     monkeypatch.setenv("MAILWAKE_LOG", f"kafka://{kafka.address}/e{time.time_ns()}")
     opened = open_any_log(load_settings())
+    open_keyring(load_settings(), create=True)
     assert isinstance(opened, KafkaLog)
     yield opened
     opened.close()

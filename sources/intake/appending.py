@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused
@@ -15,17 +16,28 @@ from streams.log import LogError, LogFull, LogUnavailable, Record, RecordRefused
 
 _SELDOM = Seldom()
 
-
 REMEMBERED_S = 15.0
 """For how long a failure counts when nothing was tried since: who turns requests away would never see it pass."""
 
+MOST_TOGETHER = 500
+"""Requests in one append."""
+
+
+class _Waiting(NamedTuple):
+    """A request's records, and what is told when they are durable."""
+
+    records: Mapping[str, Sequence[Record]]
+    durable: asyncio.Future[None]
+
 
 class Appending:
-    """Appends what requests bring."""
+    """Appends what requests bring: all that came while one append was under way goes into the next. For one event loop."""
 
     def __init__(self, emitter: Emitter, limits: IntakeLimits) -> None:
         self._emitter, self._limits = emitter, limits
         self._failed, self._failed_at = "", 0.0
+        self._waiting: list[_Waiting] = []
+        self._appender: asyncio.Task[None] | None = None
 
     def trouble(self) -> str:
         """Why the log took nothing the last time, a short while ago: full, away, failed, slow; "" otherwise."""
@@ -35,9 +47,13 @@ class Appending:
     async def append(self, records: Mapping[str, Sequence[Record]]) -> None:
         """Durable when this returns. Raises Refused: 413 for what no log takes, 503 when it takes nothing now."""
         begun = time.perf_counter()
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(records, durable))
+        if self._appender is None or self._appender.done():
+            self._appender = asyncio.create_task(self._append_what_waits())
         try:
             async with asyncio.timeout(self._limits.append_seconds):
-                await self._emitter.append_async(records)
+                await durable
         except TimeoutError:
             raise self._not_now("slow", "the log did not take it in time; it may have by now") from None
         except RecordRefused as error:
@@ -55,11 +71,45 @@ class Appending:
         self._failed = ""
         metrics.INTAKE_APPEND_SECONDS.observe(time.perf_counter() - begun)
 
+    async def _append_what_waits(self) -> None:
+        while self._waiting:
+            together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            # What nobody waits for any more was answered with "come again", and does.
+            waited_for = [one for one in together if not one.durable.done()]
+            if waited_for:
+                await self._append(waited_for)
+
+    async def _append(self, together: Sequence[_Waiting]) -> None:
+        try:
+            await self._emitter.append_async(_merged(together))
+        except Exception as error:  # noqa: BLE001 - raised where each of them is waited for
+            if len(together) > 1 and isinstance(error, RecordRefused):
+                for one in together:
+                    await self._append([one])
+                return
+            for one in together:
+                if not one.durable.done():
+                    one.durable.set_exception(error)
+        else:
+            for one in together:
+                if not one.durable.done():
+                    one.durable.set_result(None)
+
     def _not_now(self, word: str, message: str) -> Refused:
         self._failed, self._failed_at = word, time.monotonic()
         return Refused(
             503, f"log_{word}", f"{message}; come again", retry_after=self._limits.retry_later_seconds
         )
+
+
+def _merged(together: Sequence[_Waiting]) -> Mapping[str, Sequence[Record]]:
+    if len(together) == 1:
+        return together[0].records
+    merged: dict[str, list[Record]] = {}
+    for one in together:
+        for topic, records in one.records.items():
+            merged.setdefault(topic, []).extend(records)
+    return merged
 
 
 @contextmanager

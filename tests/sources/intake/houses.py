@@ -1,7 +1,7 @@
 """An intake without a server: requests go into its application, records into a log that can be looked at."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,17 @@ class House:
             transport = httpx.ASGITransport(self.app, client=(peer, 50_000))
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8025") as client:
                 return await client.request(method, path, **more)
+
+        return asyncio.run(sent())
+
+    def together(self, posts: Sequence[tuple[str, bytes, dict[str, str]]]) -> list[httpx.Response]:
+        """Posts (path, body, headers) at once."""
+
+        async def sent() -> list[httpx.Response]:
+            transport = httpx.ASGITransport(self.app, client=("127.0.0.1", 50_000))
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8025") as client:
+                sending = [client.post(path, content=body, headers=headers) for path, body, headers in posts]
+                return list(await asyncio.gather(*sending))
 
         return asyncio.run(sent())
 

@@ -15,9 +15,16 @@ _BY_MX: dict[str, str] = {
     "hotmail.com": "microsoft",
     "mx.microsoft": "microsoft",
     "frontbridge.com": "microsoft",
+    "outlook.de": "microsoft",
+    "outlook.cn": "microsoft",
+    "office365.us": "microsoft",
     "yahoodns.net": "yahoo",
     "yahoo.com": "yahoo",
     "aol.com": "yahoo",
+    "att.net": "yahoo",
+    "prodigy.net": "yahoo",
+    "sbcglobal.net": "yahoo",
+    "verizon.net": "yahoo",
     "icloud.com": "apple",
     "me.com": "apple",
     "apple.com": "apple",
@@ -29,34 +36,54 @@ _BY_MX: dict[str, str] = {
     "1and1.com": "unitedinternet",
     "ionos.com": "unitedinternet",
     "ionos.de": "unitedinternet",
+    "ionos.co.uk": "unitedinternet",
+    "perfora.net": "unitedinternet",
+    "schlund.de": "unitedinternet",
     "comcast.net": "comcast",
     "mimecast.com": "mimecast",
     "mimecast.co.za": "mimecast",
+    "mimecast-offshore.com": "mimecast",
+    "mimecast.org": "mimecast",
     "pphosted.com": "proofpoint",
     "ppe-hosted.com": "proofpoint",
+    "gpphosted.com": "proofpoint",
+    "ppops.net": "proofpoint",
     "barracudanetworks.com": "barracuda",
     "messagelabs.com": "messagelabs",
+    "symanteccloud.com": "messagelabs",
     "mail.ru": "mailru",
     "yandex.net": "yandex",
     "yandex.ru": "yandex",
+    "yandex.com": "yandex",
     "zoho.com": "zoho",
     "zoho.eu": "zoho",
     "zoho.in": "zoho",
+    "zoho.com.au": "zoho",
+    "zoho.jp": "zoho",
+    "zohomail.com": "zoho",
     "qq.com": "qq",
     "163.com": "netease",
     "126.com": "netease",
     "netease.com": "netease",
+    "yeah.net": "netease",
     "naver.com": "naver",
     "orange.fr": "orange",
     "wanadoo.fr": "orange",
+    "orange.net": "orange",
     "free.fr": "free",
     "libero.it": "libero",
+    "iol.it": "libero",
+    "italiaonline.it": "libero",
+    "virgilio.it": "libero",
     "t-online.de": "tonline",
     "ovh.net": "ovh",
+    "ovh.com": "ovh",
+    "ovh.ca": "ovh",
     "secureserver.net": "secureserver",
     "emailsrvr.com": "rackspace",
     "messagingengine.com": "fastmail",
     "protonmail.ch": "proton",
+    "proton.me": "proton",
     "proton.ch": "proton",
 }
 
@@ -96,10 +123,11 @@ _BY_DOMAIN: dict[str, str] = {
 def provider_of(mx_host: str | None, recipient_domain: str | None = None) -> str:
     """One of `schemas.mail.PROVIDERS`; `other` where neither tells.
 
-    Case and a trailing dot do not matter. A host that is named and unknown is `other`, whatever the domain.
+    Case, a trailing dot, and an address or port after the host (`mx.example.com[10.1.1.1]:25`) do not matter. A host that is
+    named and unknown is `other`, whatever the domain.
     """
     if mx_host:
-        labels = mx_host.strip().rstrip(".").lower().split(".")
+        labels = mx_host.strip().partition("[")[0].partition(":")[0].rstrip(".").lower().split(".")
         for start in range(len(labels) - 1):
             found = _BY_MX.get(".".join(labels[start:]))
             if found is not None:

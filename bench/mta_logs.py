@@ -152,7 +152,9 @@ def measured(name: str, messages: int, folder: Path) -> tuple[int, int, float, f
     reader = reader_of(
         name, LogSettings(from_domain="news.example"), lambda address: recipient_hash(b"k" * 32, address)
     )
-    tail = Tail(name, reader, Following([str(path)], places.places), places, Labels("default", name))
+    tail = Tail(
+        name, reader, Following([str(path)], places.places, places.looked_at), places, Labels("default", name)
+    )
     appends, wall, cpu = PlainAppends(log), time.perf_counter(), time.process_time()
     while tail.step(appends):
         pass

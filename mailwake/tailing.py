@@ -117,7 +117,7 @@ def opened_tail(settings: Settings, options: TailOptions) -> Iterator[OpenTail]:
         appends = _appends(log, name)
         places = Places(log, settings.tenant, name)
         reader = reader_of(options.format_name, options.reading, hashed_by(settings))
-        following = Following(options.targets, places.places, options.from_end)
+        following = Following(options.targets, places.places, places.looked_at, options.from_end)
         labels = Labels(
             settings.tenant, options.format_name, stream=options.stream, ip=options.ip, pool=options.pool
         )

@@ -15,6 +15,8 @@ from sources.mta_logs.unpacking import LogBytes, UnreadableLog
 
 logger = logging.getLogger(__name__)
 
+COARSE_MS = 50
+"""How much earlier than it was a file system may say that something was written."""
 FORGOTTEN_MS = 7 * 86_400_000
 """For so long the place of a file that is gone is kept: it may come back packed."""
 
@@ -51,6 +53,8 @@ class Following:
     targets: Sequence[str]
     places: list[Place]
     """Those that no open file is at."""
+    looked_at: int = 0
+    """When the last look began, ms; 0 before the first one of all."""
     from_end: bool = False
     """Whether what is there when a tail first starts is passed over."""
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -59,22 +63,10 @@ class Following:
     dropped: list[Place] = field(default_factory=list)
     """Places that need not be kept any more."""
     _heads: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
-    _first: bool = True
-    _last_commit: int = 0
-    _fresh: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._fresh = not self.places
-
-    @property
-    def last_commit(self) -> int:
-        """When something of this tail was last appended, ms; 0 for never."""
-        known = [*self.places, *(followed.place for followed in self.files)]
-        return max((place.recorded_at for place in known), default=0)
 
     def look(self) -> None:
         """See which files there are by now. Raises PermissionError, OSError."""
-        self._last_commit = self.last_commit
+        begun = self.clock()
         there = list(candidates(self.targets))
         self._let_go_of_what_changed(there)
         by_inode = {(followed.place.device, followed.place.inode): followed for followed in self.files}
@@ -107,7 +99,7 @@ class Following:
             followed.gone = followed.missed > 1
         self.files = [*missing, *named]
         self._forget()
-        self._first = False
+        self.looked_at = begun
 
     def close_gone(self, followed: Followed) -> None:
         """A file that no name leads to, and that was read to its end: its place waits for it to come back packed."""
@@ -174,7 +166,7 @@ class Following:
         if self._is_copy(identity, size) or not self._is_new(candidate):
             return None
         place = Place(str(candidate.path), identity.device, identity.inode)
-        if self._first and self._fresh and self.from_end:
+        if self.from_end and not self.looked_at:
             self._pass_over(place, file)
         followed = Followed(place, file, identity.head, candidate.rotated)
         self._read_header(followed)
@@ -208,7 +200,7 @@ class Following:
     def _is_new(self, candidate: Candidate) -> bool:
         if not candidate.rotated:
             return True
-        return 0 < self._last_commit < candidate.stat.st_mtime_ns // 1_000_000 + 1
+        return 0 < self.looked_at < candidate.stat.st_mtime_ns // 1_000_000 + COARSE_MS
 
     def _unreadable(self, file: LogBytes) -> bool:
         """Whether it is packed and damaged from its beginning on: whoever reads it says so."""

@@ -11,6 +11,8 @@ from schemas.tail import TailPlace, TailState
 from streams.log import Reading, Record
 
 TOPIC = "tail.places"
+LOOKED = "looked"
+"""The part that says when the files were looked for."""
 HEAD = 4096
 """So many bytes from its beginning on tell a file from others."""
 _READ = 5_000
@@ -71,6 +73,9 @@ class Places:
             elif isinstance(kept, TailState):
                 self.chunks[kept.part] = kept.content
         self.places.sort(key=lambda place: place.recorded_at)
+        looked = self.chunks.pop(LOOKED, b"")
+        self.looked_at = int(looked) if looked.isdigit() else 0
+        """When the last look at the files began whose finds are in the log, ms; 0 for a tail that never ran."""
 
     def _latest(self, log: Reading) -> dict[bytes, bytes]:
         prefix = self._prefix.encode()

@@ -14,7 +14,7 @@ from schemas.documents import DeadLetter
 from sources.mta_logs.appending import Appends
 from sources.mta_logs.following import Followed, Following, grow_head
 from sources.mta_logs.framing import Labels, framed
-from sources.mta_logs.places import TOPIC, Place, Places
+from sources.mta_logs.places import LOOKED, TOPIC, Place, Places
 from sources.mta_logs.unpacking import UnreadableLog
 from streams import metrics
 from streams.log import Record
@@ -114,10 +114,15 @@ class Tail:
         gone, self._following.dropped = self._following.dropped, []
         for place in places:
             place.recorded_at, place.changed = now, False
+        chunks = dict(self._reader.changes())
+        if places or step.places or gone or chunks or not self._places.looked_at:
+            # What was found is in the log with when it was looked for: a file that came since is new to who goes on.
+            self._places.looked_at = self._following.looked_at
+            chunks[LOOKED] = b"%d" % self._following.looked_at
         by_topic = {
             MAIL_EVENTS: framed(step.events, self._labels, now),
             DEAD_LETTERS: step.letters,
-            TOPIC: self._places.records([*places, *step.places], gone, self._reader.changes(), now),
+            TOPIC: self._places.records([*places, *step.places], gone, chunks, now),
         }
         return {topic: records for topic, records in by_topic.items() if records}
 

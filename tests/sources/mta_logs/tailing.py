@@ -83,7 +83,7 @@ class House:
     def tail(self) -> Iterator[Tail]:
         """A tail, as a process has one: it ends with the block, wherever it was."""
         places = Places(self.log, "default", "test")
-        following = Following(self.targets, places.places, self.from_end)
+        following = Following(self.targets, places.places, places.looked_at, self.from_end)
         reader = reader_of(self.format_name, LogSettings(), lambda address: address.replace("@", "."))
         tail = Tail(self.format_name, reader, following, places, Labels("default", self.format_name))
         try:

@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 
 from processors.mails.addresses import any_replaced, forms_of
 from schemas.mail import without_addresses
@@ -11,6 +12,7 @@ WORDS_CHARACTERS = 4096
 """How much of a receiver's words an event holds."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_MAY_ENCODE = re.compile(r"[A-Za-z0-9+/_-]{8}")
 
 
 class Scrub:
@@ -18,18 +20,7 @@ class Scrub:
 
     def __init__(self, *recipients: tuple[str | None, str | None]) -> None:
         """Each is an address and its hash; the hash stands for it in ids, `address` where there is no hash."""
-        self._hidden = [
-            (form, hashed or "address")
-            for address, hashed in recipients
-            if address and "@" in address
-            for form in forms_of(address)
-        ]
-        self._encoded = [
-            (encoded, hashed or "address")
-            for address, hashed in recipients
-            if address and "@" in address
-            for encoded in _encodings(address)
-        ]
+        self._recipients = [(one, hashed or "address") for one, hashed in recipients if one and "@" in one]
 
     def text(self, text: str) -> str:
         """An id, a campaign: the hash stands for the address."""
@@ -43,18 +34,41 @@ class Scrub:
         return clear.replace("<<address>>", "<address>")[:WORDS_CHARACTERS].strip()
 
     def _replaced(self, text: str, by: str | None) -> str:
+        if not text:
+            return text
         lower = text.lower()
-        for form, hashed in self._hidden:
-            if form in lower:
-                text = re.sub(re.escape(form), by or hashed, text, flags=re.IGNORECASE)
-                lower = text.lower()
-        for encoded, hashed in self._encoded:
-            if encoded in text:
-                text = text.replace(encoded, by or hashed)
+        for address, hashed in self._recipients:
+            local = address.rpartition("@")[0].lower()
+            if local in lower:
+                for form in forms_of(address):
+                    if form in lower:
+                        text = _without(text, form, by or hashed)
+                        lower = text.lower()
+            if _MAY_ENCODE.search(text):
+                for encoded in _encodings(address):
+                    if encoded in text:
+                        text = text.replace(encoded, by or hashed)
         return text
 
 
-def _encodings(address: str) -> Iterator[str]:
+def _without(text: str, form: str, by: str) -> str:
+    """A text with what is in lower case there replaced, whatever its case."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        return re.sub(re.escape(form), lambda _: by, text, flags=re.IGNORECASE)
+    kept, at = [], 0
+    while (found := lower.find(form, at)) >= 0:
+        kept += [text[at:found], by]
+        at = found + len(form)
+    return "".join([*kept, text[at:]])
+
+
+@lru_cache(maxsize=64)
+def _encodings(address: str) -> tuple[str, ...]:
+    return tuple(_encoded(address))
+
+
+def _encoded(address: str) -> Iterator[str]:
     for written in dict.fromkeys((address, address.lower())):
         octets = written.encode("utf-8", "replace")
         yield b64encode(octets).decode().rstrip("=")

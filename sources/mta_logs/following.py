@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sources.mta_logs.candidates import Candidate, candidates
 from sources.mta_logs.places import HEAD, FileIdentity, Place, digest
@@ -62,6 +63,7 @@ class Following:
     """In the order to be read in."""
     dropped: list[Place] = field(default_factory=list)
     """Places that need not be kept any more."""
+    _forbidden: set[Path] = field(default_factory=set)
     _heads: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -136,6 +138,13 @@ class Following:
             file = LogBytes(candidate.path)
             found = self._opened(candidate, file, by_place)
         except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            if not candidate.rotated:
+                raise
+            if candidate.path not in self._forbidden:
+                self._forbidden.add(candidate.path)
+                logger.warning("%s: %s: what may be unread in it is left out", candidate.path, error.strerror)
             return None
         except UnreadableLog:
             found = None  # What was known of it is damaged now: it is looked at again.

@@ -1,5 +1,6 @@
 """The ruleset that the settings name."""
 
+import re
 from typing import TYPE_CHECKING
 
 from mailwake.settings import Settings, SettingsError
@@ -15,6 +16,12 @@ def ruleset_of(settings: Settings) -> "Ruleset":
     if settings.ruleset is None:
         return active_ruleset()
     try:
-        return ruleset_named(settings.ruleset)
+        found = ruleset_named(settings.ruleset)
     except RulesetError as error:
         raise SettingsError(f"MAILWAKE_RULESET: {error}") from None
+    if not re.fullmatch(r"[\w.-]{1,64}", found.name):
+        raise SettingsError(
+            f"MAILWAKE_RULESET: the folder's name {found.name!r} is the ruleset's name in events: up to 64 letters, digits, "
+            "dots, hyphens and underscores"
+        )
+    return found

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OK, NOT_FOUND, UNAVAILABLE = 200, 404, 503
 
-SILENT_S = 10.0
+SILENT_S = 5.0
 """How long a part may take to answer a check before that is said of it."""
 
 

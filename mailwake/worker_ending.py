@@ -47,9 +47,15 @@ class Ending:
             os._exit(0)
         self._told = True
         _soon("told to end", 0)
+        threading.excepthook = _told_briefly
         if self._leave is None:
             raise ToldToEnd
         self._leave()
+
+
+def _told_briefly(failure: threading.ExceptHookArgs) -> None:
+    """Of a thread that fails on the way out, as clients of a broker that is away do: nothing that anybody acts on."""
+    logger.info("a thread ended early: %s", failure.exc_type.__name__)
 
 
 def _soon(why: str, code: int) -> None:

@@ -21,6 +21,9 @@ Made by `python -m streams.metrics_reference` from `streams/metrics.py`; a test 
 | `/livez` | the same, 503 only when such a stage waits for nobody: a restart brings no broker and no server back. For who restarts processes; a worker ends by itself then |
 | `/readyz` | 503 as long as the log or the warehouse are not open, do not answer, or a stage waits for them. For who sends traffic |
 
+No page asks log or warehouse, which may be away just then. Threads look every second, in a worker every 5 s, and the
+pages say what they have found; a part that takes longer than 5 s to answer is not ready.
+
     curl -s http://127.0.0.1:9464/healthz
 
 Progress is a step that dealt with records, or that there is none to deal with. A thread that runs, or a step that came

@@ -69,7 +69,10 @@ NOTHING = _Nothing()
 
 
 def _shown(value: object) -> str:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} nested too deeply to be shown"
     return shown if len(shown) <= 120 else shown[:117] + "..."
 
 

@@ -157,9 +157,16 @@ def _named(index: int, item: Item | BadItem, error: InvalidEvent) -> dict[str, A
         "index": index,
         "type": _shown(said) if isinstance(said, str) else None,
         "field": _shown(error.field),
-        "got": _shown(error.got if isinstance(error.got, str) else repr(error.got)),
+        "got": _got(error.got),
         "wants": error.wants,
     }
+
+
+def _got(value: object) -> str:
+    try:
+        return _shown(value if isinstance(value, str) else repr(value))
+    except RecursionError:
+        return f"a {type(value).__name__} nested too deeply to be shown"
 
 
 def _shown(text: str) -> str:

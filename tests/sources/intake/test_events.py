@@ -229,3 +229,12 @@ def test_a_flood_with_one_bad_event_in_each_batch_takes_all_the_others(here: Hou
     ])  # fmt: skip
     assert [answer.status_code for answer in answers] == [207] * 400
     assert len({event.event_id for event in here.events()}) == len(here.events()) == 3_600
+
+
+@pytest.mark.parametrize("depth", [50, 400, 1_000])
+@pytest.mark.parametrize("field", ["ip", "type", "recipient", "tenant", "source_event_id"])
+def test_what_is_nested_deeply_is_bad_and_no_bug(here: House, field: str, depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    body = b'[{"type": "MessageSent"}, {"type": "MessageSent", "%s": %s}]' % (field.encode(), nested)
+    said = here.post("/v1/events", content=body, headers={"content-type": "application/json"})
+    assert (said.status_code, said.json()["bad"][0]["index"]) == (207, 1)

@@ -1,5 +1,7 @@
 """What replies mean: layers, flags, and the replies that are taken for dead addresses and are not."""
 
+import random
+
 import pytest
 
 from processors.classification.classify import NO_RULE, Reply, Verdict, active_ruleset, classify
@@ -145,3 +147,23 @@ def test_hostile_texts_are_answered() -> None:
 def test_nothing_that_was_said_before_changes_a_verdict() -> None:
     texts = [f"550 5.{subject}.{detail} no" for subject in range(8) for detail in range(10)]
     assert [verdict(text) for text in texts] == [verdict(text) for text in reversed(texts)][::-1]
+
+
+def test_whatever_is_said_has_a_meaning_of_the_ruleset() -> None:
+    chance = random.Random(3)
+    ruleset = active_ruleset()
+    said = [example.text for rule in ruleset.rules for example in (*rule.positive, *rule.negative)]
+    for _ in range(10_000):
+        text = "".join(
+            chance.choice((
+                chance.choice(said)[chance.randrange(20) : chance.randrange(20, 90)],
+                "".join(chr(chance.choice((32, 45, 46, 53, 64, 127, 0x3042, 0xD800, 0x1F648))) for _ in range(8)),
+                f"\r\n{chance.randrange(100, 700)}-{chance.randrange(9)}.{chance.randrange(9)}.{chance.randrange(900)} ",
+            ))
+            for _ in range(chance.randrange(5))
+        )  # fmt: skip
+        found = classify(Reply(text, smtp_code=chance.choice((None, 250, 421, 550, 999))), ruleset)
+        leaf = f"{found.bounce_class}.{found.leaf}"
+        assert leaf in ruleset.leaves
+        assert not found.address_fatal or found.bounce_class == "bad_mailbox"
+        assert found.after >= 1

@@ -1,6 +1,5 @@
 """The keyed hash that stands for a recipient's address: addresses are not stored in clear."""
 
-import hashlib
 import hmac
 import unicodedata
 
@@ -18,7 +17,7 @@ def recipient_hash(key: bytes, address: str) -> str:
     """
     if not key:
         raise ValueError("an empty key: anybody could try addresses against the hashes")
-    return hmac.new(key, normalised(address).encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(key, normalised(address).encode(), "sha256").hex()[:32]
 
 
 def normalised(address: str) -> str:

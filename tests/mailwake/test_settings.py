@@ -82,7 +82,7 @@ def test_every_setting_is_documented():
 
 
 def test_help_loads_nothing_heavy():
-    heavy = "polars, chdb, clickhouse_connect, aiohttp, sqlglot, pydantic, fastavro, sqlite3"
+    heavy = "fastapi, uvicorn, cryptography, orjson, hvac, re2, polars, chdb, clickhouse_connect, aiohttp, sqlglot, pydantic, fastavro, sqlite3"
     program = f"""
 import sys
 from mailwake.cli.app import app

@@ -35,6 +35,9 @@ def without_addresses(response: str) -> str:
     return _ADDRESS.sub("<address>", response) if _HINT(response) else response
 
 
+NO_COMPLAINT = ("not-spam", "auth-failure", "virus")
+"""Feedback types (RFC 5965, 7.3; RFC 6430; RFC 6591) that are no recipient's wish to be left alone."""
+
 Hash = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 SmtpCode = Annotated[int, Field(ge=100, le=999)]
 EnhancedCode = Annotated[str, StringConstraints(pattern=r"^[245]\.[0-9]{1,3}\.[0-9]{1,3}$")]

@@ -46,7 +46,7 @@ class Counted(FlatRecord):
     expired: Long | None = None
     """MessageExpired."""
     complained: Long | None = None
-    """ComplaintReceived, by incidents; reports of type not-spam do not count."""
+    """ComplaintReceived, by incidents; reports of types not-spam, auth-failure and virus do not count."""
     opened: Long | None = None
     """MessageOpened, machines included."""
     opened_by_machine: Long | None = None

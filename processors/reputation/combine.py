@@ -41,9 +41,9 @@ _COUNTED: Mapping[type[Event], Mapping[str, pl.Expr]] = {
     mail.MessageDropped: {"dropped": _ONE},
     mail.MessageExpired: {"expired": _ONE},
     mail.ComplaintReceived: {
-        "complained": pl.when(pl.col("feedback_type") != "not-spam")
-        .then(pl.col("incidents").clip(1, _MOST))
-        .otherwise(0)
+        "complained": pl.when(pl.col("feedback_type").is_in(mail.NO_COMPLAINT))
+        .then(0)
+        .otherwise(pl.col("incidents").clip(1, _MOST))
         .sum()
     },
     mail.MessageOpened: {"opened": _ONE, "opened_by_machine": pl.col("is_machine").sum()},

@@ -9,14 +9,11 @@ import polars as pl
 
 from processors.suppressions.scopes import COMPLAINT, EVERY_STREAM, UNSUBSCRIBED
 from schemas.columns import INDEX
-from schemas.mail import ComplaintReceived, RecipientResubscribed, RecipientUnsubscribed
+from schemas.mail import NO_COMPLAINT, ComplaintReceived, RecipientResubscribed, RecipientUnsubscribed
 from schemas.record import Event
 from schemas.suppression import SuppressionEvidence
 
 TOPIC = "suppressions.evidence"
-
-NO_COMPLAINT = ("not-spam", "auth-failure", "virus")
-"""Feedback types (RFC 5965, 7.3; RFC 6430; RFC 6591) that are no recipient's wish to be left alone."""
 
 OPT_OUT = "opt-out"
 """The feedback type that is an unsubscription (drafts of ARF before RFC 5965, and still sent)."""

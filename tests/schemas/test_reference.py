@@ -43,7 +43,7 @@ ONE_OF_EACH: dict[str, Event] = {
         rule="basic-5",
     ),
     "suppressions.evidence": SuppressionEvidence(tenant="t", kind="bounce", recipient_hash="h"),
-    "suppressions": RecipientSuppressed(tenant="t", recipient_hash="h", reason="bounce"),
+    "suppressions": RecipientSuppressed(tenant="t", recipient_hash="h", reason="bounce", since=0),
     "dmarc.records": DmarcReportParsed(
         tenant="t", report_id="r", policy_domain="example.com", begin=0, end=1, content_hash=SHA
     ),

@@ -26,7 +26,7 @@ def mail_events(draw: st.DrawFn) -> MailEvent:
     particular: dict[str, Any] = {}
     if record is ComplaintReceived:
         particular = {
-            "feedback_type": draw(st.sampled_from(("abuse", "not-spam"))),
+            "feedback_type": draw(st.sampled_from(("abuse", "not-spam", "auth-failure", "virus", "fraud"))),
             "incidents": draw(st.integers(1, 9)),
         }
     elif record is MessageBounced:

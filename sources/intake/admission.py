@@ -14,6 +14,8 @@ class Room:
     def __init__(self, admission: "Admission") -> None:
         self._admission = admission
         self.taken = 0
+        self.body_is_read = False
+        """Whether the request's body came to its end: an answer before that ends the connection."""
 
     def take(self, size: int) -> None:
         """Raises Refused (429) when all bodies together would be too much."""

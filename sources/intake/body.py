@@ -26,6 +26,7 @@ async def read_body(request: Request, most: int, limits: IntakeLimits, room: Roo
             415, "unsupported_encoding", f"Content-Encoding: this takes {', '.join(CODINGS)}, each by itself"
         )
     body = await _received(request, most, limits, room)
+    room.body_is_read = True
     if coding == "identity":
         return body
     unpack: Callable[[], bytes] = lambda: unpacked(body, coding, most, limits)  # noqa: E731

@@ -35,12 +35,16 @@ class BoundedRoute(APIRoute):
     async def answer(self, scope: Scope, receive: Receive, send: Send, parameters: dict[str, Any]) -> None:
         """Answer a request with these parameters of its path."""
         request = Request(scope, receive, send)
+        room: Room | None = None
         try:
             with self.admission.request() as room:
                 request.state.room = room
                 response = await self.endpoint(request=request, **parameters)
         except Refused as refused:
             response = refused.response()
+            if scope["method"] == "POST" and (room is None or not room.body_is_read):
+                # Else whoever is refused could go on sending a body that nobody reads.
+                response.headers["Connection"] = "close"
         except Exception:  # whatever it is, it is in the log, and this process goes on
             logger.exception("a request to %s failed", self.path)
             response = answer({"error": "internal", "message": "a bug; it is in the log of the process"}, 500)

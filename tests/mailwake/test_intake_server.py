@@ -124,6 +124,17 @@ def test_a_declared_size_is_believed_before_a_byte_is_read(
         assert here.kept() == 0
 
 
+def test_whoever_is_refused_can_not_go_on_sending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with there(tmp_path, monkeypatch) as here:
+        for path, refused in ((b"/hooks/ses/nothing", 404), (b"/v1/events", 401)):
+            head = (
+                HEAD.replace(b"/v1/events", path)
+                + b"Authorization: Bearer wrong\r\nContent-Length: 100000\r\n\r\n"
+            )
+            said = here.said(head, b"x" * 10)
+            assert status(said) == refused and b"connection: close" in said.lower()
+
+
 def test_a_client_that_leaves_in_the_middle_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

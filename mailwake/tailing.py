@@ -28,6 +28,7 @@ from sources.mta_logs.tail import Tail
 from streams.file_lock import FileLock
 from streams.log import Log, LogFull, LogUnavailable
 from streams.sqlite_log import SqliteLog
+from streams.workers import seldom_collecting
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +74,13 @@ class OpenTail:
 
         Raises LogError, OSError.
         """
+        with seldom_collecting():
+            self._run(stopping, until_end, wait_s if until_end else None)
+
+    def _run(self, stopping: threading.Event, until_end: bool, wait_s: float | None) -> None:
         ended = False
         while not stopping.is_set():
-            read = self._step(until_end, stopping, wait_s if until_end else None)
+            read = self._step(until_end, stopping, wait_s)
             if read:
                 ended = False
                 continue

@@ -53,7 +53,7 @@ class Patience:
 
 
 @contextmanager
-def _seldom_collecting() -> Iterator[None]:
+def seldom_collecting() -> Iterator[None]:
     """Let Python look for cycles seldom: a step makes a hundred thousand objects, and not a cycle among them."""
     usual = gc.get_threshold()
     gc.freeze()
@@ -89,7 +89,7 @@ class Workers:
             threading.Thread(target=self._guard, args=(worker, until_idle), name=worker.name, daemon=True)
             for worker in self.workers
         ]
-        with _seldom_collecting():
+        with seldom_collecting():
             for thread in threads:
                 thread.start()
             try:

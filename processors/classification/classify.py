@@ -5,15 +5,18 @@
 ('bad_mailbox', 'unknown', True)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from processors.classification.reply import Heard, Reply, hear
+from processors.classification.reply import LONGEST, Heard, Reply, hear
 from processors.classification.ruleset import Rule, Ruleset, active_ruleset
 
 __all__ = ["Reply", "Ruleset", "Verdict", "active_ruleset", "classify"]
 
 _BEYOND_DOUBT = ("token", "scoped")
+
+_KEPT = 2 * LONGEST
+"""Characters of a text that are looked at, and remembered with its verdict."""
 
 NO_RULE = "none"
 """What `Verdict.rule` and `Verdict.layer` say where no rule knows the reply."""
@@ -49,10 +52,12 @@ def classify(reply: Reply, ruleset: Ruleset) -> Verdict:
     A reply that is for now (4yz) is never fatal to its address: who says so may say otherwise in an hour, and what stays
     wrong is told by a permanent failure in the end. Verdicts are remembered: most replies are repeats.
     """
+    if reply.text is not None and len(reply.text) > _KEPT:
+        reply = replace(reply, text=reply.text[:_KEPT])
     return _repeated(reply, ruleset)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def _repeated(reply: Reply, ruleset: Ruleset) -> Verdict:
     heard = hear(reply)
     rule, is_doubtful = ruleset.matcher.first(heard)

@@ -55,6 +55,7 @@ _ADDRESS = re.compile(r"<?[^\s<>@,;:()\[\]\"]{1,64}@[\w.-]{1,253}\.[a-z]{2,63}\b
 _IP = re.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b")
 _QUEUE_ID = re.compile(r"(?<![\w=])(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{10,128}\b")
 _SHORTEST_REPLY = 12
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII).fullmatch
 _VAGUE = frozenset({"4.0.0", "5.0.0", "2.0.0"})
 
 
@@ -65,6 +66,8 @@ def hear(reply: Reply) -> Heard:
         raw = raw.encode("utf-8", "replace").decode("utf-8")
     smtp_code = reply.smtp_code if reply.smtp_code is not None else reply_code_in(raw[:LONGEST])
     enhanced_code = reply.enhanced_code
+    if enhanced_code is not None and not _ENHANCED(enhanced_code):
+        enhanced_code = None
     if enhanced_code is None or enhanced_code in _VAGUE:
         enhanced_code = enhanced_code_in(raw[:LONGEST]) or enhanced_code
     for_now = _is_for_now(smtp_code, enhanced_code)

@@ -47,9 +47,9 @@ class DocumentStage:
     ) -> None:
         self._blobs = blobs
         self._settings = settings or ReadingSettings()
-        self._keys = keys
+        self._keys = _Asked(keys)
         self._seen = SeenReports()
-        self._reader = DocumentReader(self._settings, partial(hasher, keys), self._seen)
+        self._reader = DocumentReader(self._settings, partial(hasher, self._keys), self._seen)
         self._clock = 0
         self._flushed_clock = 0
         self._emissions: list[Emission] = []
@@ -67,8 +67,7 @@ class DocumentStage:
         Raises what the keys raise while they can't be asked; then nothing was taken.
         """
         read = [None if value is None else _document(value) for value in records.values]
-        for tenant in {document.tenant for document in read if isinstance(document, DocumentReceived)}:
-            self._keys.hashing_key(tenant)
+        self._keys.ask({document.tenant for document in read if isinstance(document, DocumentReceived)})
         repeats = dead = 0
         for index, document in enumerate(read):
             if isinstance(document, Exception):
@@ -130,6 +129,29 @@ class DocumentStage:
         at = provenance.recorded_at
         rows = encode_rows(DmarcRecordReported, record_fields(report, provenance))
         self._emissions.extend(Emission(TOPIC, key.encode(), row, at) for row in rows)
+
+
+class _Asked:
+    """The keys of the tenants of one slice, all asked for before any of it is taken: none can go away amid it."""
+
+    def __init__(self, keys: TenantKeys) -> None:
+        self._keys = keys
+        self._known: dict[str, tuple[bytes | None, bytes | None]] = {}
+
+    def ask(self, tenants: Iterable[str]) -> None:
+        """Ask for these tenants' keys, and forget all others. Raises what the keys raise."""
+        self._known = {
+            tenant: (self._keys.hashing_key(tenant), self._keys.data_key(tenant))
+            for tenant in sorted(tenants)
+        }
+
+    def hashing_key(self, tenant: str) -> bytes | None:
+        """See `TenantKeys.hashing_key`."""
+        return self._known[tenant][0]
+
+    def data_key(self, tenant: str) -> bytes | None:
+        """See `TenantKeys.data_key`."""
+        return self._known[tenant][1]
 
 
 def _document(value: bytes) -> DocumentReceived | Undecodable | InvalidEvent:

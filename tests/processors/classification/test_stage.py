@@ -280,3 +280,27 @@ def test_one_failure_means_what_it_means_among_others() -> None:
             verdict.leaf,
             verdict.rule,
         )
+
+
+@pytest.mark.parametrize("said", ["", "5.1", "5.1.1.1", "..", "٥.١.١", "\x00", "x" * 20_000, "\U0010ffff"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "enhanced_code",
+        "response",
+        "mx_host",
+        "provider",
+        "recipient_domain",
+        "from_domain",
+        "stream",
+        "message_id",
+    ],
+)
+def test_what_producers_write_unchecked_stops_nobody(field: str, said: str) -> None:
+    strange = event(MessageBounced, smtp_code=550, response="550 5.1.1 no such user")
+    unchecked = strange.model_copy(update={field: said})
+    emissions = run(
+        ClassifyStage(), [slice_of([unchecked, event(MessageBounced, 2, response="550 5.1.1 unknown")])]
+    )
+    told = [decode(emission.value) for emission in emissions]
+    assert len([one for one in told if isinstance(one, BounceClassified)]) == 2

@@ -221,22 +221,38 @@ def test_warnings_of_a_flood_are_bounded() -> None:
     assert len(outcome.warnings) == MOST_WARNINGS + 1
 
 
-def test_while_the_keys_can_not_be_asked_nothing_is_taken() -> None:
-    class Away(Keys):
-        away = True
+class Away(Keys):
+    """Keys that answer so many times, and then are away."""
 
-        def hashing_key(self, tenant: str) -> bytes | None:
-            if self.away:
-                raise TimeoutError("the keys are away")
-            return super().hashing_key(tenant)
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
 
-    keys = Away()
+    def hashing_key(self, tenant: str) -> bytes | None:
+        self._answer()
+        return super().hashing_key(tenant)
+
+    def data_key(self, tenant: str) -> bytes | None:
+        self._answer()
+        return super().data_key(tenant)
+
+    def _answer(self) -> None:
+        if not self.answers:
+            raise TimeoutError("the keys are away")
+        self.answers -= 1
+
+
+@pytest.mark.parametrize("answers", range(4))
+def test_while_the_keys_can_not_be_asked_nothing_is_taken(answers: int) -> None:
+    keys = Away(answers)
     stage = DocumentStage(no_blob, keys=keys)
-    records = slice_of([document(report().encode(), "one"), document(DSN, "two")])
+    sealed = document(DSN, "two", tenant="acme").model_copy(
+        update={"content": seal(DATA, document_place("acme", "two"), DSN, b"n" * 12)}
+    )
+    records = slice_of([document(report().encode(), "one"), sealed])
     with pytest.raises(TimeoutError):
         stage.take(records)
     assert not stage.flush().emissions
-    keys.away = False
+    keys.answers = 4
     stage.take(records)
     assert [(o.kind, o.outcome) for o in outcomes(stage.flush().emissions)] == [
         ("dmarc-aggregate", "parsed"),

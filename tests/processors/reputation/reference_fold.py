@@ -35,7 +35,11 @@ def counts_of(event: MailEvent) -> Counter[str]:
         case MessageBounced():
             return Counter(bounced=1, bounced_async=int(event.is_async))
         case ComplaintReceived():
-            return Counter(complained=0 if event.feedback_type in ("not-spam", "auth-failure", "virus") else event.incidents)
+            return Counter(
+                complained=0
+                if event.feedback_type in ("not-spam", "auth-failure", "virus")
+                else event.incidents
+            )
         case MessageOpened():
             return Counter(opened=1, opened_by_machine=int(event.is_machine or False))
         case LinkClicked():

@@ -107,9 +107,11 @@ def _look_ups(index: SuppressionIndex, recipients: int) -> Iterator[float]:
 
 @contextmanager
 def _timed(found: dict[str, float], name: str) -> Iterator[None]:
-    begun = time.perf_counter()
+    """Seconds on the wall, and of the processor, which a busy machine does not lengthen as much."""
+    begun, used = time.perf_counter(), time.process_time()
     yield
     found[name] = time.perf_counter() - begun
+    found[name.replace("_s", "_cpu_s")] = time.process_time() - used
 
 
 def main() -> None:

@@ -284,7 +284,9 @@ TAIL_LINES = Counter(
     "dead letter).",
     ["format", "outcome"],
 )
-TAIL_EVENTS = Counter("mailwake_tail_events_total", "Events that lines of mail servers' logs gave.", ["format"])
+TAIL_EVENTS = Counter(
+    "mailwake_tail_events_total", "Events that lines of mail servers' logs gave.", ["format"]
+)
 
 BUILD_INFO = Gauge("mailwake_build_info", "Always 1; the version is in the label.", ["version"])
 

@@ -17,6 +17,7 @@ from sinks.warehouse.warehouse import Warehouse
 from sources.simulator.records import mail_records
 from sources.simulator.traffic import Traffic, dense, sparse
 from streams.kafka_log import KafkaLog
+from streams.keyring.file_keyring import FileKeyring
 
 HERE = Path(__file__).parent
 PARTITIONS = 8
@@ -59,6 +60,7 @@ class Place:
             "MAILWAKE_METRICS_PORT": "0",
             "MAILWAKE_INTAKE_PORT": "0",
             "MAILWAKE_BLOBS": str(self.folder / "blobs"),
+            "MAILWAKE_KEYRING": f"file:///{self.folder / 'mailwake.keys'}",
         }
         if self.server is not None:
             told["MAILWAKE_WAREHOUSE"] = f"clickhouse://mailwake@127.0.0.1:{self.server.port}/{self.database}"
@@ -95,7 +97,8 @@ class Place:
         run_here("fill", self.broker.address, self.prefix, traffic, str(events))
 
     def migrate(self) -> None:
-        """Make the warehouse's tables."""
+        """Make the warehouse's tables, and the keyring that workers on documents need."""
+        FileKeyring.open(self.folder / "mailwake.keys", create=True)
         server = self.settings().warehouse_server
         assert server is not None
         with Warehouse.on(server) as warehouse:

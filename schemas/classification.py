@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.mail import Hash, MailDomain, Provider, Stream, Text
-from schemas.record import Event, EventId, Word
+from schemas.mail import Hash, Provider, Stream, Text
+from schemas.record import Event, EventId, MailDomain, Word
 
 BounceClass = Literal[
     "bad_mailbox", "policy", "content", "reputation", "throttling", "transient", "not_a_bounce", "unknown"

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.mail import Hash, MailDomain, Provider
-from schemas.record import Event, EventId, Millis, Word
+from schemas.mail import Hash, Provider
+from schemas.record import Event, EventId, MailDomain, Millis, Word
 
 EvidenceKind = Literal["bounce", "complaint", "unsubscribe", "resubscribe", "manual", "import", "lift"]
 """What speaks: a fatal bounce, what the recipient said, what somebody entered, or the wish to lift."""

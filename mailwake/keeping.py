@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from mailwake.keyring import existing_keyring
+from mailwake import keyring_of_log
+from mailwake.keyring import existing_keyring, keyring_name
 from mailwake.opening import existing_log
 from mailwake.settings import Settings
 from streams.blobs import Blobs
@@ -77,15 +78,20 @@ def put_back(
     """Restore a backup; yields what is moved aside for it, from and to.
 
     What the keyring's journal says was erased, or forgotten, is so in the restored log before anybody opens that;
-    `erased_again` is told how many that were. Raises NoBackup, LogInUse, KeyringError.
+    `erased_again` is told how many that were. Raises NoBackup, LogInUse, KeyringError
+    (OtherKeyring before anything is moved, where the backup belongs to another keyring).
     """
     source = folder / LOG_NAME
     if not source.is_file():
         raise NoBackup(f"{folder} holds no {LOG_NAME}: it is no backup")
-    SqliteLog.open(source, (), create=False).close()
     keyring = existing_keyring(settings)
-    if keyring is not None:
-        keyring.erasures()  # A journal that can't be read is said before anything is moved.
+    log = SqliteLog.open(source, (), create=False)
+    try:
+        if keyring is not None:
+            keyring_of_log.check(log, keyring, keyring_name(settings))
+            keyring.erasures()  # A journal that can't be read is said before anything is moved.
+    finally:
+        log.close()
     aside = f".before-{time.strftime('%Y%m%d-%H%M%S')}"
     with ExitStack() as stack:
         if settings.log_path.exists():

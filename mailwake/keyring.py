@@ -1,25 +1,70 @@
 """Opening the keyring that the settings name."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from mailwake import keyring_of_log
 from mailwake.settings import Settings, SettingsError
 from schemas.keyring import TenantKeys
 from streams.keyring.address import KeyringAddress
 from streams.keyring.file_keyring import FileKeyring, journal_of
 from streams.keyring.keyring import Keyring
+from streams.sqlite_log import SqliteLog
 
 
-def open_keyring(settings: Settings, *, create: bool | None = None) -> Keyring:
+def open_keyring(settings: Settings, *, create: bool | None = None, insist: bool = False) -> Keyring:
     """The keyring of this installation.
 
-    A file is made on first use beside a log in SQLite. Processes on a log in Kafka must share one, and keys that one of
-    them made by itself would be unknown to the others: there a file is only made with `create`. Raises SettingsError,
-    NoKeyring, KeyringUnavailable, KeyringError.
+    A file is made on first use beside a log in SQLite, unless that was hashed and sealed with one before. Processes on a log
+    in Kafka must share one, and keys that one of them made by itself would be unknown to the others: there a file is only
+    made with `create`. With `insist` a log that belongs to another keyring belongs to this one from now on. Raises
+    SettingsError, NoKeyring, OtherKeyring, KeyringUnavailable, KeyringError; LogError where the log can't be read.
     """
-    address = (
-        KeyringAddress.of(settings.keyring) if settings.keyring else KeyringAddress(default_file(settings))
-    )
+    address = _address(settings)
+    with _log(settings) as log:
+        if log is None:
+            return _opened(settings, address, create)
+        if not insist and address.file is not None and not address.file.exists():
+            keyring_of_log.check_new(log, address.file)
+        keyring = _opened(settings, address, create)
+        if not insist:
+            keyring_of_log.check(log, keyring, keyring_name(settings))
+        if keyring_of_log.noted(log) != keyring.identity():
+            keyring_of_log.note(log, keyring)
+        return keyring
+
+
+def existing_keyring(settings: Settings) -> Keyring | None:
+    """The keyring of this installation where there is one, whichever log it belongs to. Raises as `open_keyring`.
+
+    A file that is missing is not made.
+    """
+    address = _address(settings)
+    if address.file is not None and not address.file.exists():
+        return None
+    return _opened(settings, address, create=False)
+
+
+def _address(settings: Settings) -> KeyringAddress:
+    return KeyringAddress.of(settings.keyring) if settings.keyring else KeyringAddress(default_file(settings))
+
+
+@contextmanager
+def _log(settings: Settings) -> Iterator[SqliteLog | None]:
+    """The log whose keyring it is; None for one in Kafka, which has nowhere to note it, and one that is not there yet."""
+    if settings.log.startswith("kafka:") or not settings.log_path.is_file():
+        yield None
+        return
+    log = SqliteLog.open(settings.log_path, (), create=False)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def _opened(settings: Settings, address: KeyringAddress, create: bool | None) -> Keyring:
     if address.vault is not None:
         from streams.keyring.vault_keyring import VaultAccess, VaultKeyring
 
@@ -37,14 +82,6 @@ def open_keyring(settings: Settings, *, create: bool | None = None) -> Keyring:
         raise SettingsError(f"the keyring {address.file} is a folder: let MAILWAKE_KEYRING name a file in it")
     embedded = not settings.log.startswith("kafka:")
     return FileKeyring.open(address.file, create=embedded if create is None else create)
-
-
-def existing_keyring(settings: Settings) -> Keyring | None:
-    """The keyring of this installation where there is one; a file that is missing is not made. Raises as `open_keyring`."""
-    address = (
-        KeyringAddress.of(settings.keyring) if settings.keyring else KeyringAddress(default_file(settings))
-    )
-    return None if address.file is not None and not address.file.exists() else open_keyring(settings)
 
 
 def default_file(settings: Settings) -> Path:
@@ -66,9 +103,7 @@ def keyring_name(settings: Settings) -> str:
 
 def left_out_of_backups(settings: Settings) -> list[str]:
     """What has to be kept apart from the log's backups: the keyring's files, or its URL."""
-    address = (
-        KeyringAddress.of(settings.keyring) if settings.keyring else KeyringAddress(default_file(settings))
-    )
+    address = _address(settings)
     if address.file is None:
         return [str(settings.keyring)]
     file = address.file.absolute()

@@ -194,6 +194,15 @@ class SqliteLog:
         with self._connections.reading() as connection:
             yield from connection.execute("SELECT key, value FROM state WHERE stage = ?", (stage,))
 
+    def note(self, stage: str, key: bytes, value: bytes) -> None:
+        """Keep a chunk of state that belongs to no stage, durable when it returns; whoever writes to the log may."""
+        with self._connections.writing() as connection:
+            connection.execute(
+                "INSERT INTO state (stage, key, value) VALUES (?, ?, ?) "
+                "ON CONFLICT (stage, key) DO UPDATE SET value = excluded.value",
+                (stage, key, value),
+            )
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         """See `Log.hold`: a lock on `<path>.runtime.lock`, and the next epoch."""

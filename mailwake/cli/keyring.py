@@ -15,7 +15,17 @@ Tenant = Annotated[str, typer.Argument(help="The tenant.")]
 
 
 @app.command()
-def init(as_json: AsJson = False) -> None:
+def init(
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Also for a log that was hashed and sealed with another keyring, which is lost: nothing of that can be "
+            "read any more, and who was suppressed is not known by address.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Make the keyring, once for all processes on one log; one that is there stays as it is.
 
     Beside a log in SQLite it is made by whoever needs it first. On Kafka every process must be given the same one.
@@ -25,9 +35,10 @@ def init(as_json: AsJson = False) -> None:
     from mailwake.settings import load_settings
 
     settings = load_settings()
-    tenants = list(open_keyring(settings, create=True).tenants())
+    keyring = open_keyring(settings, create=True, insist=force)
+    tenants = list(keyring.tenants())
     if as_json:
-        print_json({"keyring": keyring_name(settings), "tenants": tenants})
+        print_json({"keyring": keyring_name(settings), "id": keyring.identity(), "tenants": tenants})
     else:
         print_line(f"the keyring {keyring_name(settings)}: {len(tenants)} tenants have keys")
         note("keep a copy of it apart from the log's backups: without it sealed documents can't be read")
@@ -43,7 +54,8 @@ def list_tenants(as_json: AsJson = False) -> None:
     keyring = open_keyring(load_settings())
     held, forgotten = list(keyring.tenants()), list(keyring.forgotten())
     if as_json:
-        print_json({"tenants": held, "forgotten": forgotten, "erasures": len(keyring.erasures())})
+        about = {"id": keyring.identity(), "erasures": len(keyring.erasures())}
+        print_json({"tenants": held, "forgotten": forgotten, **about})
     else:
         rows = [(tenant, "has keys") for tenant in held] + [(tenant, "forgotten") for tenant in forgotten]
         print_table(None, ("tenant", "keys"), rows)

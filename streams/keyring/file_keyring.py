@@ -5,9 +5,11 @@ beside it. Several processes on one machine, or on a file system that they share
 second later whether another has changed it.
 """
 
+import hashlib
 import json
 import logging
 import os
+import secrets
 import stat
 import tempfile
 import threading
@@ -19,7 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from streams.file_lock import FileLock
-from streams.keyring.keyring import Erasure, Keyring, KeyringError, KeyringUnavailable, Keys, NoKeyring
+from streams.keyring.keyring import (
+    Erasure,
+    Keyring,
+    KeyringError,
+    KeyringUnavailable,
+    Keys,
+    NoKeyring,
+    OtherKeyring,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +45,8 @@ _Version = tuple[int, int, int] | None
 class _Content:
     tenants: Mapping[str, Keys] = field(default_factory=dict)
     forgotten: Mapping[str, int] = field(default_factory=dict)
+    identity: str | None = None
+    """None of a file that was made before keyrings had one."""
 
 
 class FileKeyring(Keyring):
@@ -83,6 +95,13 @@ class FileKeyring(Keyring):
         """See `TenantKeys.data_key`; made where the tenant never had one."""
         keys = self._keys(tenant)
         return keys.data if keys else None
+
+    def identity(self, *, create: bool = True) -> str | None:
+        """See `Keyring.identity`."""
+        if self._now().identity is None and create:
+            with self._changing():
+                pass
+        return self._content.identity
 
     def tenants(self) -> Sequence[str]:
         """See `Keyring.tenants`."""
@@ -165,7 +184,13 @@ class FileKeyring(Keyring):
                     f"the keyring {self.path.absolute()} is gone: put it back; without it nothing that was sealed can be read"
                 )
             if version != self._version:
-                self._content = _parsed(self.path)
+                content = _parsed(self.path)
+                if self._content.identity not in (None, content.identity):
+                    raise OtherKeyring(
+                        f"the keyring {self.path.absolute()} was replaced by another one while it was in use (id "
+                        f"{content.identity}, was {self._content.identity}): put the former back, or start this process anew"
+                    )
+                self._content = content
                 self._version = version
                 self._warn_of_readers()
         except OSError as error:
@@ -187,8 +212,9 @@ class FileKeyring(Keyring):
             now = _parsed(self.path) if self.path.exists() else _Content()
             tenants, forgotten = dict(now.tenants), dict(now.forgotten)
             yield tenants, forgotten
-            if (tenants, forgotten) != (now.tenants, now.forgotten) or not self.path.exists():
-                _replace(self.path, _text(tenants, forgotten))
+            if (tenants, forgotten) != (now.tenants, now.forgotten) or now.identity is None:
+                identity = now.identity or _new_identity(now.tenants)
+                _replace(self.path, _text(_Content(tenants, forgotten, identity)))
             self._look()
 
     @contextmanager
@@ -215,14 +241,19 @@ def journal_of(keyring: Path) -> Path:
     return keyring.with_name(keyring.name + ".erasures")
 
 
-def _text(tenants: Mapping[str, Keys], forgotten: Mapping[str, int]) -> str:
-    held = {tenant: tenants[tenant].fields() for tenant in sorted(tenants)}
-    return (
-        json.dumps(
-            {"format": FORMAT, "tenants": held, "forgotten": dict(sorted(forgotten.items()))}, indent=1
-        )
-        + "\n"
-    )
+def _new_identity(tenants: Mapping[str, Keys]) -> str:
+    """A random one; of a keyring that has keys already, one that each copy of it gives itself as well."""
+    if not tenants:
+        return secrets.token_hex(16)
+    _, _, oldest = min((keys.created_at, tenant, keys.hashing) for tenant, keys in tenants.items())
+    return hashlib.sha256(b"mailwake keyring id" + oldest).hexdigest()[:32]
+
+
+def _text(content: _Content) -> str:
+    held = {tenant: content.tenants[tenant].fields() for tenant in sorted(content.tenants)}
+    forgotten = dict(sorted(content.forgotten.items()))
+    fields = {"format": FORMAT, "id": content.identity, "tenants": held, "forgotten": forgotten}
+    return json.dumps(fields, indent=1) + "\n"
 
 
 def _parsed(path: Path) -> _Content:
@@ -231,7 +262,8 @@ def _parsed(path: Path) -> _Content:
         if held["format"] != FORMAT:
             raise ValueError(f"format {held['format']!r}")
         tenants = {str(tenant): Keys.of(fields) for tenant, fields in held["tenants"].items()}
-        return _Content(tenants, {str(tenant): int(at) for tenant, at in held["forgotten"].items()})
+        forgotten = {str(tenant): int(at) for tenant, at in held["forgotten"].items()}
+        return _Content(tenants, forgotten, str(held["id"]) if held.get("id") else None)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         said = str(error) if type(error) is ValueError else type(error).__name__
         raise KeyringError(

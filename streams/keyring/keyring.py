@@ -28,6 +28,10 @@ class NoKeyring(KeyringError):
     """There is no keyring yet, and making one without being told to would make keys that nobody else has."""
 
 
+class OtherKeyring(KeyringError):
+    """It is another keyring than the one that what is there was hashed and sealed with."""
+
+
 class TenantForgotten(KeyringError):
     """The tenant was forgotten: nothing of it is taken until somebody lets it come back."""
 
@@ -99,6 +103,12 @@ class Keyring(TenantKeys, Protocol):
 
     What another process changed is seen within seconds. Every method raises KeyringUnavailable (wait) and KeyringError.
     """
+
+    def identity(self, *, create: bool = True) -> str | None:
+        """Which keyring this is: 32 hex digits, made with it, never changed, and no secret.
+
+        None where there is none yet and `create` does not say to make one.
+        """
 
     def tenants(self) -> Sequence[str]:
         """The tenants that have keys, in order."""

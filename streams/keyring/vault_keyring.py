@@ -1,12 +1,13 @@
 """A keyring in Vault or OpenBao: a KV version 2 secrets engine, one secret for each tenant, one for each erasure.
 
-Under the keyring's path: `tenants/NAME` holds a tenant's two keys, or when it was forgotten; `erasures/TENANT/HASH` one
+Under the keyring's path: `identity` holds its id; `tenants/NAME` holds a tenant's two keys, or when it was forgotten; `erasures/TENANT/HASH` one
 line of the journal. Writes use check-and-set, so of several processes that make keys at once one wins and the others take
 its keys. Forgetting writes the mark first and then destroys every earlier version: doing it again finishes one that was cut off.
 
 Keys are asked for again after five seconds; while the server is away, whoever needs one waits.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -65,6 +66,7 @@ class VaultKeyring(Keyring):
         self._lock = threading.Lock()
         self._client: hvac.Client | None = None
         self._held: dict[str, _Held] = {}
+        self._identity: str | None = None
 
     @classmethod
     def open(cls, place: VaultPlace, access: VaultAccess) -> "VaultKeyring":
@@ -82,6 +84,17 @@ class VaultKeyring(Keyring):
         """See `TenantKeys.data_key`; made where the tenant never had one."""
         keys = self._keys(tenant)
         return keys.data if keys else None
+
+    def identity(self, *, create: bool = True) -> str | None:
+        """See `Keyring.identity`; asked for once."""
+        if self._identity is None:
+            path = f"{self._place.path}/identity"
+            secret = self._secret(path)
+            if secret is None and create:
+                self._create(path, {"id": secrets.token_hex(16)}, 0)
+                secret = self._secret(path)
+            self._identity = str(secret[0]["id"]) if secret and secret[0].get("id") else None
+        return self._identity
 
     def tenants(self) -> Sequence[str]:
         """See `Keyring.tenants`."""

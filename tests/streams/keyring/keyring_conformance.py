@@ -22,6 +22,14 @@ class KeyringConformance:
         assert (other.hashing_key("acme"), other.data_key("acme")) == (hashing, data)
         assert (keyring.hashing_key("acme"), keyring.data_key("acme")) == (hashing, data)
 
+    def test_it_keeps_its_identity(self, keyring: Keyring, other: Keyring) -> None:
+        identity = keyring.identity()
+        assert identity and len(identity) == 32
+        keyring.hashing_key("acme")
+        keyring.forget("acme")
+        self.later()
+        assert other.identity(create=False) == keyring.identity() == identity
+
     def test_tenants_have_keys_of_their_own(self, keyring: Keyring) -> None:
         assert keyring.hashing_key("a") != keyring.hashing_key("b")
         assert keyring.data_key("a") != keyring.data_key("b")

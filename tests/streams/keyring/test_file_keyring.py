@@ -9,7 +9,7 @@ from keyring_conformance import KeyringConformance
 
 from streams.keyring import file_keyring
 from streams.keyring.file_keyring import FileKeyring
-from streams.keyring.keyring import KeyringError, NoKeyring
+from streams.keyring.keyring import KeyringError, NoKeyring, OtherKeyring
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,25 @@ def test_one_that_vanishes_is_not_made_anew(keyring: FileKeyring) -> None:
     with pytest.raises(NoKeyring, match="is gone"):
         keyring.hashing_key("acme")
     assert not keyring.path.exists()
+
+
+def test_another_in_its_place_is_refused_while_it_is_in_use(keyring: FileKeyring, tmp_path: Path) -> None:
+    FileKeyring.open(tmp_path / "other.keys", create=True).path.rename(keyring.path)
+    with pytest.raises(OtherKeyring, match="was replaced by another"):
+        keyring.hashing_key("acme")
+
+
+def test_copies_of_one_that_has_no_identity_yet_get_the_same(keyring: FileKeyring, tmp_path: Path) -> None:
+    keyring.hashing_key("acme"), keyring.hashing_key("bcme")
+    fields = json.loads(keyring.path.read_text())
+    assert fields.pop("id") == keyring.identity()
+    copies = [tmp_path / "one.keys", tmp_path / "two.keys"]
+    for copy in copies:
+        copy.write_text(json.dumps(fields))
+    opened = [FileKeyring.open(copy, create=False) for copy in copies]
+    assert opened[0].identity(create=False) is None
+    assert opened[0].hashing_key("later") and opened[0].identity() == opened[1].identity() is not None
+    assert opened[1].hashing_key("acme") == keyring.hashing_key("acme")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""A log that was hashed and sealed with one keyring is not gone on with by another."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailwake.emitter import Emitter
+from mailwake.keeping import make_backup, put_back
+from mailwake.keyring import KeysWhenAsked, default_file, open_keyring
+from mailwake.opening import open_log
+from mailwake.settings import Settings, load_settings
+from mailwake.suppressed import hash_of
+from schemas.documents import DocumentReceived
+from sources.files import Intake
+from streams.blobs import Blobs
+from streams.keyring.file_keyring import FileKeyring
+from streams.keyring.keyring import NoKeyring, OtherKeyring
+from streams.log import LogError, Record
+
+ADDRESS = "john@example.com"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Of a folder of its own with an empty log."""
+    monkeypatch.chdir(tmp_path)
+    open_log(load_settings()).close()
+    return load_settings()
+
+
+def emit() -> None:
+    with Emitter() as emitter:
+        emitter.emit({"type": "MessageSent", "recipient": ADDRESS, "from_domain": "a.example"})
+
+
+def lost(settings: Settings) -> Path:
+    return default_file(settings).rename("copy.keys")
+
+
+def look_up(settings: Settings) -> object:
+    return hash_of(KeysWhenAsked(settings), "default", ADDRESS)
+
+
+def emitted(_: Settings) -> object:
+    return emit()
+
+
+def ingested(settings: Settings) -> object:
+    log = open_log(settings)
+    try:
+        return Intake(log, Blobs(settings.blobs), "default", keys=KeysWhenAsked(settings)).prepare(b"a", "a")
+    finally:
+        log.close()
+
+
+@pytest.mark.parametrize("use", [look_up, emitted, ingested, open_keyring])
+def test_one_that_is_missing_is_not_made_anew(settings: Settings, use: Callable[[Settings], object]) -> None:
+    emit()
+    known = look_up(settings)
+    copy = lost(settings)
+    with pytest.raises(
+        LogError, match=r"there is no keyring at .*mailwake\.keys.*put back the copy.*--force"
+    ):
+        use(settings)
+    assert not default_file(settings).exists()
+    copy.rename(default_file(settings))
+    use(settings)
+    assert look_up(settings) == known
+
+
+def test_another_one_is_refused(settings: Settings) -> None:
+    emit()
+    mistyped = Settings(keyring="file:///mistypd.keys")
+    with pytest.raises(NoKeyring, match="mistypd"):
+        open_keyring(mistyped)
+    assert not Path("mistypd.keys").exists()
+    FileKeyring.open(Path("mistypd.keys"), create=True)
+    with pytest.raises(OtherKeyring, match=r"another keyring \(id [0-9a-f]{32}\) than file:///mistypd.keys"):
+        open_keyring(mistyped)
+    with pytest.raises(OtherKeyring):
+        open_keyring(mistyped, create=True)
+
+
+def test_whoever_insists_goes_on_with_another_one(settings: Settings) -> None:
+    emit()
+    before = look_up(settings)
+    lost(settings)
+    open_keyring(settings, create=True, insist=True)
+    emit()
+    assert look_up(settings) != before
+
+
+def test_a_log_that_holds_nothing_takes_any(settings: Settings) -> None:
+    first = open_keyring(settings).identity()
+    lost(settings)
+    second = open_keyring(settings).identity()
+    assert first != second
+    emit()
+    assert open_keyring(settings).identity() == second
+
+
+def test_a_log_with_sealed_documents_that_no_keyring_is_noted_in_wants_one(settings: Settings) -> None:
+    document = Intake(
+        None, Blobs(settings.blobs), "default", keys=open_keyring(Settings(log="sqlite:///other.db"))
+    )  # type: ignore[arg-type]
+    received, record = document.prepare(b"a mail", "a.eml")
+    assert isinstance(received, DocumentReceived) and isinstance(record, Record)
+    log = open_log(settings)
+    log.append("documents", [record])
+    log.close()
+    with pytest.raises(NoKeyring, match="was hashed and sealed with one"):
+        open_keyring(settings)
+
+
+def test_a_backup_is_restored_with_its_own_keyring_or_none(settings: Settings, tmp_path: Path) -> None:
+    emit()
+    make_backup(settings, Path("saved"))
+    elsewhere = Settings(log="sqlite:///new/mailwake.db", blobs=Path("new/blobs"))
+    list(put_back(elsewhere, Path("saved")))
+    with pytest.raises(NoKeyring, match="put back the copy"):
+        look_up(elsewhere)
+    default_file(elsewhere).write_bytes(default_file(settings).read_bytes())
+    assert look_up(elsewhere) == look_up(settings)
+    default_file(elsewhere).unlink()
+    FileKeyring.open(default_file(elsewhere), create=True)
+    with pytest.raises(OtherKeyring, match="another keyring"):
+        list(put_back(elsewhere, Path("saved")))
+    assert elsewhere.log_path.exists() and not list(Path("new").glob("*.before-*"))

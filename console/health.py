@@ -16,7 +16,7 @@ class Health(BaseModel):
     """How this process is."""
 
     status: str
-    """ok, or why nothing can be taken: full, away, failed, slow."""
+    """ok, or why to send nothing here: full, away, failed, slow; filling while the index of suppressions is."""
 
 
 def health_router(trouble: Trouble) -> APIRouter:
@@ -28,10 +28,18 @@ def health_router(trouble: Trouble) -> APIRouter:
         name="healthz",
         summary="Can it take anything?",
         response_model=Health,
-        responses={503: {"model": Health, "description": "The log took nothing lately."}},
+        responses={
+            503: {
+                "model": Health,
+                "description": "The log took nothing lately, or the index of suppressions is being filled.",
+            }
+        },
     )
     async def healthz() -> Response:
-        """Red while the log takes nothing: its disk is full, or its broker away, with no spool before it."""
+        """Red while the log takes nothing: its disk is full, or its broker away, with no spool before it.
+
+        And after the start, until it is known who is suppressed.
+        """
         word = trouble()
         return answer({"status": word or "ok"}, 503 if word else 200)
 

@@ -123,5 +123,6 @@ def intake_of(
         suppressions_router(SuppressionsDesk(access, answers.look_up), admission),
         messages_router(MessagesDesk(access, partial(life_of, settings)), admission),
     ]
-    app = intake_app([*routers, health_router(appending.trouble)], __version__)
+    health = health_router(lambda: appending.trouble() or answers.trouble())
+    app = intake_app([*routers, health], __version__)
     return Front(app, [route for router in routers for route in router.routes])

@@ -17,7 +17,16 @@ from processors.suppressions.stage import SuppressStage
 from replay.lineage import FIRST, known_to_log, lineage
 from schemas.keyring import TenantKeys
 from schemas.recipient import InvalidAddress, recipient_hash
-from sinks.suppressions.index import ALL, TOPIC, Source, Suppression, SuppressionIndex
+from sinks.sink import SinkError
+from sinks.suppressions.index import (
+    ALL,
+    TOPIC,
+    IndexBehind,
+    IndexUnusable,
+    Source,
+    Suppression,
+    SuppressionIndex,
+)
 from streams.log import Log, LogError
 from streams.sqlite_log import SqliteLog
 
@@ -26,6 +35,9 @@ _HASH = re.compile(r"[0-9a-fA-F]{32}")
 FRESH_S = 0.5
 """How long a look-up relies on what it knows of the log."""
 
+STALE_S = 30.0
+"""How old that may get while the log does not answer: then nobody is called not suppressed any more."""
+
 
 class UnknownRecipient(LogError):
     """No recipient that could be looked up: no address, no hash, or one of a tenant who was forgotten."""
@@ -33,22 +45,39 @@ class UnknownRecipient(LogError):
 
 @dataclass(slots=True)
 class Suppressed:
-    """Looks up who is suppressed; `opened` makes one. Any number of threads may ask."""
+    """Looks up who is suppressed; `opened` makes one. Any number of threads may ask.
+
+    Nobody is called not suppressed before everything that the log says was taken in once, nor when that was more than
+    `stale_s` ago.
+    """
 
     log: Log
     index: SuppressionIndex
     keys: TenantKeys
+    stale_s: float = STALE_S
+    _known_at: float | None = None
+    _unusable: str | None = None
     _fresh_until: float = 0.0
     _refreshing: threading.Lock = field(default_factory=threading.Lock)
 
     def follow(self) -> int:
-        """Take in everything that is in the log; returns how many records that were. Raises LogError, IndexUnusable."""
-        return self.index.follow(self.log, source_of(self.log))
+        """Take in everything that is in the log, however long that takes; returns how many records that were.
+
+        Raises LogError, IndexUnusable, IndexBehind.
+        """
+        begun = time.monotonic()
+        try:
+            taken = self.index.follow(self.log, source_of(self.log))
+        except SinkError as error:
+            self._unusable = str(error)
+            raise
+        self._known_at, self._unusable = begun, None
+        return taken
 
     def refresh(self) -> None:
         """The same, when it was done more than `FRESH_S` ago; whoever asks meanwhile relies on what is known.
 
-        Raises LogError, IndexUnusable.
+        Raises LogError, IndexUnusable, IndexBehind.
         """
         if time.monotonic() < self._fresh_until or not self._refreshing.acquire(blocking=False):
             return
@@ -67,12 +96,33 @@ class Suppressed:
     ) -> tuple[Suppression, ...]:
         """What is suppressed of a recipient: by stream, or only what holds for one. Empty when nothing is.
 
-        Raises UnknownRecipient, LogError, IndexUnusable, and what the keyring raises.
+        Raises UnknownRecipient, LogError, IndexUnusable, IndexBehind, and what the keyring raises.
         """
         self.refresh()
+        return self.known(tenant, address_or_hash, stream)
+
+    def known(self, tenant: str, address_or_hash: str, stream: str | None = None) -> tuple[Suppression, ...]:
+        """The same, as `follow` last left it: nobody waits for the log.
+
+        Raises UnknownRecipient, IndexUnusable, IndexBehind, and what the keyring raises.
+        """
+        self._require_known()
         who = self.hash_of(tenant, address_or_hash)
         held = self.index.of_recipient(tenant, who)
         return held if stream is None else tuple(one for one in held if one.stream in (stream, ALL))
+
+    def _require_known(self) -> None:
+        if self._unusable is not None:
+            raise IndexUnusable(self._unusable)
+        if self._known_at is None:
+            raise IndexBehind(
+                f"the index of suppressions {self.index.path} is being filled: ask again in some seconds"
+            )
+        if time.monotonic() - self._known_at > self.stale_s:
+            raise IndexBehind(
+                f"what the log says of suppressions could not be read for more than {self.stale_s:g} s: who is suppressed "
+                "can be said again when it answers"
+            )
 
 
 def hash_of(keys: TenantKeys, tenant: str, address_or_hash: str) -> str:
@@ -124,7 +174,7 @@ def open_suppressed(settings: Settings, log: Log) -> Suppressed:
 def opened(settings: Settings) -> Iterator[Suppressed]:
     """Look-ups over the log that the settings name, which must exist, brought up to date.
 
-    Raises SettingsError, LogError, IndexUnusable.
+    Waits until everything is taken in. Raises SettingsError, LogError, IndexUnusable, IndexBehind.
     """
     with ExitStack() as stack:
         use_registry(settings)

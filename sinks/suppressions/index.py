@@ -1,31 +1,36 @@
 """Who is suppressed, in a local SQLite file that follows the log: asked in microseconds, before each message.
 
 The file is made from the log alone and may be deleted at any time. It keeps its position beside what it holds, in one
-transaction, as marks of the log: a log that was replaced, cut or regrown is noticed, and the file filled anew. Several
-processes may follow and ask at once.
+transaction, as marks of the log: a log that was replaced, cut or regrown is noticed, and the file filled anew. What it
+held is answered until the new filling holds everything, and then replaced by it in one transaction. Several processes may
+follow and ask at once.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from schemas.catalog import TOPICS, UnknownSchema, version, versions
+from schemas.codec import HEADER, Undecodable, schema_id_of
 from schemas.columns import INDEX, decode_frames
 from schemas.suppression import RecipientSuppressed, SuppressionLifted
-from sinks.sink import SinkError
+from sinks.sink import SinkBusy, SinkError
+from sinks.suppressions.connections import Connections
 from streams.log import Log, LogError, LogUnavailable, Mark, TopicPartition
 
 TOPIC = "suppressions"
 ALL = "all"
 """The stream that stands for every one."""
 
-VERSION = "1"
-"""Of the tables: a file of another one is filled anew."""
+VERSION = "2"
+"""Of what the tables hold: a file of another one is filled anew."""
 
 STEP = 50_000
 """The most records in one transaction."""
@@ -35,26 +40,44 @@ _SAID = ("reason", "reasons", "since", "evidence", "bounce_class", "leaf", "reci
 _COLUMNS = (*_KEY, *_SAID)
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS positions (
-    topic TEXT, partition INTEGER, log_id TEXT NOT NULL, offset INTEGER NOT NULL, digest TEXT NOT NULL,
-    PRIMARY KEY (topic, partition)
+DROP TABLE IF EXISTS suppressions;
+DROP TABLE IF EXISTS positions;
+DROP TABLE IF EXISTS about;
+CREATE TABLE IF NOT EXISTS fillings (
+    filling INTEGER PRIMARY KEY AUTOINCREMENT, about TEXT NOT NULL, complete INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS filled_to (
+    filling INTEGER, topic TEXT, partition INTEGER, log_id TEXT NOT NULL, offset INTEGER NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (filling, topic, partition)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS suppressions (
-    tenant TEXT, recipient_hash TEXT, stream TEXT, reason TEXT NOT NULL, reasons TEXT NOT NULL, since INTEGER NOT NULL,
-    evidence TEXT NOT NULL, bounce_class TEXT, leaf TEXT, recipient_domain TEXT, "by" TEXT, note TEXT,
-    PRIMARY KEY (tenant, recipient_hash, stream)
+CREATE TABLE IF NOT EXISTS suppressed (
+    filling INTEGER, tenant TEXT, recipient_hash TEXT, stream TEXT, reason TEXT NOT NULL, reasons TEXT NOT NULL,
+    since INTEGER NOT NULL, evidence TEXT NOT NULL, bounce_class TEXT, leaf TEXT, recipient_domain TEXT, "by" TEXT, note TEXT,
+    PRIMARY KEY (filling, tenant, recipient_hash, stream)
 ) WITHOUT ROWID;
 """
+"""The first three are of version 1. The numbers of fillings are not given again: who fills one that was removed notices."""
+
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
-_INSERT = f"INSERT OR REPLACE INTO suppressions ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-_DELETE = "DELETE FROM suppressions WHERE tenant = ? AND recipient_hash = ? AND stream = ?"
-_OF_RECIPIENT = f"SELECT {_NAMES} FROM suppressions WHERE tenant = ? AND recipient_hash = ? ORDER BY stream"
-_MARK = "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)"
+_INSERT = f"INSERT OR REPLACE INTO suppressed (filling, {_NAMES}) VALUES (?{', ?' * len(_COLUMNS)})"
+_DELETE = "DELETE FROM suppressed WHERE filling = ? AND tenant = ? AND recipient_hash = ? AND stream = ?"
+_COMPLETE = "SELECT filling FROM fillings WHERE about = ? AND complete"
+_NEWEST = "SELECT max(filling) FROM fillings WHERE about = ?"
+# One statement, one snapshot: a row of nulls says that there is a complete filling, and nothing in it of the recipient.
+_OF_RECIPIENT = (
+    f"SELECT {_NAMES} FROM fillings LEFT JOIN suppressed ON suppressed.filling = fillings.filling "
+    "AND tenant = ? AND recipient_hash = ? WHERE about = ? AND complete ORDER BY stream"
+)
+_EVERY = f"SELECT {_NAMES} FROM suppressed WHERE filling = ? AND tenant = ? ORDER BY recipient_hash, stream"
+_MARK = "INSERT OR REPLACE INTO filled_to VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class IndexUnusable(SinkError):
-    """The file can't be used; the message says which and what to do."""
+    """The file can't be used, or the log not be understood; the message says which and what to do."""
+
+
+class IndexBehind(SinkBusy):
+    """The index does not hold everything that the log says: nobody may be called not suppressed. Ask again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,123 +112,82 @@ class Source:
 
 
 class SuppressionIndex:
-    """The index in one file. `follow` brings it up to date; any number of threads may ask meanwhile."""
+    """The index in one file. `follow` brings it up to date; any number of threads may ask meanwhile.
+
+    What is answered is what a `follow` of this index has completed, and what came since. Until the first one has, and when
+    another process has filled the file from another log, all questions raise IndexBehind.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file, made if it is missing. Raises IndexUnusable."""
         self.path = path
-        self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._about: str | None = None
+        self._connections = Connections(path, _TABLES)
         self._following = threading.Lock()
-        with self._explained():
-            connection = self._connection()
-            connection.executescript(_TABLES)
+        with self._explained(), self._connections.lent():
+            pass
 
     def is_suppressed(self, tenant: str, recipient_hash: str, stream: str = ALL) -> Suppression | None:
         """Why a recipient is not to be sent mail of a stream, or of any for `all`; None when nothing speaks against it.
 
-        What holds for every stream comes before what holds for one. Raises IndexUnusable.
+        What holds for every stream comes before what holds for one. Raises IndexUnusable, IndexBehind.
         """
         held = {one.stream: one for one in self.of_recipient(tenant, recipient_hash)}
         return held.get(ALL) or held.get(stream)
 
     def of_recipient(self, tenant: str, recipient_hash: str) -> tuple[Suppression, ...]:
-        """All that is suppressed of a recipient, by stream. Raises IndexUnusable."""
-        with self._explained():
-            rows = self._connection().execute(_OF_RECIPIENT, (tenant, recipient_hash)).fetchall()
-        return tuple(map(_suppression, rows))
+        """All that is suppressed of a recipient, by stream. Raises IndexUnusable, IndexBehind."""
+        with self._explained(), self._connections.lent() as connection:
+            rows = connection.execute(_OF_RECIPIENT, (tenant, recipient_hash, self._about)).fetchall()
+        if not rows:
+            raise self._behind()
+        return tuple(_suppression(row) for row in rows if row[0] is not None)
 
     def every(self, tenant: str) -> Iterator[Suppression]:
-        """Everyone who is suppressed, in the order of their hashes, as of now. Raises IndexUnusable."""
-        sql = f"SELECT {_NAMES} FROM suppressions WHERE tenant = ? ORDER BY recipient_hash, stream"
-        with self._explained():
-            connection = _connected(self.path)
-            try:
-                yield from map(_suppression, connection.execute(sql, (tenant,)))
-            finally:
-                connection.close()
+        """Everyone who is suppressed, in the order of their hashes, as of now. Raises IndexUnusable, IndexBehind."""
+        with self._explained(), closing(self._connections.open()) as connection:
+            connection.execute("BEGIN")
+            filling = connection.execute(_COMPLETE, (self._about,)).fetchone()
+            if filling is None:
+                raise self._behind()
+            yield from map(_suppression, connection.execute(_EVERY, (*filling, tenant)))
 
     def count(self) -> int:
-        """How many recipients and streams are suppressed. Raises IndexUnusable."""
-        with self._explained():
-            ((count,),) = self._connection().execute("SELECT count(*) FROM suppressions")
-        return int(count)
+        """How many recipients and streams are suppressed. Raises IndexUnusable, IndexBehind."""
+        sql = f"SELECT count(*) FROM suppressed WHERE filling = ({_COMPLETE}) HAVING EXISTS ({_COMPLETE})"
+        with self._explained(), self._connections.lent() as connection:
+            found = connection.execute(sql, (self._about, self._about)).fetchone()
+        if found is None:
+            raise self._behind()
+        return int(found[0])
 
     def follow(self, log: Log, source: Source) -> int:
         """Take in what was appended since, to the end of the log; returns how many records.
 
-        What was made from another log or generation is let go of, and filled anew. Raises LogError, IndexUnusable.
+        What was made from another log or generation, or by one who knew other schemas, is let go of once everything is
+        filled anew. Raises LogError; IndexUnusable, also for records of a schema that is not known here, which are not
+        passed over; IndexBehind when another process filled the file from another log meanwhile.
         """
-        with self._following, self._explained():
-            self._begin(log, source)
-            return sum(
-                self._follow_partition(log, partition, start)
+        about = _about(log, source)
+        with self._following, self._explained(), self._connections.lent() as connection:
+            filling = _Filling(connection, _filling(connection, log, about))
+            taken = sum(
+                filling.follow(log, partition, start)
                 for topic, start in source.parts
                 for partition in log.partitions(topic)
             )
+            filling.complete()
+            self._about = about
+        return taken
 
     def close(self) -> None:
         """Let go of the file. Nobody may be asking."""
-        while self._opened:
-            self._opened.pop().close()
+        self._connections.close()
 
-    def _begin(self, log: Log, source: Source) -> None:
-        """Empty the file unless it goes on with what it holds."""
-        parts = " ".join(f"{topic}:{start}" for topic, start in source.parts)
-        wanted = {"version": VERSION, "log": log.id, "generation": f"{source.generation} {parts}"}
-        connection = self._connection()
-        if dict(connection.execute("SELECT name, value FROM about").fetchall()) == wanted and self._continues(
-            log
-        ):
-            return
-        with _transaction(connection):
-            for table in ("suppressions", "positions", "about"):
-                connection.execute(f"DELETE FROM {table}")
-            connection.executemany("INSERT INTO about VALUES (?, ?)", wanted.items())
-
-    def _continues(self, log: Log) -> bool:
-        for topic, partition, log_id, offset, digest in (
-            self._connection().execute("SELECT * FROM positions").fetchall()
-        ):
-            try:
-                log.check(Mark(log_id, TopicPartition(topic, partition), offset, digest))
-            except LogUnavailable:
-                raise
-            except LogError:
-                return False
-        return True
-
-    def _follow_partition(self, log: Log, source: TopicPartition, start: int) -> int:
-        taken = 0
-        while True:
-            position = self._position(source, start)
-            if log.end(source) <= position:
-                return taken
-            batch = log.read(source, position, STEP)
-            if batch.next == batch.first:
-                return taken
-            mark = log.mark(source, batch.next)
-            latest = _latest(batch.values)
-            connection = self._connection()
-            with _transaction(connection):
-                # Another process may follow the same file: then it has taken this batch already.
-                if self._position(source, start) != position:
-                    continue
-                _apply(connection, latest)
-                connection.execute(_MARK, (*source, mark.log_id, mark.offset, mark.digest))
-            taken += len(batch)
-
-    def _position(self, source: TopicPartition, start: int) -> int:
-        sql = "SELECT offset FROM positions WHERE topic = ? AND partition = ?"
-        found = self._connection().execute(sql, source).fetchone()
-        return start if found is None else int(found[0])
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _connected(self.path)
-            self._opened.append(connection)
-        return connection
+    def _behind(self) -> IndexBehind:
+        return IndexBehind(
+            f"the index of suppressions {self.path} is being filled, and does not hold everyone yet: ask again later"
+        )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -218,12 +200,110 @@ class SuppressionIndex:
             ) from error
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    # What a power failure takes of it is read from the log again: the position goes with it.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
+def _about(log: Log, source: Source) -> str:
+    """What a filling is made from, and by whom: with another one nothing of it may be answered."""
+    return json.dumps(
+        {
+            "version": VERSION,
+            "log": log.id,
+            "generation": source.generation,
+            "parts": [f"{topic}:{start}" for topic, start in source.parts],
+            "schemas": sorted(known.id for known in versions().values() if known.record in TOPICS[TOPIC]),
+        }
+    )
+
+
+def _filling(connection: sqlite3.Connection, log: Log, about: str) -> int:
+    """The filling to go on with; a new one, where there is none or the log does not go on from where it ends."""
+    while True:
+        (newest,) = connection.execute(_NEWEST, (about,)).fetchone()
+        if newest is not None and _continues(connection, log, newest):
+            return int(newest)
+        with _transaction(connection):
+            # Another process may have begun one in the meantime: then that is gone on with.
+            if connection.execute(_NEWEST, (about,)).fetchone() != (newest,):
+                continue
+            begun = connection.execute("INSERT INTO fillings (about, complete) VALUES (?, 0)", (about,))
+        return int(begun.lastrowid or 0)
+
+
+def _continues(connection: sqlite3.Connection, log: Log, filling: int) -> bool:
+    sql = "SELECT topic, partition, log_id, offset, digest FROM filled_to WHERE filling = ?"
+    for topic, partition, log_id, offset, digest in connection.execute(sql, (filling,)).fetchall():
+        try:
+            log.check(Mark(log_id, TopicPartition(topic, partition), offset, digest))
+        except LogUnavailable:
+            raise
+        except LogError:
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """What is filled, or was and is kept up to date. Several processes may work on the same one."""
+
+    connection: sqlite3.Connection
+    number: int
+
+    def follow(self, log: Log, source: TopicPartition, start: int) -> int:
+        """Take in a partition to its end; returns how many records."""
+        taken = 0
+        while True:
+            position = self._position(source, start)
+            if log.end(source) <= position:
+                return taken
+            batch = log.read(source, position, STEP)
+            if batch.next == batch.first:
+                return taken
+            mark = log.mark(source, batch.next)
+            try:
+                latest = _latest(batch.values)
+            except UnknownSchema as error:
+                raise IndexUnusable(
+                    f"{source.topic}/{source.partition}, offsets {batch.first} to {batch.next - 1}: {error}. A newer mailwake "
+                    "wrote that: who is suppressed can be said here again once this one is upgraded too"
+                ) from None
+            with _transaction(self.connection):
+                self._require()
+                # Another process may follow the same file: then it has taken this batch already.
+                if self._position(source, start) != position:
+                    continue
+                self._apply(latest)
+                self.connection.execute(_MARK, (self.number, *source, mark.log_id, mark.offset, mark.digest))
+            taken += len(batch)
+
+    def complete(self) -> None:
+        """From now on this is what is answered, and nothing else is kept."""
+        if self._require():
+            return
+        with _transaction(self.connection):
+            self._require()
+            self.connection.execute("UPDATE fillings SET complete = 1 WHERE filling = ?", (self.number,))
+            for table in ("fillings", "filled_to", "suppressed"):
+                self.connection.execute(f"DELETE FROM {table} WHERE filling <> ?", (self.number,))
+
+    def _require(self) -> bool:
+        """Whether it is complete. Raises IndexBehind when it was removed."""
+        sql = "SELECT complete FROM fillings WHERE filling = ?"
+        found = self.connection.execute(sql, (self.number,)).fetchone()
+        if found is None:
+            raise IndexBehind(
+                "another process has filled the index of suppressions from another log or generation: ask again later, and "
+                "give each log an index of its own (MAILWAKE_SUPPRESSIONS)"
+            )
+        return bool(found[0])
+
+    def _position(self, source: TopicPartition, start: int) -> int:
+        sql = "SELECT offset FROM filled_to WHERE filling = ? AND topic = ? AND partition = ?"
+        found = self.connection.execute(sql, (self.number, *source)).fetchone()
+        return start if found is None else int(found[0])
+
+    def _apply(self, latest: pl.DataFrame) -> None:
+        lifted = pl.col("reason").is_null()
+        number = pl.lit(self.number)
+        self.connection.executemany(_DELETE, latest.filter(lifted).select(number, *_KEY).iter_rows())
+        self.connection.executemany(_INSERT, latest.filter(~lifted).select(number, *_COLUMNS).iter_rows())
 
 
 @contextmanager
@@ -240,8 +320,11 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _latest(values: Sequence[bytes | None]) -> pl.DataFrame:
     """The last word of a batch on each recipient and stream; `reason` is null where that is lifted.
 
-    What can't be understood is passed over: whoever loads the topic tells of it.
+    What is garbage is passed over: whoever loads the topic tells of it. Raises UnknownSchema.
     """
+    for head in {value[:HEADER] for value in values if value is not None}:
+        with suppress(Undecodable):
+            version(schema_id_of(head))
     frames = decode_frames(values).frames
     parts = [pl.DataFrame(schema=_SCHEMA)]
     if (suppressed := frames.get(RecipientSuppressed)) is not None:
@@ -258,12 +341,6 @@ _SCHEMA: dict[str, Any] = {
     **dict.fromkeys(_COLUMNS, pl.String),
     "since": pl.Int64,
 }
-
-
-def _apply(connection: sqlite3.Connection, latest: pl.DataFrame) -> None:
-    lifted = pl.col("reason").is_null()
-    connection.executemany(_DELETE, latest.filter(lifted).select(_KEY).iter_rows())
-    connection.executemany(_INSERT, latest.filter(~lifted).select(_COLUMNS).iter_rows())
 
 
 def _suppression(row: Sequence[Any]) -> Suppression:

@@ -40,6 +40,9 @@ class Answers:
             raise IndexUnusable("damaged")
         return (HELD,)
 
+    def trouble(self) -> str:
+        return ""
+
 
 def life(settings: Settings, tenant: str, message_id: str) -> Life:
     if message_id == "away":

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from schemas.codec import encode
 from schemas.suppression import RecipientSuppressed, SuppressionLifted
-from sinks.suppressions.index import IndexUnusable, Source, SuppressionIndex
+from sinks.suppressions.connections import MOST
+from sinks.suppressions.index import IndexBehind, IndexUnusable, Source, SuppressionIndex
 from streams.keys import key_of
 from streams.log import Record, TopicPartition
 from streams.sqlite_log import SqliteLog
@@ -45,7 +47,7 @@ def append(log: SqliteLog, words: Iterable[Word], topic: str = "suppressions") -
 
 def held(index: SuppressionIndex, number: int, stream: str = "all", tenant: str = "default") -> str | None:
     found = index.is_suppressed(tenant, f"{number:032x}", stream)
-    return found and f"{found.stream}: {'+'.join(found.reasons)}"
+    return None if found is None else f"{found.stream}: {'+'.join(found.reasons)}"
 
 
 @pytest.fixture
@@ -66,7 +68,6 @@ def test_answers_what_the_log_says_last(log: SqliteLog, index: SuppressionIndex)
     append(
         log, [suppressed(1), suppressed(2), suppressed(2, "cold"), lifted(2), suppressed(3, tenant="other")]
     )
-    assert held(index, 1) is None
     assert index.follow(log, LIVE) == 5
     assert held(index, 1) == held(index, 1, "cold") == "all: complaint+bounce"
     assert (held(index, 2), held(index, 2, "cold"), held(index, 2, "marketing")) == (
@@ -136,6 +137,7 @@ def test_several_may_follow_one_file_at_once(log: SqliteLog, tmp_path: Path) -> 
         thread.join()
     assert not failures
     index = SuppressionIndex(tmp_path / "index")
+    assert index.follow(log, LIVE) == 0
     assert index.count() == 3_000
     index.close()
 
@@ -190,3 +192,143 @@ def test_a_file_that_is_no_index_is_named(tmp_path: Path) -> None:
     (tmp_path / "letter").write_bytes(b"Dear reader, " * 400)
     with pytest.raises(IndexUnusable, match=r"letter can't be used.*delete it"):
         SuppressionIndex(tmp_path / "letter")
+
+
+def everything_asked(index: SuppressionIndex) -> list[object]:
+    """What each question is answered with; the error where it is one."""
+    found: list[object] = []
+    for ask in (lambda: held(index, 1), index.count, lambda: list(index.every("default"))):
+        try:
+            found.append(ask())
+        except IndexBehind as error:
+            found.append(type(error))
+    return found
+
+
+def test_nothing_is_answered_before_everything_was_taken_in_once(log: SqliteLog, tmp_path: Path) -> None:
+    append(log, [suppressed(1)])
+    first = SuppressionIndex(tmp_path / "index")
+    assert everything_asked(first) == [IndexBehind] * 3
+    first.follow(log, LIVE)
+    assert held(first, 1) is not None
+    first.close()
+    append(log, [suppressed(2)])
+    second = SuppressionIndex(tmp_path / "index")
+    assert everything_asked(second) == [IndexBehind] * 3
+    second.follow(log, LIVE)
+    assert held(second, 2) is not None and held(second, 3) is None
+    second.close()
+
+
+def test_what_it_held_is_answered_until_the_new_filling_is_complete(
+    tmp_path: Path, index: SuppressionIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sinks.suppressions.index.STEP", 10)
+    log = SqliteLog.open(tmp_path / "log.db", TOPICS)
+    append(log, [suppressed(number) for number in range(40)])
+    index.follow(log, LIVE)
+    fresh = SuppressionIndex(tmp_path / "index")
+    seen: list[tuple[object, object]] = []
+    read = SqliteLog.read
+
+    def reading(self: SqliteLog, source: TopicPartition, first: int, most: int) -> object:
+        seen.append((index.count(), everything_asked(fresh)))
+        return read(self, source, first, most)
+
+    monkeypatch.setattr(SqliteLog, "read", reading)
+    fresh.follow(log, Source(2, [("suppressions", 0)]))
+    assert len(seen) >= 4
+    assert seen == [(40, [IndexBehind] * 3)] * len(seen)
+    assert fresh.count() == 40
+    assert everything_asked(index) == [IndexBehind] * 3
+    fresh.close()
+    log.close()
+
+
+def test_a_filling_that_broke_off_is_gone_on_with_and_not_answered(
+    log: SqliteLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sinks.suppressions.index.STEP", 10)
+    append(log, [suppressed(number) for number in range(90)])
+    broken = SuppressionIndex(tmp_path / "index")
+    read, reads = SqliteLog.read, iter(range(100))
+
+    def reading(self: SqliteLog, source: TopicPartition, first: int, most: int) -> object:
+        if next(reads) == 4:
+            raise OSError("killed")
+        return read(self, source, first, most)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteLog, "read", reading)
+        with pytest.raises(OSError, match="killed"):
+            broken.follow(log, LIVE)
+    assert everything_asked(broken) == [IndexBehind] * 3
+    assert 0 < broken.follow(log, LIVE) < 90
+    assert broken.count() == 90
+    broken.close()
+
+
+def test_records_of_a_newer_schema_stop_it(log: SqliteLog, index: SuppressionIndex) -> None:
+    append(log, [suppressed(1)])
+    index.follow(log, LIVE)
+    newer = b"\0" + (1_999_999).to_bytes(4, "big") + encode(suppressed(2))[5:]
+    log.append("suppressions", [Record(b"k", newer, AT)])
+    for _ in range(2):
+        with pytest.raises(IndexUnusable, match=r"suppressions/\d, offsets .*1999999 .*upgraded"):
+            index.follow(log, LIVE)
+
+
+def test_who_knows_more_schemas_fills_it_anew(
+    log: SqliteLog, index: SuppressionIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from schemas.catalog import versions
+
+    append(log, [suppressed(1), suppressed(2)])
+    known = versions()
+    fewer = {number: one for number, one in known.items() if one.record is not SuppressionLifted}
+    monkeypatch.setattr("sinks.suppressions.index.versions", lambda: fewer)
+    assert (index.follow(log, LIVE), index.follow(log, LIVE)) == (2, 0)
+    monkeypatch.setattr("sinks.suppressions.index.versions", lambda: known)
+    assert (index.follow(log, LIVE), index.follow(log, LIVE)) == (2, 0)
+
+
+def test_threads_that_came_and_went_leave_no_files_open(log: SqliteLog, index: SuppressionIndex) -> None:
+    append(log, [suppressed(1)])
+    index.follow(log, LIVE)
+    for _ in range(5):
+        together = threading.Barrier(20)
+
+        def ask(together: threading.Barrier = together) -> None:
+            together.wait()
+            assert held(index, 1) is not None
+
+        threads = [threading.Thread(target=ask) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    names = [entry.resolve() for entry in Path("/proc/self/fd").iterdir()]
+    assert names.count(index.path.resolve()) <= MOST
+
+
+def test_a_file_that_is_deleted_meanwhile_is_made_anew(log: SqliteLog, index: SuppressionIndex) -> None:
+    append(log, [suppressed(1)])
+    index.follow(log, LIVE)
+    for file in index.path.parent.glob("index*"):
+        file.unlink()
+    assert everything_asked(index) == [IndexBehind] * 3
+    assert index.follow(log, LIVE) == 1
+    assert held(index, 1) is not None
+
+
+def test_a_file_of_version_1_is_filled_anew(log: SqliteLog, tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "old")
+    old.executescript(
+        "CREATE TABLE suppressions (tenant TEXT); CREATE TABLE positions (topic TEXT); CREATE TABLE about (name TEXT);"
+    )
+    old.close()
+    append(log, [suppressed(1)])
+    index = SuppressionIndex(tmp_path / "old")
+    assert index.follow(log, LIVE) == 1
+    assert held(index, 1) is not None
+    index.close()

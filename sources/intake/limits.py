@@ -24,15 +24,15 @@ class IntakeLimits:
     ratio_floor: int = MIB
     """Below so many unpacked bytes the ratio is not looked at."""
     header_bytes: int = 32 * 1024
-    """Of a request's line and headers."""
+    """Of a request's line and headers; of a chunked body's trailers, and of what stands between two pieces of it."""
     header_seconds: float = 10.0
     """From a connection's first byte, or its being made, to the end of the headers."""
     silence_seconds: float = 10.0
-    """Without a byte of the body."""
+    """Without a byte of the body; or with answers, or its end, that a client does not take, twice that."""
     body_seconds: float = 120.0
     """For the whole body."""
     connections: int = 2_000
-    """Open at once; one more finds the oldest idle one's place, or none."""
+    """Open at once; one more takes the place of the one that was idle the longest, or is told to come again (503)."""
     requests: int = 512
     """Worked on at once; one more is told to come again (429)."""
     memory_bytes: int = 256 * MIB

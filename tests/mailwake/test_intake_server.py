@@ -148,8 +148,92 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(
 def test_one_connection_too_many_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with there(tmp_path, monkeypatch, connections=2) as here, here.connect() as one, here.connect() as two:
         for held in (one, two):
-            held.sendall(HEAD)
+            held.sendall(HEAD + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+            assert status(held.recv(1000)) == 100
         assert status(here.said(HEAD)) == 503
+
+
+def test_one_connection_too_many_has_the_place_of_the_one_that_was_idle_the_longest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with there(tmp_path, monkeypatch, connections=2) as here, here.connect() as one, here.connect() as two:
+        for idle in (one, two):
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert status(idle.recv(10_000)) == 200
+            time.sleep(0.01)
+        assert here.post().status == 200
+        assert one.recv(1) == b""
+        two.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert status(two.recv(10_000)) == 200
+
+
+CHUNKED = HEAD.replace(b"/v1/events", b"/hooks/x/y") + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def cut_off(to: socket.socket, piece: bytes, at_most: int) -> bool:
+    """Whether the other side ends it before it took so many of these."""
+    try:
+        for _ in range(at_most):
+            to.sendall(piece)
+    except ConnectionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("end", [b"", b"0\r\nX: y"])
+def test_trailers_without_end_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
+    with there(tmp_path, monkeypatch, header_bytes=8_000) as here, here.connect() as to:
+        to.sendall(HEAD + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+        assert status(to.recv(1000)) == 100
+        to.sendall(end or b"5;")
+        assert cut_off(to, b"x" * 65_536, 1_000)
+        assert here.post().status == 200 and here.kept() == 1
+
+
+def test_what_was_answered_before_its_end_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with there(tmp_path, monkeypatch) as here:
+        for method in (b"POST", b"HEAD", b"PUT"):
+            with here.connect() as to:
+                to.settimeout(5)
+                to.sendall(CHUNKED.replace(b"POST", method))
+                assert status(everything(to)) in (404, 405)
+
+
+def test_a_trailer_is_no_header_of_the_next_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunk = b"%x\r\n" % len(SENT) + SENT + b"\r\n0\r\nAuthorization: Bearer wrong\r\n\r\n"
+    with there(tmp_path, monkeypatch) as here:
+        said = here.said(
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + HEAD + b"Content-Length: 2\r\n\r\n{}"
+        )
+        assert status(said) == 200 and said.count(b"HTTP/1.1") == 1 and b"connection: close" in said
+        assert here.kept() == 1
+
+
+def test_whoever_takes_no_answers_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with there(tmp_path, monkeypatch, silence_seconds=0.2) as here, socket.socket() as to:
+        to.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        to.settimeout(20)
+        to.connect(("127.0.0.1", here.settings.intake_port))
+        to.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
+        deadline = time.monotonic() + 20
+        with pytest.raises(ConnectionError):
+            while time.monotonic() < deadline:
+                to.send(b"G")
+                time.sleep(0.05)
+
+
+def test_a_line_break_behind_a_body_does_not_cut_off_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        def append_emits(self, emits: object) -> None:
+            time.sleep(0.5)
+
+    with there(tmp_path, monkeypatch, Slow(), header_seconds=0.1) as here:  # type: ignore[arg-type]
+        closing = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(SENT) + SENT
+        assert status(here.said(closing, b"\r\n")) == 200
 
 
 def test_too_many_requests_in_hand_are_told_to_come_again(

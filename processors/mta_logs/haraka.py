@@ -14,7 +14,7 @@ import orjson
 
 from processors.classification.providers import provider_of
 from processors.mta_logs.answers import answer_of, enhanced
-from processors.mta_logs.facts import Facts, key_part, mail_domain, text
+from processors.mta_logs.facts import ADDRESS, Facts, key_part, mail_domain, text
 from processors.mta_logs.open_messages import OpenMessage, OpenMessages
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Outcome, Row, Taken
 from processors.mta_logs.times import BadTime, LogTimes, of_a_log
@@ -35,9 +35,9 @@ _LOGFMT = re.compile(
     rf"(?:({_TIME}) .{{0,200}}?)?level=([A-Z]+) uuid=(\S{{1,80}}) source=(\S{{1,80}}) message=(.*)"
 ).match
 _HEAD = re.compile(rf"(?:<\d{{1,3}}>)?(?:1 )?({_TIME}) ").match
-_SENDER = re.compile(r"sender <(.*?)>").match
-_RECIPIENT = re.compile(r"recipient <(.*?)>(?: code=(\w+)| (rejected|deferred): (.*))").match
-_PAIR = re.compile(r'([A-Za-z_]+(?: file)?)=("(?:[^"\\]|\\.)*"|\S*)')
+_SENDER = re.compile(rf"sender <({ADDRESS})>").match
+_RECIPIENT = re.compile(rf"recipient <({ADDRESS})>(?: code=(\w+)| (rejected|deferred): (.*))").match
+_PAIR = re.compile(r'(?<![A-Za-z_])([A-Za-z_]++(?: file)?)=("(?:[^"\\]|\\.)*"|\S*)')
 _TEMPFAIL = re.compile(r"Temp failing \S+ for [\d.]+ seconds?: (.*)").match
 _BOUNCING = re.compile(r"bouncing mail: (.*)").match
 
@@ -76,13 +76,20 @@ class HarakaReader:
         """See `LogReader.restore`."""
         self._open.restore(chunks)
 
+    def forget_recipients(self) -> None:
+        """See `LogReader.forget_recipients`."""
+        self._facts.forget_recipients()
+        self._open.forget_recipients()
+
     def _line(self, line: str, file: FileContext, now: int) -> Outcome:
         if not line.strip():
             return "skipped"
-        brace = line.find("{")
-        if brace >= 0 and '"job_id"' in line:
-            return self._json(line[brace:], file)
         found = _OWN(line) or _LOGFMT(line)
+        if '"job_id"' in line:
+            # Behind a head of Haraka's own it is all that the line says: a server's answer may quote such a one.
+            logged = found[5] if found else line[max(0, line.find("{")) :]
+            if logged.startswith("{"):
+                return self._json(logged, file)
         if found is None:
             if _HEAD(line) or line[0] in " \t":
                 return "skipped"
@@ -127,12 +134,16 @@ class HarakaReader:
                 return "noted"
             late = found[1].startswith("Too many failures")
             return self._all_refused(at, uuid, MessageExpired if late else MessageBounced, found[1])
+        if words.startswith("recipient <") and (" rejected: " in words or " deferred: " in words):
+            raise _Damaged("a recipient whose address can't be told from the rest of the line")
         if words.startswith("delivered"):
             raise _Damaged("a delivery, of which the line does not say what it should")
         return "noted"
 
     def _delivered(self, at: int, uuid: str, words: str) -> Outcome:
-        said = {name: value.strip('"') for name, value in _PAIR.findall(words)}
+        said: dict[str, str] = {}
+        for name, value in _PAIR.findall(words):
+            said.setdefault(name, value.strip('"'))  # A server's answer comes after whom it is about.
         if "domain" not in said:
             raise _Damaged("a delivery, of which the line does not say what it should")
         domain = mail_domain(said["domain"])

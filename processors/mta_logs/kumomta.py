@@ -88,6 +88,10 @@ class KumoReader:
     def restore(self, chunks: Mapping[str, bytes]) -> None:
         """See `LogReader.restore`."""
 
+    def forget_recipients(self) -> None:
+        """See `LogReader.forget_recipients`."""
+        self._facts.forget_recipients()
+
     def _rows(
         self, event: type[MailEvent], kind: str, record: dict[str, Any], file: FileContext
     ) -> list[Row]:

@@ -76,6 +76,13 @@ class OpenMessages:
                 self.close(identity)
         return given_up
 
+    def forget_recipients(self) -> None:
+        """Have nobody wait for a message any more: their hashes are of a key that is gone."""
+        for identity, message in self.found.items():
+            if message.recipients is not None:
+                message.recipients = None
+                self.touched.add(identity)
+
     def changes(self) -> Mapping[str, bytes | None]:
         """The chunks that changed since the last call; None for one that is empty now."""
         changed = {i for i in self.touched if i in self.found or i in self._written}

@@ -103,7 +103,7 @@ class PostfixReader:
             prefix, handle = known
             try:
                 outcome = handle(self, at, prefix + identity if identity else "", identity, rest, process)
-            except _Damaged as error:
+            except (_Damaged, shape.Ambiguous) as error:
                 self._taken.damaged.append((index, str(error)))
                 continue
             if outcome == "told":
@@ -135,6 +135,11 @@ class PostfixReader:
             self._sessions = {
                 process: (relay, tls) for process, (relay, tls) in json.loads(chunks[_SESSIONS]).items()
             }
+
+    def forget_recipients(self) -> None:
+        """See `LogReader.forget_recipients`."""
+        self._facts.forget_recipients()
+        self._open.forget_recipients()
 
     def _learn(self, host: str, program: str) -> tuple[str, Callable[..., Outcome]] | None:
         if len(self._programs) > _MOST_CACHED:
@@ -208,8 +213,8 @@ class PostfixReader:
             if message.message_id is None or rest[0] == "m":
                 message.message_id = message_id(found[1])
             return "joined"
-        if "header From: " in rest and (found := shape.HEADER_FROM(rest)):
-            self._open.opened(key, at).from_domain = header_domain(found[1])
+        if "header From: " in rest and (header := shape.header_from(rest)) is not None:
+            self._open.opened(key, at).from_domain = header_domain(header)
             return "joined"
         if "reject: " in rest or "discard: " in rest:
             outcome = self._rejected(at, key, identity, rest)
@@ -270,8 +275,8 @@ class PostfixReader:
         return self._attempt(at, key, identity, rest, process, on_the_spot=True)
 
     def _discarded(self, at: int, key: str, identity: str, rest: str, process: str) -> Outcome:
-        found = shape.ATTEMPT(rest)
-        if found is None or not identity:
+        found = shape.attempt(identity, rest) if identity else None
+        if found is None:
             return "noted"
         message = self._open.opened(key, at)
         hashed, domain = self._facts.recipient(found[1])
@@ -284,7 +289,7 @@ class PostfixReader:
     def _attempt(
         self, at: int, key: str, identity: str, rest: str, process: str, on_the_spot: bool = False
     ) -> Outcome:
-        found = shape.ATTEMPT(rest) if identity else None
+        found = shape.attempt(identity, rest) if identity else None
         if found is None:
             if rest.startswith("to=<") or ("to=<" in rest and "status=" in rest):
                 raise _Damaged("an attempt, of which the line does not say what it should")

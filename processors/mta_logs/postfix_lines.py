@@ -8,7 +8,7 @@ import ipaddress
 import re
 from typing import NamedTuple
 
-from processors.mta_logs.facts import mail_domain
+from processors.mta_logs.facts import ADDRESS, mail_domain
 
 QUEUE_ID = r"[0-9A-F]{5,20}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
 """A short one (microseconds and inode, in hexadecimal) or a long one (seconds, microseconds, `z`, inode; no vowels)."""
@@ -29,28 +29,60 @@ RFC5424 = re.compile(
 
 REPEATED = re.compile(rf"({_TIME}) [^ ]+ (?:last message repeated \d+ times|-- MARK --)").match
 
-ATTEMPT = re.compile(
-    r"to=<(.*?)>, (?:orig_to=<.*?>, )?relay=(.*?), (?:conn_use=\d+, )?delay=([\d.]{1,15}), (?:delays=[\d./]+, )?"
-    r"(?:dsn=([\d.]{1,15}), )?status=([\w-]+) ?(.*)"
+LONGEST_RECORD = 2000
+"""Bytes; a longer one Postfix cuts (src/util/msg_output.c, msg_syslog.c)."""
+
+_ATTEMPT = re.compile(
+    rf"to=<({ADDRESS})>, (?:orig_to=<{ADDRESS}>, )?relay=([^,]*), (?:conn_use=\d+, )?delay=([\d.]{{1,15}}), "
+    r"(?:delays=[\d./]+, )?(?:dsn=([\d.]{1,15}), )?status=([\w-]+) ?(.*)"
 ).fullmatch
-"""recipient, relay, delay, enhanced code, status, and the words in parentheses."""
+_SURELY_SHORT = LONGEST_RECORD // 4 - 25
+"""Characters of UTF-8 that, behind a queue id, are never too many bytes."""
 
 ACTIVE = re.compile(r"from=<(.*)>, size=(\d{1,18}), nrcpt=\d+").match
 EXPIRED = re.compile(r"from=<(.*)>, status=(?:force-)?expired, returned to sender").match
 PICKED_UP = re.compile(r"uid=\d+ from=<(.*)>").match
 MESSAGE_ID = re.compile(r"(?:resent-)?message-id=(.*)").fullmatch
-HEADER_FROM = re.compile(
-    r"(?:warning|info|filter|hold|prepend|replace): header From: (.*) from [^;]+; from=<"
-).match
+_HEADER_FROM = re.compile(r"(?:warning|info|filter|hold|prepend|replace): header From: ").match
 _REJECTED = re.compile(r"(?:milter-)?(?:reject|discard): ").match
-_PARTIES = re.compile(r"; from=<([^;]*?)> to=<([^;]*?)>").match
+_PARTIES = re.compile(rf"; from=<({ADDRESS})> to=<({ADDRESS})>(?= proto=|$)").match
 SECURED = re.compile(
-    r"\w+ TLS connection established to (.+?\[[^\]]+\]):\d+: (?:.*?)(TLSv[\d.]+|SSLv[\d.]+)"
+    r"\w+ TLS connection established to ([^\s\[]+\[[^\]]+\]):\d+: .*?(TLSv[\d.]+|SSLv[\d.]+)"
 ).match
 SIGNED = re.compile(r"DKIM-Signature field added \(s=([^,]+), d=([^)]+)\)").match
-_SAID = re.compile(r"host (\S+?)\[[^\]]*\] (?:said|refused to talk to me): ").match
-_HOST = re.compile(r"(?:connect to|lost connection with|conversation with) (\S+?)\[").match
-_RELAY = re.compile(r"(.+?)\[([^\]]*)\](?::\d+)?").fullmatch
+_SAID = re.compile(r"host ([^\s\[]+)\[[^\]]*\] (?:said|refused to talk to me): ").match
+_HOST = re.compile(r"(?:connect to|lost connection with|conversation with) ([^\s\[]+)\[").match
+_RELAY = re.compile(r"([^\[]+)\[([^\]]*)\](?::\d+)?").fullmatch
+
+
+class Ambiguous(ValueError):
+    """A line that can be read in several ways: what somebody else chose (an address, a HELO) may be made to look like a line."""
+
+
+def attempt(identity: str, words: str) -> re.Match[str] | None:
+    """Recipient, relay, delay, enhanced code, status, and the words in parentheses; None for what is no attempt.
+
+    Where addresses are logged without quotes (Postfix before 3.5, `info_log_address_format = internal`), one may hold an
+    attempt of another's. Then the line has a second relay, or Postfix has cut that off. Raises Ambiguous.
+    """
+    found = _ATTEMPT(words)
+    if found is None:
+        return None
+    if words.count(">, relay=", found.end(1)) > 1:
+        raise Ambiguous("an attempt with a second relay: which recipient is meant can't be told")
+    if len(words) > _SURELY_SHORT and len(identity) + 2 + len(words.encode()) >= LONGEST_RECORD:
+        raise Ambiguous(f"an attempt that was cut at {LONGEST_RECORD} bytes: its end may say something else")
+    return found
+
+
+def header_from(words: str) -> str | None:
+    """What the From header says, where header_checks had cleanup tell it."""
+    begin = _HEADER_FROM(words)
+    end = words.rfind("; from=<") if begin else -1
+    if begin is None or end < 0:
+        return None
+    whence = words.rfind(" from ", begin.end(), end)
+    return words[begin.end() : whence] if whence >= 0 else None
 
 
 class Relay(NamedTuple):
@@ -98,12 +130,17 @@ class Rejected(NamedTuple):
 
 
 def rejected(words: str) -> Rejected | None:
-    """Why a message was rejected or discarded, from whom it was and to whom; None where the words do not say."""
-    if not _REJECTED(words):
+    """Why a message was rejected or discarded, from whom it was and to whom; None where the words do not say.
+
+    Raises Ambiguous where they say it more than once: reasons, addresses and HELO quote what the client chose.
+    """
+    end = words.find("; from=<") if _REJECTED(words) else -1
+    if end < 0 or "> to=<" not in words:
         return None
-    end = words.rfind("; from=<")
-    parties = _PARTIES(words, end) if end >= 0 else None
-    return None if parties is None else Rejected(words[:end], parties[1], parties[2])
+    parties = _PARTIES(words, end)
+    if parties is None or any(words.count(part) > 1 for part in ("; from=<", "> to=<", "> proto=")):
+        raise Ambiguous("a rejection of which it can't be told who is meant")
+    return Rejected(words[:end], parties[1], parties[2])
 
 
 def service_of(program: str) -> tuple[str, str] | None:

@@ -93,6 +93,10 @@ class PowerReader:
     def restore(self, chunks: Mapping[str, bytes]) -> None:
         """See `LogReader.restore`."""
 
+    def forget_recipients(self) -> None:
+        """See `LogReader.forget_recipients`."""
+        self._facts.forget_recipients()
+
     def _columns(self, header: str) -> tuple[int, Pick]:
         names = [name.strip().lower() for name in _quoted(header)]
         places = [names.index(name) if name in names else None for name in _NAMES]

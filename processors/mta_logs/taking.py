@@ -83,3 +83,6 @@ class LogReader(Protocol):
 
     def restore(self, chunks: Mapping[str, bytes]) -> None:
         """Go on from these chunks."""
+
+    def forget_recipients(self) -> None:
+        """Drop every hash of a recipient: the tenant has another key, and who waits for an open message is not known any more."""

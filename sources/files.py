@@ -20,6 +20,9 @@ from streams.sealed_documents import Kept, keep_sealed
 LARGEST_DOCUMENT = 256 * 2**20
 """Bytes; a larger file is refused before it is read."""
 
+LONGEST_TYPE = 1024
+"""Characters of a Content-Type that are kept; the rest of a longer one is cut off."""
+
 
 class UnreadablePath(ValueError):
     """A path that can't be taken; says which and why."""
@@ -71,7 +74,7 @@ class Intake:
             size=len(content),
             content=kept.content,
             name=name,
-            content_type=content_type,
+            content_type=content_type[:LONGEST_TYPE] if content_type else None,
             from_domain=self.from_domain,
         )
         return document, Record(key_of(document), encode(document), now)

@@ -42,37 +42,51 @@ def items_in(body: bytes, content_type: str, limits: IntakeLimits) -> Sequence[I
     """The events of a body in their order. Raises Refused: 400 for what can't be read, 413 for too many, 415."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in JSON:
-        items = _json(body)
+        items = _json(body, limits.events)
     elif media_type in LINES:
-        items = [_line(line) for line in body.splitlines() if line.strip()]
+        items = _lines(body, limits.events)
     elif media_type in FILE:
         from sources.intake.avro_files import records_in
 
         items = records_in(body, limits)
     elif media_type in FRAMED:
-        items = _framed(body)
+        items = _framed(body, limits.events)
     else:
         raise Refused(
             415,
             "unsupported_type",
             f"Content-Type: wants one of {', '.join((*JSON, *LINES, *FILE, *FRAMED))}",
         )
-    if len(items) > limits.events:
-        raise Refused(
-            413, "too_many", f"{len(items):,} events: {limits.events:,} are taken at a time; nothing was kept"
-        )
+    _bounded(len(items), limits.events)
     if not items:
         raise Refused(400, "empty", "there is no event in the body")
     return items
 
 
-def _json(body: bytes) -> list[Item | BadItem]:
+def _bounded(count: int, most: int) -> None:
+    if count > most:
+        raise Refused(
+            413, "too_many", f"more than {most:,} events: so many are taken at a time; nothing was kept"
+        )
+
+
+def _json(body: bytes, most: int) -> list[Item | BadItem]:
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         hint = "; JSON lines go as application/x-ndjson" if b"\n" in body.strip() else ""
         raise Refused(400, "unreadable", f"the body is no JSON ({error}){hint}") from None
-    return [_item(one) for one in said] if isinstance(said, list) else [_item(said)]
+    if not isinstance(said, list):
+        return [_item(said)]
+    _bounded(len(said), most)
+    return [_item(one) for one in said]
+
+
+def _lines(body: bytes, most: int) -> list[Item | BadItem]:
+    _bounded(body.count(b"\n") // 2, most)  # half: there may be an empty line behind each
+    lines = [line for line in body.splitlines() if line.strip()]
+    _bounded(len(lines), most)
+    return [_line(line) for line in lines]
 
 
 def _line(line: bytes) -> Item | BadItem:
@@ -86,7 +100,7 @@ def _item(said: Any) -> Item | BadItem:
     return said if isinstance(said, dict) else BadItem(type(said).__name__, "an object")
 
 
-def _framed(body: bytes) -> list[Item | BadItem]:
+def _framed(body: bytes, most: int) -> list[Item | BadItem]:
     """Records as a topic holds them (0x00, four bytes of schema id, Avro), the length of each, four bytes, before it."""
     items: list[Item | BadItem] = []
     at = 0
@@ -97,6 +111,7 @@ def _framed(body: bytes) -> list[Item | BadItem]:
             raise Refused(
                 400, "unreadable", f"the body ends in the middle of record {len(items)}; nothing was kept"
             )
+        _bounded(len(items) + 1, most)
         items.append(_record(record))
         at += 4 + size
     return items

@@ -54,3 +54,10 @@ def test_more_than_is_taken_is_refused(tmp_path: Path) -> None:
         files = [("file", (f"{at}", b"x")) for at in range(4)]
         assert here.post("/v1/documents", files=files).status_code in (400, 413)
         assert here.events("documents") == []
+
+
+def test_a_content_type_without_end_is_cut(here: House) -> None:
+    said = here.post("/v1/documents", content=b"x", headers={"content-type": "text/" + "x" * 5_000})
+    assert said.status_code == 200
+    (document,) = here.events("documents")
+    assert document.content_type == ("text/" + "x" * 5_000)[:1024]  # type: ignore[attr-defined]

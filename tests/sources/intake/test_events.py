@@ -14,7 +14,9 @@ from schemas.codec import encode
 from schemas.mail import MessageBounced, MessageSent
 from schemas.recipient import recipient_hash
 from schemas.wire import write_long
+from sources.intake import event_bodies
 from sources.intake.limits import IntakeLimits
+from sources.intake.refusal import Refused
 
 SENT = {"type": "MessageSent", "from_domain": "sender.example", "message_id": "<1@sender.example>"}
 
@@ -142,6 +144,26 @@ def test_more_events_or_bytes_than_are_taken_at_a_time_are_refused(tmp_path) -> 
         said = here.post("/v1/events", json=[SENT] * 100)
         assert (said.status_code, said.json()["error"]) == (413, "too_large")
         assert here.events() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"[" + b"0," * 20 + b"0]", "application/json"),
+        (b"0\n" * 20, "application/x-ndjson"),
+        (b"\n" * 20, "application/x-ndjson"),
+        (b"\x00\x00\x00\x01x" * 20, "application/vnd.mailwake.framed"),
+    ],
+)
+def test_of_too_many_none_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, content_type: str
+) -> None:
+    looked_at: list[object] = []
+    for name in ("_item", "_line", "_record"):
+        monkeypatch.setattr(event_bodies, name, looked_at.append)
+    with pytest.raises(Refused, match="more than 3 events"):
+        event_bodies.items_in(content, content_type, IntakeLimits(events=3))
+    assert len(looked_at) <= 3
 
 
 def avro_file(codec: str, *events: MessageSent | MessageBounced) -> bytes:

@@ -99,6 +99,7 @@ def intake_of(
     from sources.intake.appending import Appending
     from sources.intake.documents import DocumentsDesk, documents_router
     from sources.intake.events import EventsDesk, events_router
+    from sources.intake.held_keys import HeldKeys
     from sources.intake.hook_file import HookFile
     from sources.intake.hooks import HookDesk, hooks_router
     from sources.intake.keys import KeyFile
@@ -106,20 +107,23 @@ def intake_of(
     from streams.blobs import Blobs
 
     admission, appending = Admission(limits), Appending(emitter, limits)
-    keys, hooks, tenant_keys = KeyFile(settings.keys), HookFile(settings.hooks), open_keyring(settings)
+    keys, hooks, tenant_keys = (
+        KeyFile(settings.keys),
+        HookFile(settings.hooks),
+        HeldKeys(open_keyring(settings)),
+    )
     keys.keys(), hooks.hooks()
     access = Access(keys, hooks, settings.tenant if is_loopback(settings.intake_host) else None)
     documents = Intake(
         log,
         Blobs(settings.blobs),
         settings.tenant,
-        keys=tenant_keys,
         from_domain=settings.from_domain,
     )
     routers = [
-        hooks_router(HookDesk(hooks, documents, appending, limits), admission),
+        hooks_router(HookDesk(hooks, documents, tenant_keys, appending, limits), admission),
         events_router(EventsDesk(access, tenant_keys, appending, limits), admission),
-        documents_router(DocumentsDesk(access, documents, appending, limits), admission),
+        documents_router(DocumentsDesk(access, documents, tenant_keys, appending, limits), admission),
         suppressions_router(SuppressionsDesk(access, answers.look_up), admission),
         messages_router(MessagesDesk(access, partial(life_of, settings)), admission),
     ]

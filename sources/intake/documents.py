@@ -5,19 +5,20 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.documents import DocumentReceived
+from schemas.keyring import TenantKeys
 from sources.files import Intake
 from sources.intake.access import Access
 from sources.intake.admission import Admission
 from sources.intake.answers import DocumentsTaken, refusals
 from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
+from sources.intake.held_keys import HeldKeys
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused, answer
 from sources.intake.route import bounded_route, room_of
@@ -34,6 +35,8 @@ class DocumentsDesk:
 
     access: Access
     intake: Intake
+    keys: HeldKeys
+    """What documents are sealed with."""
     appending: Appending
     limits: IntakeLimits
 
@@ -96,8 +99,12 @@ def documents_router(desk: DocumentsDesk, admission: Admission) -> APIRouter:
         sent = await _sent(request, body, desk.limits)
         intake = replace(desk.intake, tenant=caller.tenant, source="api", channel="upload")
         key = request.headers.get("idempotency-key")
+
+        def prepare(keys: TenantKeys | None) -> list[tuple[DocumentReceived, Record]]:
+            return _prepared(replace(intake, keys=keys), sent, key)
+
         with sealing(desk.limits):
-            prepared = await run_in_threadpool(_prepared, intake, sent, key)
+            prepared = await desk.keys.given(prepare, off_loop=True)
         await desk.appending.append({"documents": [record for _, record in prepared]})
         metrics.INTAKE_BYTES.add(len(body), "documents")
         return answer({"receipts": [_receipt(document) for document, _ in prepared]})

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +20,7 @@ from sources.intake.answers import EventsTaken, refusals
 from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
 from sources.intake.event_bodies import CONTENT, BadItem, Item, items_in
+from sources.intake.held_keys import HeldKeys
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused, answer
 from sources.intake.route import bounded_route, room_of
@@ -40,7 +40,7 @@ class EventsDesk:
     """What the events' route works with."""
 
     access: Access
-    keys: TenantKeys | None
+    keys: HeldKeys
     """What recipients in clear are hashed with."""
     appending: Appending
     limits: IntakeLimits
@@ -96,12 +96,12 @@ def events_router(desk: EventsDesk, admission: Admission) -> APIRouter:
         body = await read_body(request, desk.limits.events_bytes, desk.limits, room_of(request))
         content_type = request.headers.get("content-type", "")
 
-        def sort() -> Sorted:
+        def sort(keys: TenantKeys | None) -> Sorted:
             items = items_in(body, content_type, desk.limits)
-            with sealing(desk.limits):
-                return _sorted(items, caller.tenant, batch_key, desk.keys)
+            return _sorted(items, caller.tenant, batch_key, keys)
 
-        found = sort() if len(body) <= _CHECKED_IN_PASSING else await run_in_threadpool(sort)
+        with sealing(desk.limits):
+            found = await desk.keys.given(sort, off_loop=len(body) > _CHECKED_IN_PASSING)
         if found.taken:
             await desk.appending.append(found.records)
         metrics.INTAKE_EVENTS.add(found.taken, "taken")

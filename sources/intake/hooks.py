@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from schemas.documents import DocumentReceived
+from schemas.keyring import TenantKeys
 from sources.files import Intake
 from sources.hooks.signature import CertificateUnavailable, SignatureRefused, SignedRequest, Verified
 from sources.intake.admission import Admission
@@ -17,6 +19,7 @@ from sources.intake.answers import HookTaken, refusals
 from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
 from sources.intake.confirming import NotConfirmed, confirm
+from sources.intake.held_keys import HeldKeys
 from sources.intake.hook_file import HookFile, Mounted
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused, answer
@@ -24,6 +27,7 @@ from sources.intake.route import bounded_route, room_of
 from sources.intake.seldom import Seldom
 from streams import metrics
 from streams.blobs import INLINE_LIMIT
+from streams.log import Record
 
 logger = logging.getLogger("mailwake.intake")
 _SELDOM = Seldom()
@@ -38,6 +42,8 @@ class HookDesk:
 
     hooks: HookFile
     intake: Intake
+    keys: HeldKeys
+    """What bodies are sealed with."""
     appending: Appending
     limits: IntakeLimits
 
@@ -64,11 +70,12 @@ def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
             await _confirmed(mounted, verified.subscribe_url)
         intake = intake_of(mounted.hook.tenant, source, verified.channel, mounted.hook.from_domain)
         content_type = request.headers.get("content-type")
+
+        def prepare(keys: TenantKeys | None) -> tuple[DocumentReceived, Record]:
+            return replace(intake, keys=keys).prepare(body, None, content_type)
+
         with sealing(desk.limits):
-            if len(body) <= INLINE_LIMIT:
-                document, record = intake.prepare(body, None, content_type)
-            else:
-                document, record = await run_in_threadpool(intake.prepare, body, None, content_type)
+            document, record = await desk.keys.given(prepare, off_loop=len(body) > INLINE_LIMIT)
         await desk.appending.append({"documents": [record]})
         metrics.INTAKE_BYTES.add(len(body), "hooks")
         return answer({"receipt_id": document.receipt_id})

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from schemas.codec import decode
+from schemas.keyring import TenantKeys
 from schemas.record import Event
 from sources.files import Intake
 from sources.intake.access import Access
@@ -18,6 +19,7 @@ from sources.intake.app import intake_app
 from sources.intake.appending import Appending
 from sources.intake.documents import DocumentsDesk, documents_router
 from sources.intake.events import EventsDesk, events_router
+from sources.intake.held_keys import HeldKeys
 from sources.intake.hook_file import HookFile
 from sources.intake.hooks import HookDesk, hooks_router
 from sources.intake.keys import KeyFile
@@ -89,19 +91,22 @@ def house(
     open_tenant: str | None = "default",
     sealed: bool = False,
     log: Log | None = None,
+    keyring: TenantKeys | None = None,
 ) -> Iterator[House]:
     """An intake over a log in this folder, or over this one."""
     limits = limits or IntakeLimits()
     opened = log or SqliteLog.open(folder / "log.db", TOPICS)
-    keys, hooks, tenant_keys = KeyFile(folder / "keys.toml"), HookFile(folder / "hooks.toml"), FixedKeys()
+    keys, hooks = KeyFile(folder / "keys.toml"), HookFile(folder / "hooks.toml")
+    tenant_keys = HeldKeys(keyring or FixedKeys())
+    sealing_keys = tenant_keys if sealed else HeldKeys(None)
     with Emitter(opened) as emitter:
         admission, appending = Admission(limits), Appending(emitter, limits)
         access = Access(keys, hooks, open_tenant)
-        intake = Intake(opened, Blobs(folder / "blobs"), keys=tenant_keys if sealed else None)
+        intake = Intake(opened, Blobs(folder / "blobs"))
         routers = [
-            hooks_router(HookDesk(hooks, intake, appending, limits), admission),
+            hooks_router(HookDesk(hooks, intake, sealing_keys, appending, limits), admission),
             events_router(EventsDesk(access, tenant_keys, appending, limits), admission),
-            documents_router(DocumentsDesk(access, intake, appending, limits), admission),
+            documents_router(DocumentsDesk(access, intake, sealing_keys, appending, limits), admission),
         ]
         app = Front(intake_app(routers, "test"), [route for router in routers for route in router.routes])
         yield House(folder, opened, app, keys, hooks, admission)

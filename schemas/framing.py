@@ -24,9 +24,9 @@ _NO_ITEMS = b"\x00"
 def framed_rows(record: type[Event], frame: pl.DataFrame) -> pl.Series:
     """The framed records of a frame's rows, in order, as a Binary series.
 
-    Columns are the record's fields, of polars types String, any integer or Boolean; a field without a column
-    takes its default, an array that of no items. Raises TypeError for a column of a field that is not scalar, ValueError
-    for a column that is no field, for a missing required one and for a null where the schema has none.
+    Columns are the record's fields, of polars types String, any integer, Boolean, or List of String; a field without a
+    column takes its default, an array that of no items. Raises TypeError for a column of a field of another kind,
+    ValueError for a column that is no field, for a missing required one and for a null where the schema has none.
     """
     version = latest(record)
     fields = parsed(version.id)["fields"]
@@ -115,12 +115,18 @@ def _add_field(row: _Row, record: type[Event], field: dict[str, Any], frame: pl.
     name, kind = field["name"], field["type"]
     nullable = isinstance(kind, list)
     base = kind[1] if nullable else kind
+    items = base.get("items") if isinstance(base, dict) else None
     base = base["type"] if isinstance(base, dict) else base
     if base == "array" and name not in frame.columns and field.get("default") == []:
         row.constant(_NO_ITEMS)
         return
+    if items == "string" and name in frame.columns:
+        _add_arrays(row, frame.get_column(name))
+        return
     if base not in ("string", "long", "boolean"):
-        raise TypeError(f"{record.__name__}.{name} is {base}: only scalars are framed by column")
+        raise TypeError(
+            f"{record.__name__}.{name} is {base}: only scalars and arrays of text are framed by column"
+        )
     if name not in frame.columns:
         if "default" not in field:
             raise ValueError(f"{record.__name__}.{name} has no column and no default")
@@ -190,6 +196,25 @@ def _add_strings(row: _Row, values: pl.Series, nullable: bool) -> None:
     else:
         row.binary(prefixes)
         row.text(values)
+
+
+def _add_arrays(row: _Row, values: pl.Series) -> None:
+    """Arrays of text: one block, which says how many items follow, and the block that ends it."""
+    counts = values.list.len()
+    items = values.filter(counts > 0).explode()
+    if items.null_count():
+        raise ValueError(f"{values.name} has null among its items")
+    encoded = _Row(len(items))
+    if len(items):
+        _add_strings(encoded, items, nullable=False)
+    framed = encoded.joined().to_list()
+    ends = counts.cum_sum().to_list()
+    heads = {count: _varint(count) if count else b"" for count in set(counts)}
+    blocks = [
+        b"".join((heads[count], *framed[end - count : end], _NO_ITEMS))
+        for count, end in zip(counts.to_list(), ends, strict=True)
+    ]
+    row.binary(pl.Series(blocks, dtype=pl.Binary))
 
 
 def _add_booleans(row: _Row, values: pl.Series, nullable: bool) -> None:

@@ -40,6 +40,7 @@ _FACT = {
         {"name": "leaf", "type": _OPTIONAL},
         {"name": "by", "type": _OPTIONAL},
         {"name": "note", "type": _OPTIONAL},
+        {"name": "ruleset", "type": _OPTIONAL},
     ],
 }
 _LIFT = {

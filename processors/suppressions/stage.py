@@ -4,20 +4,21 @@ What it emits depends on the order of the evidence, not on how it was batched: a
 recipient and a stream has changed. The last of them is what follows from all of the evidence, in whatever order that came.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import polars as pl
 
 from processors.reputation.counting import dead_letters
 from processors.stage import Emission, Flush, Slice, Tally
 from processors.suppressions.chunks import Recipients, place_of
-from processors.suppressions.standing import ALL, LIFTED_UNNAMED, REASONS, Fact, Lift, Outcome, Standing
-from schemas.codec import encode_rows
+from processors.suppressions.following import Following, emissions
+from processors.suppressions.standing import ALL, LIFTED_UNNAMED, REASONS, Fact, Lift, Standing
 from schemas.columns import INDEX, decode_frames
-from schemas.record import CLOCK_TOLERANCE_MS, Event, is_canonical_uuid
-from schemas.suppression import RecipientSuppressed, SuppressionEvidence, SuppressionLifted
+from schemas.record import CLOCK_TOLERANCE_MS, UUID_PATTERN, is_canonical_uuid
+from schemas.suppression import SuppressionEvidence
 
-TOPIC = "suppressions"
 CLOCK = b"clock"
 """The state chunk with the highest time of record so far, in decimal, ms."""
 
@@ -30,6 +31,53 @@ _FACTS: Mapping[str, str] = {
     "import": "import",
 }
 """The reason that each kind of evidence is, but an import whose list gives another."""
+_KINDS = frozenset((*_FACTS, "resubscribe", "lift"))
+
+
+class _Evidence(NamedTuple):
+    """What a piece of evidence says."""
+
+    tenant: str
+    recipient_hash: str
+    recipient_domain: str | None
+    kind: str
+    stream: str
+    reasons: list[str]
+    at: int
+    """When it happened: a clock that is wrong puts nothing into a future that no lift could reach."""
+    fact: bytes
+    recorded_at: int
+    after: int
+    bounce_class: str | None
+    leaf: str | None
+    by: str | None
+    note: str | None
+    ruleset: str | None
+
+
+_READ = (
+    "event_id", "tenant", "occurred_at", "recorded_at", "kind", "recipient_hash", "recipient_domain", "stream",
+    "fact_event_id", "bounce_class", "leaf", "ruleset", "after", "by", "note", "reasons",
+)  # fmt: skip
+_NO_EVIDENCE = pl.DataFrame(
+    schema={
+        INDEX: pl.UInt32,
+        **dict.fromkeys(_READ, pl.String),
+        **dict.fromkeys(("occurred_at", "recorded_at", "after"), pl.Int64),
+        "reasons": pl.List(pl.String),
+    }
+)
+_AS_EVIDENCE = {
+    "at": pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS),
+    "fact": pl.coalesce("fact_event_id", "event_id").str.replace_all("-", "", literal=True).str.decode("hex"),
+    "after": pl.col("after").clip(1, 16),
+}
+_IS_EVIDENCE = (
+    pl.col("kind").is_in(list(_KINDS))
+    & pl.col("stream").is_in(list(_STREAMS))
+    & (pl.col("fact_event_id").is_null() | pl.col("fact_event_id").str.contains(UUID_PATTERN))
+    & (pl.col("reasons").list.set_difference(list(REASONS)).list.len() == 0)
+)
 
 
 class SuppressStage:
@@ -42,8 +90,6 @@ class SuppressStage:
         self._recipients = Recipients()
         self._clock = self._flushed_clock = 0
         self._emissions: list[Emission] = []
-        self._follows: list[tuple[type[Event], dict[str, Any]]] = []
-        """What follows from the evidence that is being taken, in order."""
         self._tally = Tally()
 
     def restore(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
@@ -54,24 +100,12 @@ class SuppressStage:
 
     def take(self, records: Slice) -> None:
         """Join each piece of evidence in, and emit what follows otherwise."""
-        decoded = decode_frames(records.values)
-        bad = list(decoded.bad)
-        rows: list[dict[str, Any]] = []
-        for record, frame in decoded.frames.items():
-            if record is SuppressionEvidence:
-                rows = frame.to_dicts()
-            else:
-                reason = f"{record.__name__} does not belong in {records.topic}"
-                bad += [(index, reason) for index in frame.get_column(INDEX)]
-        wrong = {row[INDEX]: why for row in rows if (why := _wrong(row))}
-        good = [row for row in rows if row[INDEX] not in wrong] if wrong else rows
-        times = [self._clock, *_highest_so_far(self._clock, (row["recorded_at"] for row in good))]
-        letters = dead_letters(
-            records, sorted([*bad, *wrong.items()]), self.name, [row[INDEX] for row in good], times
-        )
-        repeats = sum(not self._tell(row) for row in good)
-        self._emissions += [*letters, *self._encoded()]
-        self._clock = times[-1]
+        good, bad = _read(records)
+        letters = self._letters(records, bad, good) if bad else []
+        follows: list[Following] = []
+        repeats = sum(not self._tell(evidence, follows) for evidence in _evidence(good))
+        self._emissions += [*letters, *emissions(follows)]
+        self._clock = max([self._clock, *good.get_column("recorded_at")])
         tally = self._tally
         self._tally = replace(
             tally,
@@ -93,132 +127,89 @@ class SuppressStage:
         """Counts since it was made; repeats are evidence that was known, or says nothing more."""
         return self._tally
 
-    def _encoded(self) -> Iterator[Emission]:
-        """What follows as it is emitted: records of a type are encoded together, which is faster."""
-        told, self._follows = self._follows, []
-        values: dict[type[Event], Iterator[bytes]] = {
-            record: iter(encode_rows(record, (fields for kind, fields in told if kind is record)))
-            for record in (RecipientSuppressed, SuppressionLifted)
-        }
-        for record, fields in told:
-            key = f"{fields['tenant']}/{fields['recipient_hash']}/{fields['stream']}"
-            yield Emission(TOPIC, key.encode(), next(values[record]), fields["recorded_at"])
+    def _letters(self, records: Slice, bad: Sequence[tuple[int, str]], good: pl.DataFrame) -> list[Emission]:
+        times = [self._clock, *_highest_so_far(self._clock, good.get_column("recorded_at"))]
+        return dead_letters(records, bad, self.name, good.get_column(INDEX).to_list(), times)
 
-    def _tell(self, evidence: Mapping[str, Any]) -> bool:
-        """Join a piece of evidence in; returns whether it said anything new."""
-        tenant, recipient_hash = evidence["tenant"], evidence["recipient_hash"]
+    def _tell(self, evidence: _Evidence, follows: list[Following]) -> bool:
+        """Join a piece of evidence in, and add what follows otherwise; returns whether it said anything new."""
+        tenant, recipient_hash, told_domain, kind, stream = evidence[:5]
         place = place_of(tenant, recipient_hash)
         standing = self._recipients.standing(place)
-        stream, speaks_for = evidence["stream"], evidence["kind"] in _FACTS
-        domain = min(filter(None, (standing.domain, evidence["recipient_domain"])), default=None)
-        about_all = domain != standing.domain or (stream == ALL and not speaks_for)
-        streams = sorted({*standing.streams, stream}) if about_all else [stream]
-        before = {name: (standing.domain, standing.outcome(name)) for name in streams}
+        known_domain, speaks_for = standing.domain, kind in _FACTS
+        domain = known_domain or told_domain or None
+        if known_domain and told_domain and told_domain < known_domain:
+            domain = told_domain
+        about_all = domain != known_domain or (stream == ALL and not speaks_for)
+        streams = sorted({*standing.streams, stream}) if about_all and standing.streams else [stream]
+        before = [standing.outcome(name) for name in streams]
         joined = _add(standing, evidence) if speaks_for else _lift(standing, evidence)
-        if not joined and domain == standing.domain:
+        if not joined and domain == known_domain:
             return False
         standing.domain = domain
         self._recipients.changed(place)
-        for name in streams:
+        for name, was in zip(streams, before, strict=True):
             outcome = standing.outcome(name)
-            if outcome is not None and (domain, outcome) != before[name]:
+            if outcome is not None and (outcome != was or domain != known_domain):
                 held = standing.streams[name]
                 held.revision += 1
-                self._follows.append(_follows(tenant, recipient_hash, name, domain, outcome, held.revision))
+                follows.append(Following(tenant, recipient_hash, name, domain, outcome, held.revision))
         return True
 
 
-def _wrong(evidence: Mapping[str, Any]) -> str | None:
-    """Why a record that can be read is no evidence all the same; None when it is."""
+def _read(records: Slice) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+    """The evidence of a slice, in order, and what is none: its index, and why."""
+    decoded = decode_frames(records.values, _READ)
+    bad = list(decoded.bad)
+    good = _NO_EVIDENCE
+    for record, frame in decoded.frames.items():
+        if record is SuppressionEvidence:
+            good = frame
+        else:
+            reason = f"{record.__name__} does not belong in {records.topic}"
+            bad += [(index, reason) for index in frame.get_column(INDEX)]
+    sound = good.select(_IS_EVIDENCE.alias("sound")).to_series()
+    if not sound.all():
+        bad += [(row[INDEX], _wrong(row)) for row in good.filter(~sound).iter_rows(named=True)]
+        good = good.filter(sound)
+    return good, sorted(bad)
+
+
+def _evidence(good: pl.DataFrame) -> Iterable[_Evidence]:
+    told = good.with_columns(**_AS_EVIDENCE)
+    return map(
+        _Evidence._make, zip(*(told.get_column(name).to_list() for name in _Evidence._fields), strict=True)
+    )
+
+
+def _wrong(evidence: Mapping[str, Any]) -> str:
+    """Why a record that can be read is no evidence all the same."""
     kind, stream, fact = evidence["kind"], evidence["stream"], evidence["fact_event_id"]
-    if kind not in _FACTS and kind not in ("resubscribe", "lift"):
+    if kind not in _KINDS:
         return f"SuppressionEvidence.kind: {kind!r} is no kind of evidence"
     if stream not in _STREAMS:
         return f"SuppressionEvidence.stream: {stream!r} is no stream"
     if fact is not None and not is_canonical_uuid(fact):
         return f"SuppressionEvidence.fact_event_id: {fact!r} is no uuid"
-    unknown = [reason for reason in evidence["reasons"] if reason not in REASONS]
-    return f"SuppressionEvidence.reasons: {unknown[0]!r} is no reason" if unknown else None
+    unknown = next(reason for reason in evidence["reasons"] if reason not in REASONS)
+    return f"SuppressionEvidence.reasons: {unknown!r} is no reason"
 
 
-def _add(standing: Standing, evidence: Mapping[str, Any]) -> bool:
-    given = evidence["reasons"] if evidence["kind"] == "import" else ()
-    fact = Fact(
-        _effective(evidence),
-        _fact_id(evidence),
-        evidence["recorded_at"],
-        max(1, min(evidence["after"], 16)),
-        evidence["bounce_class"],
-        evidence["leaf"],
-        evidence["by"],
-        evidence["note"],
+def _add(standing: Standing, evidence: _Evidence) -> bool:
+    kind, stream, reasons, *said = evidence[3:]
+    return standing.add(stream, reasons[0] if kind == "import" and reasons else _FACTS[kind], Fact(*said))
+
+
+def _lift(standing: Standing, evidence: _Evidence) -> bool:
+    resubscribed = evidence.kind == "resubscribe"
+    reasons = ("unsubscribe",) if resubscribed else tuple(evidence.reasons) or LIFTED_UNNAMED
+    at, fact, recorded_at = evidence.at, evidence.fact, evidence.recorded_at
+    return standing.lift(
+        evidence.stream, reasons, Lift(at, fact, recorded_at, resubscribed, evidence.by, evidence.note)
     )
-    return standing.add(evidence["stream"], given[0] if given else _FACTS[evidence["kind"]], fact)
-
-
-def _lift(standing: Standing, evidence: Mapping[str, Any]) -> bool:
-    resubscribed = evidence["kind"] == "resubscribe"
-    reasons = ("unsubscribe",) if resubscribed else tuple(evidence["reasons"]) or LIFTED_UNNAMED
-    lift = Lift(
-        _effective(evidence),
-        _fact_id(evidence),
-        evidence["recorded_at"],
-        resubscribed,
-        evidence["by"],
-        evidence["note"],
-    )
-    return standing.lift(evidence["stream"], reasons, lift)
-
-
-def _effective(evidence: Mapping[str, Any]) -> int:
-    """When it happened: a clock that is wrong puts nothing into a future that no lift could reach."""
-    return int(min(evidence["occurred_at"], evidence["recorded_at"] + CLOCK_TOLERANCE_MS))
-
-
-def _fact_id(evidence: Mapping[str, Any]) -> bytes:
-    return bytes.fromhex((evidence["fact_event_id"] or evidence["event_id"]).replace("-", ""))
 
 
 def _highest_so_far(highest: int, times: Iterable[int]) -> Iterator[int]:
     for time in times:
         highest = max(highest, time)
         yield highest
-
-
-def _follows(
-    tenant: str, recipient_hash: str, stream: str, domain: str | None, outcome: Outcome, revision: int
-) -> tuple[type[Event], dict[str, Any]]:
-    record: type[Event] = RecipientSuppressed if outcome.reasons else SuppressionLifted
-    key = f"{recipient_hash}/{stream}/{outcome.digest}"
-    fields: dict[str, Any] = {
-        "event_id": record.id_of(tenant, key),
-        "tenant": tenant,
-        "occurred_at": outcome.occurred_at,
-        "recorded_at": outcome.recorded_at,
-        "source": "mailwake",
-        "channel": None,
-        "source_event_id": key,
-        "recipient_hash": recipient_hash,
-        "recipient_domain": domain,
-        "stream": stream,
-        "by": outcome.by,
-        "note": outcome.note,
-        "evidence": [_uuid(one) for one in outcome.evidence],
-        "revision": revision,
-    }
-    if outcome.reasons:
-        fields |= {
-            "reason": outcome.reasons[0],
-            "reasons": list(outcome.reasons),
-            "bounce_class": outcome.bounce_class,
-            "leaf": outcome.leaf,
-            "since": outcome.since,
-        }
-    else:
-        fields["reason"] = "resubscribed" if outcome.resubscribed else "lifted"
-    return record, fields
-
-
-def _uuid(raw: bytes) -> str:
-    digits = raw.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

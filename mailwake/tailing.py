@@ -17,12 +17,11 @@ from mailwake.opening import open_any_log
 from mailwake.settings import Settings
 from processors.mta_logs.formats import reader_of
 from processors.mta_logs.taking import LogSettings
-from processors.origin import Hashed
 from schemas.mail import Stream
-from schemas.recipient import InvalidAddress, recipient_hash
 from sources.mta_logs.appending import Appends, NumberedAppends, PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
+from sources.mta_logs.hashing import TenantHashes
 from sources.mta_logs.places import TOPIC, Places
 from sources.mta_logs.tail import Tail
 from streams.file_lock import FileLock
@@ -112,38 +111,24 @@ class OpenTail:
 def opened_tail(settings: Settings, options: TailOptions) -> Iterator[OpenTail]:
     """The tail of these files into the log that the settings name.
 
-    Raises TailInUse, SettingsError, LogError, and what the keyring raises.
+    Raises TailInUse, SettingsError, LogError, TenantForgotten and what else the keyring raises.
     """
     with ExitStack() as stack:
         name = options.name or default_name(options)
         hold_alone(settings, options.targets, name, stack)
         log = open_any_log(settings)
         stack.callback(log.close)
+        hashes = TenantHashes(open_keyring(settings), settings.tenant)
         appends = _appends(log, name)
         places = Places(log, settings.tenant, name)
-        reader = reader_of(options.format_name, options.reading, hashed_by(settings))
+        reader = reader_of(options.format_name, options.reading, hashes)
         following = Following(options.targets, places.places, places.looked_at, options.from_end)
         labels = Labels(
             settings.tenant, options.format_name, stream=options.stream, ip=options.ip, pool=options.pool
         )
-        tail = Tail(options.format_name, reader, following, places, labels)
+        tail = Tail(options.format_name, reader, following, places, labels, hashes.ask)
         stack.callback(tail.close)
         yield OpenTail(tail, appends, name)
-
-
-def hashed_by(settings: Settings) -> Hashed:
-    """Addresses to hashes by the tenant's key. Raises what the keyring raises."""
-    key = open_keyring(settings).hashing_key(settings.tenant)
-
-    def hashed(address: str) -> str | None:
-        if key is None:
-            return None
-        try:
-            return recipient_hash(key, address)
-        except InvalidAddress:
-            return None
-
-    return hashed
 
 
 def default_name(options: TailOptions) -> str:

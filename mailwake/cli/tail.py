@@ -51,7 +51,10 @@ def tail(
     ] = None,
     from_domain: Annotated[
         str | None,
-        typer.Option(help="The From domain where the log names none; 'envelope': the envelope-from's."),
+        typer.Option(
+            help="The From domain where the log names none (Postfix's and Haraka's never do by themselves); 'envelope': the "
+            "envelope-from's. Without it such mail has no reputation by domain."
+        ),
     ] = None,
     stream: Annotated[StreamName, typer.Option(help="What kind of mail it is.")] = StreamName.OTHER,
     ip: Annotated[str | None, typer.Option(help="The sending address where the log names none.")] = None,
@@ -67,6 +70,9 @@ def tail(
     """Follow a mail server's log: each line's events once, through rotation, restarts and crashes.
 
     Example: mailwake tail --format postfix --from-domain example.com /var/log/mail.log
+
+    With several From domains, --from-domain envelope where senders' bounce addresses have their domain, or let Postfix log From
+    headers: header_checks with /^From:/ INFO.
     """
     import logging
     import threading

@@ -13,6 +13,8 @@ from streams.log import Reading, Record
 TOPIC = "tail.places"
 LOOKED = "looked"
 """The part that says when the files were looked for."""
+KEYED = "key"
+"""The part that says by which key recipients were hashed."""
 HEAD = 4096
 """So many bytes from its beginning on tell a file from others."""
 _READ = 5_000
@@ -68,14 +70,19 @@ class Places:
         self.chunks: dict[str, bytes] = {}
         for value in self._latest(log).values():
             kept = decode(value)
+            # Names may have a slash in them, and so begin as another tail's part does.
+            if not isinstance(kept, TailPlace | TailState) or (kept.tenant, kept.tail) != (tenant, tail):
+                continue
             if isinstance(kept, TailPlace):
                 self.places.append(_place(kept))
-            elif isinstance(kept, TailState):
+            else:
                 self.chunks[kept.part] = kept.content
         self.places.sort(key=lambda place: place.recorded_at)
         looked = self.chunks.pop(LOOKED, b"")
         self.looked_at = int(looked) if looked.isdigit() else 0
         """When the last look at the files began whose finds are in the log, ms; 0 for a tail that never ran."""
+        self.key_id = self.chunks.pop(KEYED, b"").decode("ascii", "replace")
+        """Which key the hashes in the chunks are of; empty where nobody has said so yet."""
 
     def _latest(self, log: Reading) -> dict[bytes, bytes]:
         prefix = self._prefix.encode()

@@ -14,9 +14,10 @@ from schemas.documents import DeadLetter
 from sources.mta_logs.appending import Appends
 from sources.mta_logs.following import Followed, Following, grow_head
 from sources.mta_logs.framing import Labels, framed
-from sources.mta_logs.places import LOOKED, TOPIC, Place, Places
+from sources.mta_logs.places import KEYED, LOOKED, TOPIC, Place, Places
 from sources.mta_logs.unpacking import UnreadableLog
 from streams import metrics
+from streams.keyring.keyring import TenantForgotten
 from streams.log import Record
 
 logger = logging.getLogger(__name__)
@@ -61,11 +62,20 @@ class Tail:
     """Reads files of one format into the log. Not safe for use by two threads at once."""
 
     def __init__(
-        self, format_name: str, reader: LogReader, following: Following, places: Places, labels: Labels
+        self,
+        format_name: str,
+        reader: LogReader,
+        following: Following,
+        places: Places,
+        labels: Labels,
+        key: Callable[[], str] = lambda: "",
     ) -> None:
-        """Go on where the places say. Raises ValueError where what was kept of open messages can't be read."""
+        """Go on where the places say; `key` asks which one recipients are hashed by now, before each step.
+
+        Raises ValueError where what was kept of open messages can't be read.
+        """
         self._format, self._reader, self._following, self._places = format_name, reader, following, places
-        self._labels = labels
+        self._labels, self._key, self._key_id = labels, key, places.key_id
         self._looked = float("-inf")
         self._prepared: tuple[Mapping[str, Sequence[Record]], _Step] | None = None
         self._said: set[str] = set()
@@ -78,8 +88,10 @@ class Tail:
         """Read what there is, at most about STEP bytes, and append it; how many bytes were read.
 
         With `to_the_end` a last line that nobody has ended yet counts as one. After LogFull and LogUnavailable the work
-        is kept: call it again. Raises LogError; OSError where a file can't be read.
+        is kept: call it again. Raises TenantForgotten, after which it is of no use; LogError; OSError where a file can't be
+        read.
         """
+        self._know_key()
         if self._prepared is None:
             self._prepared = self._prepare(to_the_end)
         records, step = self._prepared
@@ -88,6 +100,20 @@ class Tail:
         self._prepared = None
         self._count(step)
         return step.bytes
+
+    def _know_key(self) -> None:
+        key_id = self._key()
+        if key_id == self._key_id:
+            return
+        if self._prepared is not None:
+            raise TenantForgotten(
+                f"tenant {self._labels.tenant} was forgotten and let back in while a step waited to be appended: "
+                "start the tail again, and it goes on from what is in the log with the new key"
+            )
+        if self._key_id:
+            self._reader.forget_recipients()
+            logger.warning("tenant %s has another key: recipients are hashed anew", self._labels.tenant)
+        self._key_id = key_id
 
     def look_again(self) -> None:
         """See with the next step which files there are, however lately that was done."""
@@ -119,6 +145,9 @@ class Tail:
             # What was found is in the log with when it was looked for: a file that came since is new to who goes on.
             self._places.looked_at = self._following.looked_at
             chunks[LOOKED] = b"%d" % self._following.looked_at
+        if self._key_id != self._places.key_id:
+            self._places.key_id = self._key_id
+            chunks[KEYED] = self._key_id.encode()
         by_topic = {
             MAIL_EVENTS: framed(step.events, self._labels, now),
             DEAD_LETTERS: step.letters,

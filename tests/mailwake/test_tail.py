@@ -14,8 +14,12 @@ import pytest
 import tail_processes
 from tail_processes import LONGEST_S, begun, ended, interleaved
 
+from mailwake.settings import Settings
+from mailwake.tailing import TailOptions, opened_tail
 from schemas.codec import decode
 from schemas.mail import MailEvent, MessageSent
+from streams.keyring.file_keyring import FileKeyring
+from streams.keyring.keyring import TenantForgotten
 from streams.log import TopicPartition
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
@@ -125,6 +129,27 @@ def test_what_its_options_say_is_in_every_event(tmp_path: Path) -> None:
         "marketing",
     )
     assert b"u0@b.example" not in (tmp_path / "events.db").read_bytes()
+
+
+def test_a_forgotten_tenant_is_refused_also_while_a_tail_runs(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("".join(interleaved(5)))
+    running = tail(tmp_path, str(log))
+    until_events(tmp_path, 15, running)
+    FileKeyring.open(tmp_path / "events.keys", create=False).forget("acme")
+    code, _, err = ended(running)
+    assert code == 3
+    assert "tenant acme was forgotten, and nothing is taken for it" in err
+    assert "Traceback" not in err
+    with log.open("a") as file:
+        file.write("".join(interleaved(10)[25:]))
+    settings = Settings(log=f"sqlite:///{tmp_path}/events.db", tenant="acme")
+    with (
+        pytest.raises(TenantForgotten, match="mailwake keyring readmit acme"),
+        opened_tail(settings, TailOptions("postfix", (str(log),))),
+    ):
+        pass
+    assert len(events(tmp_path)) == 15
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,12 @@ import pytest
 from backports import zstd
 from tailing import House, Refusing, letters, lines, once
 
-from sources.mta_logs.tail import PIECE
+from processors.mta_logs.formats import reader_of
+from processors.mta_logs.taking import LogSettings
+from sources.mta_logs.following import Following
+from sources.mta_logs.framing import Labels
+from sources.mta_logs.places import Places
+from sources.mta_logs.tail import PIECE, Tail
 from streams.log import LogFull, LogUnavailable, TopicPartition
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -327,3 +332,18 @@ def test_the_place_is_one_record_of_a_compacted_topic(house: House) -> None:
     house.run()
     batch = house.log.read(TopicPartition("tail.places"), 0, 100)
     assert len([key for key in batch.keys if key and b"/file/" in key]) == 1
+
+
+def test_a_tail_has_no_other_s_places_however_their_names_begin(house: House) -> None:
+    house.write(range(3))
+    for name in ("mx/postfix", "mx"):
+        places = Places(house.log, "default", name)
+        assert places.places == [] and places.chunks == {} and places.looked_at == 0
+        following = Following(house.targets, places.places, places.looked_at)
+        reader = reader_of("postfix", LogSettings(), lambda address: address.replace("@", "."))
+        tail = Tail("postfix", reader, following, places, Labels("default", "postfix"))
+        house.read(tail)
+        tail.close()
+    for name in ("mx/postfix", "mx"):
+        (place,) = Places(house.log, "default", name).places
+        assert place.lines == 3

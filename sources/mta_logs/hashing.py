@@ -1,0 +1,34 @@
+"""Recipients' hashes by the tenant's key, which may go away, or become another, while a tail runs."""
+
+import hashlib
+
+from schemas.keyring import TenantKeys
+from schemas.recipient import InvalidAddress, recipient_hash
+from streams.keyring.keyring import writing_keys
+
+
+class TenantHashes:
+    """Addresses to hashes, by the key as it was last asked for. Not safe for use by two threads at once."""
+
+    def __init__(self, keys: TenantKeys, tenant: str) -> None:
+        """Ask for the key. Raises as `ask`."""
+        self._keys, self._tenant = keys, tenant
+        self._key = b""
+        self.key_id = ""
+        """Tells this key from others, and nothing of it."""
+        self.ask()
+
+    def ask(self) -> str:
+        """Ask for the key again; its id. Raises TenantForgotten, KeyringUnavailable (wait), KeyringError."""
+        key = writing_keys(self._keys, self._tenant)[0]
+        if key != self._key:
+            self._key = key
+            self.key_id = hashlib.sha256(b"mailwake tail\0" + key).hexdigest()[:32]
+        return self.key_id
+
+    def __call__(self, address: str) -> str | None:
+        """The hash of a recipient; None for what is no address."""
+        try:
+            return recipient_hash(self._key, address)
+        except InvalidAddress:
+            return None

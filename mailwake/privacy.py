@@ -7,11 +7,12 @@ keys: what was sealed with them can never be read again, and its hashes belong t
 
 import base64
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mailwake.privacy_clear import BY_HASH, events_in_clear
 from mailwake.privacy_documents import (
     DOCUMENTS,
     Cleaned,
@@ -44,9 +45,6 @@ from streams.log import Log, LogError, OffsetGone, Record, TopicPartition
 from streams.sealed_documents import sealed
 from streams.sqlite_log import SqliteLog
 
-BY_HASH = ("mail.events", "mail.classified", "suppressions.evidence", "suppressions")
-"""The topics whose events know a recipient by its hash."""
-
 TOLD_AGAIN_MS = 24 * 3600 * 1000
 """A document that came longer ago is not told again by its copy: what its events' ids would be told by is forgotten."""
 
@@ -78,6 +76,8 @@ class Erased:
     """Records in Kafka that stay until its compaction or retention removes them."""
     unsearched: list[str] = field(default_factory=list)
     """Receipts, or places of dead letters, that hold more than is looked through: nobody knows whether it is in there."""
+    in_clear: dict[str, int] = field(default_factory=dict)
+    """By topic: events that hold the address in some text all the same. Nothing changes them."""
     settled: bool = True
     """Whether nothing is left in the SQLite file and what stands beside it."""
 
@@ -131,7 +131,10 @@ def erase(holdings: Holdings, tenant: str, address: str, now_ms: int, advance: A
         raise TenantForgotten(f"tenant {tenant} was forgotten meanwhile")
     envelope = sealed(data, _journal_place(tenant, hashed), address.encode())
     holdings.keyring.record(Erasure(tenant, hashed, base64.b64encode(envelope).decode(), now_ms))
-    return _take_out(holdings, {tenant: [Traces.of(address, stand_in(hashed, address))]}, now_ms, advance)
+    traces = Traces.of(address, stand_in(hashed, address))
+    done = _take_out(holdings, {tenant: [traces]}, now_ms, advance)
+    done.in_clear = events_in_clear(holdings.log, traces, advance)
+    return done
 
 
 def forget(holdings: Holdings, tenant: str, now_ms: int, advance: Advance) -> Erased:
@@ -218,7 +221,7 @@ def _forget_records(holdings: Holdings, tenants: set[str], now_ms: int, advance:
         document = one.event
         if not isinstance(document, DocumentReceived) or document.tenant not in tenants:
             continue
-        if is_clear(document, holdings.blobs):
+        if document.content is None or is_clear(document, holdings.blobs):
             changes.replace(one, emptied(document))
             done.documents.append(document.receipt_id)
     for one, letter in _letters(holdings.log, advance):
@@ -402,6 +405,7 @@ def _together(one: Erased, other: Erased) -> Erased:
         one.masked + other.masked,
         one.waiting + other.waiting,
         one.unsearched + other.unsearched,
+        dict(Counter(one.in_clear) + Counter(other.in_clear)),
         one.settled and other.settled,
     )
 

@@ -22,17 +22,30 @@ PROVIDERS = (
     "ovh", "secureserver", "rackspace", "fastmail", "proton", "other",
 )  # fmt: skip
 
-_AT = r"(?:@|[%=]40|&#0*64;|&#x0*40;|\\u0040)"
-_HINT = re.compile(_AT, re.IGNORECASE).search
+_ATOM = r"[^\s<>@,;:()\[\]\"]"
+_QUOTED, _COMMENT = r'"[^"\r\n]{0,128}+"', r"\([^()\r\n]{0,128}+\)"
+_LITERAL, _NAME = r"\[[^\]\s<>]{1,64}\]", r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,63}"
 _ADDRESS = re.compile(
-    rf"<?[^\s<>@,;:()\[\]\"]{{1,64}}{_AT}[\w.-]{{1,253}}\.(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,63}})\b>?",
+    rf"<?(?:{_ATOM}{{1,64}}+|{_QUOTED}|{_COMMENT}){{1,4}}@(?:{_COMMENT})?(?:{_LITERAL}|{_NAME})>?"
+)
+_ESCAPED_HINT = re.compile(r"[%=]40|&#0*64;|&#x0*40;|\\u0040", re.IGNORECASE).search
+# `=40` stands in numbers as well (`rate=400/h`, `delay=40ms`): what follows it has to look like a domain.
+_ESCAPED = re.compile(
+    rf"<?(?:{_ATOM}{{1,64}}|{_QUOTED})(?:(?:%40|&#0*64;|&#x0*40;|\\u0040)(?:{_LITERAL}|{_NAME})"
+    rf"|=40(?:{_LITERAL}|{_NAME}\.(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{1,63}})\b|[^\W\d_][\w-]{{3,62}}))>?",
     re.IGNORECASE,
 )
 
 
 def without_addresses(response: str) -> str:
-    """A server's words with each address in them replaced by `<address>`: events hold none in clear."""
-    return _ADDRESS.sub("<address>", response) if _HINT(response) else response
+    """A server's words with each address in them replaced by `<address>`: events hold none in clear.
+
+    Local parts may be quoted or have a comment, domains may be literals and need no dot; rather too much is replaced
+    (`user@host` in a program's text) than too little.
+    """
+    if "@" in response:
+        response = _ADDRESS.sub("<address>", response)
+    return _ESCAPED.sub("<address>", response) if _ESCAPED_HINT(response) else response
 
 
 NO_COMPLAINT = ("not-spam", "auth-failure", "virus")
@@ -41,7 +54,9 @@ NO_COMPLAINT = ("not-spam", "auth-failure", "virus")
 Hash = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 SmtpCode = Annotated[int, Field(ge=100, le=999)]
 EnhancedCode = Annotated[str, StringConstraints(pattern=r"^[245]\.[0-9]{1,3}\.[0-9]{1,3}$")]
-Response = Annotated[str, StringConstraints(max_length=4096), AfterValidator(without_addresses)]
+Response = Annotated[
+    str, StringConstraints(max_length=4096), AfterValidator(lambda words: without_addresses(words)[:4096])
+]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 
 

@@ -6,9 +6,9 @@ when it happened and not by when it came.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from schemas.mail import Hash, Provider
+from schemas.mail import Hash, Provider, without_addresses
 from schemas.record import Event, EventId, MailDomain, Millis, Word
 
 EvidenceKind = Literal["bounce", "complaint", "unsubscribe", "resubscribe", "manual", "import", "lift"]
@@ -20,7 +20,13 @@ Reason = Literal["bounce", "complaint", "unsubscribe", "manual", "import"]
 SuppressedStream = Literal["all", "transactional", "marketing", "cold", "other"]
 """Which mail a suppression holds for; `all` is every stream."""
 
-Note = Annotated[str, StringConstraints(max_length=1024)]
+Note = Annotated[
+    str, StringConstraints(max_length=1024), AfterValidator(lambda words: without_addresses(words)[:1024])
+]
+"""Somebody's words, addresses in them replaced by `<address>`."""
+
+Who = Annotated[Word, AfterValidator(lambda name: without_addresses(name)[:256])]
+"""A person or a program; an address is replaced by `<address>`."""
 
 
 class SuppressionEvidence(Event):
@@ -48,7 +54,7 @@ class SuppressionEvidence(Event):
     """The mailbox provider."""
     from_domain: MailDomain | None = None
     """The domain it was mailed from."""
-    by: Word | None = None
+    by: Who | None = None
     """Who entered it: a person or a program, never an address in clear."""
     note: Note | None = None
     """Their reason, in their words."""
@@ -77,7 +83,7 @@ class RecipientSuppressed(Event):
     """Of a bounce: which of its class."""
     since: Millis
     """When the first of these events happened."""
-    by: Word | None = None
+    by: Who | None = None
     """Who entered it, where somebody did."""
     note: Note | None = None
     """Their reason, in their words."""
@@ -96,7 +102,7 @@ class SuppressionLifted(Event):
     """Which mail it holds for."""
     reason: Literal["resubscribed", "lifted"]
     """Whether the recipient said so, or somebody else did."""
-    by: Word | None = None
+    by: Who | None = None
     """Who lifted it."""
     note: Note | None = None
     """Why, in their words."""

@@ -7,6 +7,7 @@ refused, never kept.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from processors.classification.providers import provider_of
@@ -21,8 +22,8 @@ _OF_MAIL = frozenset(record.__name__ for record in MAIL_EVENTS)
 RECIPIENT = "recipient"
 """The name of the field that holds an address in clear."""
 
-_MAY_QUOTE = ("source_event_id", "campaign", "region", "pool")
-"""Where a recipient may stand as well: a key made of message and recipient is one of message and hash then."""
+_QUOTES_NONE = frozenset({"type", "tenant", "event_id", "recipient_hash", "recipient_domain"})
+"""Where no recipient can stand. Anywhere else: a key made of message and recipient is one of message and hash then."""
 
 
 def with_recipient_hashed(
@@ -70,9 +71,29 @@ def with_recipient_hashed(
 
 
 def _without(address: str, hashed: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with the address replaced by its hash where producers are seen to write it as well."""
-    written = re.compile(re.escape(address), re.IGNORECASE)
-    return {
-        name: written.sub(hashed, value) if name in _MAY_QUOTE and isinstance(value, str) else value
-        for name, value in fields.items()
-    }
+    """The fields with the address replaced by its hash in every text; in a server's words by `<address>`."""
+    local, domains = _parts(address)
+    clean = dict(fields)
+    for name, value in fields.items():
+        if not isinstance(value, str) or name in _QUOTES_NONE:
+            continue
+        lower = value.lower()
+        if local in lower and any(domain in lower for domain in domains):
+            instead = "<address>" if name == "response" else hashed
+            clean[name] = _written(address).sub(instead, value).replace("<<address>>", "<address>")
+    return clean
+
+
+def _parts(address: str) -> tuple[str, tuple[str, ...]]:
+    """The local part without its quotes, and each form of the domain, in lower case."""
+    local, _, domain = address.lower().rpartition("@")
+    return local.strip('"'), tuple(dict.fromkeys((domain, normalised(address).rpartition("@")[2])))
+
+
+@lru_cache(maxsize=256)
+def _written(address: str) -> re.Pattern[str]:
+    """The address as texts have it: in any case, its local part quoted or not, its domain in either form, as VERP does."""
+    local, domains = _parts(address)
+    quote = r'(?:\\?")?'
+    at, domain = r"(?:@|[=%](?:40)?|&#0*64;|&#x0*40;|\\u0040)", "|".join(map(re.escape, domains))
+    return re.compile(f"{quote}{re.escape(local)}{quote}{at}(?:{domain})", re.IGNORECASE)

@@ -110,6 +110,12 @@ def _say(done: "Erased", what: dict[str, str], first: str, as_json: bool) -> Non
             f"{len(done.unsearched)} hold more than is looked through, and the address may be in there: "
             f"{_some(done.unsearched)}"
         )
+    if done.in_clear:
+        where = ", ".join(f"{count:,} of {topic}" for topic, count in done.in_clear.items())
+        complain(
+            f"NOT ERASED: events hold the address in clear: {where}. Whoever emitted them wrote it where no address belongs; "
+            "they stay as they are, in the warehouse too, until retention removes them (docs/privacy.md, Erase)"
+        )
     if not done.settled:
         raise CommandFailed(
             "a reader of an older state kept the write-ahead log from being emptied: what was erased is still in that "

@@ -45,6 +45,29 @@ def test_a_key_made_of_the_address_becomes_one_of_its_hash() -> None:
     assert fields["source_event_id"] == f"sent-1-{fields['recipient_hash']}"
 
 
+@pytest.mark.parametrize(
+    "name", ["user_agent", "message_id", "provider_message_id", "note", "url_hash", "mx_host"]
+)
+@pytest.mark.parametrize(
+    "written",
+    ["John.Doe@example.com", '"john.doe"@EXAMPLE.com', '\\"john.doe\\"@example.com', "john.doe=example.com",
+     "john.doe%40example.com", "john.doe=40example.com", "john.doe&#64;example.com", "john.doe\\u0040example.com"],
+)  # fmt: skip
+def test_its_recipient_is_in_no_text_of_an_event(name: str, written: str) -> None:
+    fields = hashed(recipient="john.doe@example.com", **{name: f"to {written}, again {written}"})
+    assert fields[name] == f"to {fields['recipient_hash']}, again {fields['recipient_hash']}"
+    said = hashed(recipient="john.doe@example.com", response=f"550 <{written}> unknown; {written}")
+    assert said["response"] == "550 <address> unknown; <address>"
+
+
+def test_a_recipient_of_a_local_host_or_an_odd_domain_is_in_no_text_either() -> None:
+    for address in ("root@localhost", "root@[192.0.2.1]", '"a b"@example.com', "jö@bücher.example"):
+        fields = hashed(recipient=address, response=f"no {address}", campaign=f"c {address}")
+        assert fields["response"] == "no <address>" and fields["campaign"] == f"c {fields['recipient_hash']}"
+    fields = hashed(recipient="jö@bücher.example", response="no jö@xn--bcher-kva.example")
+    assert fields["response"] == "no <address>"
+
+
 @pytest.mark.parametrize("address", ["john", "@example.com", "john@", ""])
 def test_what_is_no_address_is_refused_and_not_repeated(address: str) -> None:
     with pytest.raises(InvalidEvent, match="recipient: got 'what is not shown here'"):

@@ -24,5 +24,8 @@ def hash_in(address: str) -> str | None:
 
 
 def knowing_stand_ins(hashed: Callable[[str], str | None]) -> Callable[[str], str | None]:
-    """What makes a `recipient_hash` of an address, for a document that recipients were taken out of."""
+    """What makes a `recipient_hash` of an address in a document, be it one that recipients were taken out of.
+
+    A document does not say for sure that it is: the same bytes may come again while they are erased.
+    """
     return lambda address: hash_in(address) or hashed(address)

@@ -25,17 +25,15 @@ class Blobs:
     def put(self, tenant: str, content: bytes) -> str:
         """Keep these bytes; returns their SHA-256. Raises OSError when there is no room; nothing is half kept."""
         digest = hashlib.sha256(content).hexdigest()
-        self.keep(tenant, digest, content)
+        if not self._path(tenant, digest).exists():
+            self.replace(tenant, digest, content)
         return digest
 
-    def keep(self, tenant: str, digest: str, content: bytes) -> None:
-        """Keep bytes under a digest that the caller made: of sealed ones, of what they hold. Raises as `put`."""
-        path = self._path(tenant, digest)
-        if not path.exists():
-            self.replace(tenant, digest, content)
-
     def replace(self, tenant: str, digest: str, content: bytes) -> None:
-        """Put other bytes in a blob's place, as an erasure does: who reads it has the ones or the others. Raises as `put`."""
+        """Keep bytes under a digest that the caller made: of sealed ones, of what they hold.
+
+        Whoever reads what was in their place has the ones or the others. Raises as `put`.
+        """
         path = self._path(tenant, digest)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".half-")

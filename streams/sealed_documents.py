@@ -7,12 +7,15 @@ from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
 from schemas.sealing import (
     NONCE_BYTES,
+    DamagedSeal,
+    Forgotten,
     blob_place,
     document_place,
     is_sealed,
     keyed_digest,
     plain_content,
     seal,
+    unseal,
 )
 from streams.blobs import INLINE_LIMIT, Blobs
 from streams.keyring.keyring import writing_keys
@@ -42,8 +45,18 @@ def keep_sealed(content: bytes, tenant: str, receipt_id: str, blobs: Blobs, keys
     digest = keyed_digest(hashing, content)
     if len(content) <= INLINE_LIMIT:
         return Kept(digest, sealed(data, document_place(tenant, receipt_id), content))
-    blobs.keep(tenant, digest, sealed(data, blob_place(tenant, digest), content))
+    place = blob_place(tenant, digest)
+    if not _holds(blobs.get(tenant, digest), data, place, content):
+        blobs.replace(tenant, digest, sealed(data, place, content))
     return Kept(digest, None)
+
+
+def _holds(blob: bytes | None, data_key: bytes, place: bytes, content: bytes) -> bool:
+    """Whether a blob is these bytes: somebody may have been taken out of them since they came first."""
+    try:
+        return blob is not None and unseal(data_key, place, blob) == content
+    except (Forgotten, DamagedSeal):
+        return False
 
 
 def sealed_event(document: DocumentReceived, keys: TenantKeys) -> DocumentReceived:

@@ -149,7 +149,7 @@ class DocumentReader:
             document.channel,
             document.occurred_at,
             document.recorded_at,
-            knowing_stand_ins(hashed) if document.erased else hashed,
+            knowing_stand_ins(hashed),
         )
 
     def _told(self, document: DocumentReceived, ordinal: int, finding: _Finding) -> Reading:

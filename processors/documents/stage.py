@@ -108,7 +108,7 @@ class DocumentStage:
             return (unreadable(document, str(error)),)
         if content is None:
             return (unreadable(document, f"blob {document.tenant}/{document.sha256} is missing"),)
-        if document.erased and not content:
+        if not content and (document.erased or document.size):
             return (unreadable(document, "all that was in it was erased", "forgotten"),)
         return self._reader.read(document, content)
 

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TextIO, get_args
+
+from pydantic import TypeAdapter, ValidationError
 
 from mailwake.suppressed_entries import Entry, safe_name, safe_note
 from processors.suppressions.standing import REASONS
-from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS
+from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS, MailDomain, Word
 from schemas.suppression import SuppressedStream
 from sinks.suppressions.index import Suppression
 
@@ -65,6 +68,9 @@ WORDS: Mapping[str, str] = {
 """Others' words for a reason, in lower case; any other text in that column is a note."""
 
 STREAMS = get_args(SuppressedStream)
+
+_DOMAIN: TypeAdapter[str] = TypeAdapter(MailDomain)
+_WORD: TypeAdapter[str] = TypeAdapter(Word)
 
 
 class BadList(ValueError):
@@ -182,10 +188,32 @@ def _entry(
         (reason,),
         safe_name(said.get("by")) or defaults.by,
         safe_note(words) or defaults.note,
-        domain or said.get("recipient_domain", "").lower()[:253] or None,
-        said.get("bounce_class", "")[:256] or None,
-        said.get("leaf", "")[:256] or None,
+        _domain(domain or said.get("recipient_domain", "")),
+        _word("bounce_class", said.get("bounce_class", "")),
+        _word("leaf", said.get("leaf", "")),
     )
+
+
+# Evidence is written without its model, for speed: these say what the model would. A list has few domains and words.
+@lru_cache(4096)
+def _domain(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        return _DOMAIN.validate_python(text)
+    except ValidationError:
+        raise ValueError(
+            "the recipient's domain is none: at most 253 characters, and neither an @ nor a space in them"
+        ) from None
+
+
+@lru_cache(4096)
+def _word(column: str, text: str) -> str | None:
+    if not text:
+        return None
+    if "@" in text or safe_name(text) != text:
+        raise ValueError(f"{column} holds an address or is too long: wants a word of at most 256 characters")
+    return _WORD.validate_python(text)
 
 
 def _moment(text: str, now_ms: int) -> int:

@@ -66,6 +66,25 @@ def test_bad_rows_are_named_with_their_line_and_the_others_are_taken() -> None:
     assert [row.stream for row in rows if isinstance(row, Entry)] == ["cold"]
 
 
+@pytest.mark.parametrize(
+    ("column", "cell", "why"),
+    [
+        ("recipient_domain", "jo@b.example", "the recipient's domain is none"),
+        ("recipient_domain", "b example", "the recipient's domain is none"),
+        ("recipient_domain", "b" * 254, "the recipient's domain is none"),
+        ("bounce_class", "jo@b.example", "bounce_class holds an address or is too long"),
+        ("bounce_class", "jo%40b.example", "bounce_class holds an address or is too long"),
+        ("leaf", "<jo@b.example> unknown", "leaf holds an address or is too long"),
+        ("leaf", "l" * 257, "leaf holds an address or is too long"),
+    ],
+)
+def test_no_column_takes_what_the_event_would_not(column: str, cell: str, why: str) -> None:
+    bad, good = read(f"recipient_hash,{column}\n{WHO},{cell}\n{WHO},good\n")
+    assert isinstance(bad, BadRow) and bad.line == 2 and bad.why.startswith(why)
+    assert cell not in bad.why
+    assert isinstance(good, Entry) and getattr(good, column) == "good"
+
+
 def test_a_list_of_something_else_is_refused() -> None:
     with pytest.raises(BadList, match="neither an address nor a hash"):
         read("name,colour\nanna,blue\n")

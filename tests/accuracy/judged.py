@@ -16,7 +16,7 @@ CORPORA = HERE.parents[2] / "shared" / "corpora"
 LABELS = HERE / "labels.jsonl"
 """A line per recipient of a mail in the corpora: {"key": corpus/file#address, "is": class.leaf, "address_fatal", "why"?}."""
 HOLDOUTS = sorted((HERE.parent / "processors" / "classification").glob("holdout_*.jsonl"))
-"""Replies, each labelled before any rule was tried on it: {"text", "mx"?, "class", "leaf", "address_fatal"}."""
+"""Replies, each labelled before any rule was tried on it: {"text", "smtp_code"?, "enhanced_code"?, "mx"?, "class", "leaf", "address_fatal"}."""
 
 
 @dataclass
@@ -61,19 +61,28 @@ class Score:
         return self.true_fatal / max(1, self.true_fatal + self.missed_fatal)
 
 
-def lines_of(path: Path) -> list[dict[str, str | bool]]:
+def lines_of(path: Path) -> list[dict[str, str | bool | int]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def score_of_replies(path: Path) -> Score:
     score, ruleset = Score(), active_ruleset()
     for line in lines_of(path):
-        mx = line.get("mx")
-        verdict = classify(Reply(str(line["text"]), mx=None if mx is None else str(mx)), ruleset)
+        verdict = classify(reply_of(line), ruleset)
         score.count(
             str(line["text"])[:80], f"{line['class']}.{line['leaf']}", bool(line["address_fatal"]), verdict
         )
     return score
+
+
+def reply_of(line: dict[str, str | bool | int]) -> Reply:
+    text, code, enhanced, mx = (line.get(name) for name in ("text", "smtp_code", "enhanced_code", "mx"))
+    return Reply(
+        str(text),
+        None if code is None else int(code),
+        None if enhanced is None else str(enhanced),
+        None if mx is None else str(mx),
+    )
 
 
 def score_of_mails() -> Score:

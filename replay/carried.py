@@ -3,10 +3,10 @@
 Records that could not be understood are dead letters of whoever read them. A rebuild derives those of its own
 stages and loads anew; the others are taken over as they are. What somebody entered about suppressions is taken over,
 and what events say of them is derived anew. A rebuild from the documents takes over DMARC records that came without a
-document.
+document, and those of documents that nobody can read any more: their tenant was forgotten, or all that was in them erased.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -17,8 +17,12 @@ from replay.lineage import LOADER
 from schemas.catalog import TOPICS
 from schemas.codec import decode
 from schemas.columns import INDEX, decode_frames
+from schemas.documents import DocumentProcessed
 from streams.keys import key_of
+from streams.log import Log
 from streams.topics import plain
+
+_OF_OUTCOMES = ("tenant", "receipt_id", "outcome")
 
 
 @dataclass(slots=True, eq=False)
@@ -102,9 +106,35 @@ def carry_letters(topic: str, told_again: Mapping[tuple[str, str], int]) -> Carr
     return Carry(topic, ("stage", "origin_topic", "origin_offset"), keeps)
 
 
-def carry_undocumented(topic: str) -> Carry:
-    """Takes over DMARC records that no document gave: a program emitted them."""
-    return Carry(topic, ("receipt_id",), lambda records: records.filter(pl.col("receipt_id").is_null()))
+def carry_underived(topic: str, forgotten: Callable[[], Collection[str]]) -> Carry:
+    """Takes over DMARC records that no document gives: a program emitted them, or nobody can read theirs any more.
+
+    `forgotten` says which documents those are, by tenant/receipt; it is asked when the first records come, which has to be
+    after the documents were read.
+    """
+    known: list[pl.Series] = []
+
+    def keeps(records: pl.DataFrame) -> pl.DataFrame:
+        if not known:
+            known.append(pl.Series(sorted(forgotten()), dtype=pl.String))
+        document = pl.concat_str("tenant", "receipt_id", separator="/")
+        return records.filter(pl.col("receipt_id").is_null() | document.is_in(known[0].implode()))
+
+    return Carry(topic, ("tenant", "receipt_id"), keeps)
+
+
+def forgotten_documents(log: Log, outcomes: str) -> frozenset[str]:
+    """The documents that nobody can read any more, as tenant/receipt, by their outcomes in a topic."""
+    found: set[str] = set()
+    for source in log.partitions(outcomes):
+        offset, end = log.begin(source), log.end(source)
+        while offset < end and (batch := log.read(source, offset, 10_000)).next > offset:
+            frame = decode_frames(batch.values, _OF_OUTCOMES).frames.get(DocumentProcessed)
+            if frame is not None:
+                gone = frame.filter(pl.col("outcome") == "forgotten")
+                found.update(gone.select(pl.concat_str("tenant", "receipt_id", separator="/")).to_series())
+            offset = batch.next
+    return frozenset(found)
 
 
 def carry_entered(topic: str, reporter: str, everything: bool = False) -> Carry:

@@ -6,10 +6,11 @@ whatever way, goes on when it is asked for again.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from processors.stage import Stage
 from processors.suppressions.stage import SuppressStage
-from replay.carried import carry_entered, carry_letters, carry_undocumented
+from replay.carried import Carry, carry_entered, carry_letters, carry_underived, forgotten_documents
 from replay.derived import Derived
 from replay.lane import Lane, open_lane, step_of
 from replay.lineage import (
@@ -31,9 +32,10 @@ from replay.work import Replay, ReplayRefused
 from sinks.loading import LoadPlan, PositionRefused
 from streams.log import Log, Topic
 from streams.sqlite_log import SqliteLog
-from streams.topics import SHADOW, shadow
+from streams.topics import SHADOW, plain, shadow
 
 DOCUMENTS, EVENTS, DMARC, LETTERS = "documents", "mail.events", "dmarc.records", "dead.letters"
+OUTCOMES = "documents.outcomes"
 EVIDENCE = SuppressStage.reads
 
 
@@ -141,18 +143,23 @@ def advance(replay: Replay, known: Lineage, ends: Ends | None = None) -> Mapping
         taken[name] = taken.get(name, 0) + records
         replay.progress(name, records, left)
 
-    lane_of(replace(replay, progress=count), known, ends).drain()
+    ends = ends_now(replay.log, LOADED) if ends is None else ends
+    stages = stages_of(replay, known)
+    last = [stage for stage in stages if isinstance(stage, Carry) and plain(stage.reads) == DMARC]
+    # Which DMARC records are taken over is known when all documents were read.
+    for some in ([stage for stage in stages if stage not in last], last):
+        if some:
+            lane_of(replace(replay, progress=count), known, some, ends).drain()
     replay.at("advanced")
     return taken
 
 
-def lane_of(replay: Replay, known: Lineage, ends: Ends | None = None) -> Lane:
-    """The stages and the loader of a generation that is rebuilt. Raises ReplayRefused when it can't go on."""
-    ends = ends_now(replay.log, LOADED) if ends is None else ends
+def lane_of(replay: Replay, known: Lineage, stages: Sequence[Stage], ends: Ends) -> Lane:
+    """Some stages and the loader of a generation that is rebuilt. Raises ReplayRefused when it can't go on."""
     plan = rebuild_plan(replay, known)
     plant(replay.log, replay.warehouse.sink(known.number), known)
     try:
-        return open_lane(replay, known, known.rebuilding, stages_of(replay, known), plan, ends)
+        return open_lane(replay, known, known.rebuilding, stages, plan, ends)
     except PositionRefused as error:
         raise ReplayRefused(
             f"generation {known.number} can't go on: {error}. Begin it anew: "
@@ -175,7 +182,8 @@ def stages_of(replay: Replay, known: Lineage) -> Sequence[Stage]:
     told_again |= {(LOADER, name): start for topic in facts for name, start in known.parts(topic)}
     carries = [carry_letters(name, told_again) for name, _ in base.parts(LETTERS)]
     if DMARC in known.shadowed:
-        carries += [carry_undocumented(name) for name, _ in base.parts(DMARC)]
+        forgotten = partial(forgotten_documents, replay.log, shadow(OUTCOMES, known.number))
+        carries += [carry_underived(name, forgotten) for name, _ in base.parts(DMARC)]
     if EVIDENCE in known.shadowed:
         lost = bool(_missing(replay.log, base, [EVENTS]))
         carries += [carry_entered(name, SuppressStage.name, lost) for name, _ in base.parts(EVIDENCE)]

@@ -16,7 +16,9 @@ from replay.span import InvalidSpan, span_between
 from replay.swap import swap
 from replay.verify import verify
 from replay.work import Pace, ReplayRefused
-from streams.log import Retention, Topic
+from schemas.codec import Undecodable, decode, encode
+from schemas.documents import DocumentReceived
+from streams.log import Retention, Topic, TopicPartition
 from streams.sqlite_log import SqliteLog
 
 FACTS, DOCUMENTS = Wanted(), Wanted(reparse=True)
@@ -32,6 +34,43 @@ def test_is_equal_in_every_view(house: House, wanted: Wanted) -> None:
         assert verify(replay).equal
     assert number == 2
     assert house.views(2) == before
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_what_documents_told_that_nobody_can_read_any_more_is_kept(house: House, all_of_them: bool) -> None:
+    before = house.views(1)
+    log = house.log()
+    place = TopicPartition("documents")
+    batch = log.read(place, 0, 1000)
+    held = [decoded(value) for value in batch.values]
+    emptied = {
+        offset: encode(document.model_copy(update={"content": b"", "erased": 1}))
+        for number, (offset, document) in enumerate(zip(batch.offsets, held, strict=True))
+        if document is not None and (all_of_them or number % 2)
+    }
+    log.erase({place: emptied})
+    log.close()
+    for _ in range(2):
+        with house.replay() as replay:
+            number = rebuild(replay, DOCUMENTS).lineage.number
+            swap(replay)
+        after = house.views(number)
+        told = [view for view in before if view.startswith("dmarc")]
+        assert told and {view: after[view] for view in told} == {view: before[view] for view in told}
+        assert {view: rows for view, (rows, _) in after.items()} == {
+            v: rows for v, (rows, _) in before.items()
+        }
+    with house.replay() as replay:
+        sql = "SELECT uniqExact(receipt_id) FROM documents WHERE outcome = 'forgotten'"
+        assert replay.warehouse.rows(sql) == [(len(emptied),)]
+
+
+def decoded(value: bytes | None) -> DocumentReceived | None:
+    try:
+        event = decode(value or b"")
+    except Undecodable:
+        return None
+    return event if isinstance(event, DocumentReceived) else None
 
 
 def test_tells_nobody_anything(house: House) -> None:

@@ -1,17 +1,23 @@
 """`mailwake privacy` on a world of its own: what is kept of one recipient, before and after."""
 
 import base64
+import contextlib
 import gzip
+import io
 import json
+import os
 import random
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from running import running, until
-from worlds import World
+from worlds import Said, World
 
+from mailwake.cli.app import app
+from mailwake.cli.failures import explained
 from mailwake.keyring import open_keyring
 from mailwake.privacy_documents import held, readable
 from mailwake.privacy_traces import Traces
@@ -22,6 +28,33 @@ from streams.log import Record
 
 ADDRESS, OTHER = "john.doe@example.com", "jane@example.org"
 TRACES = Traces.of(ADDRESS, "x@example.com")
+
+
+class Here(World):
+    """A world whose commands run in this process, as `python -m mailwake` runs them in one of their own."""
+
+    def run(self, *arguments: object, stdin: bytes = b"", expect: int | None = 0, **settings: str) -> Said:
+        streams = [
+            io.TextIOWrapper(io.BytesIO(given), "utf-8", write_through=True) for given in (stdin, b"", b"")
+        ]
+        with pytest.MonkeyPatch.context() as patch, contextlib.chdir(self.folder):
+            for name in [name for name in os.environ if name.startswith("MAILWAKE_")]:
+                patch.delenv(name)
+            for name, value in self.environ(**settings).items():
+                patch.setenv(name, value)
+            for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+                patch.setattr(sys, name, stream)
+            with pytest.raises(SystemExit) as ended, explained():
+                app(list(map(str, arguments)), prog_name="mailwake")
+        out, err = (stream.buffer.getvalue().decode() for stream in streams[1:])  # type: ignore[attr-defined]
+        code = ended.value.code or 0
+        assert isinstance(code, int) and expect in (None, code), (
+            f"exit code {code}: {out[-2000:]}{err[-4000:]}"
+        )
+        return Said(code, out, err)
+
+    def copy(self, folder: Path, **environment: str) -> "Here":
+        return Here(super().copy(folder, **environment).folder, self.environment | environment)
 
 
 def bounce(address: str) -> bytes:
@@ -90,7 +123,7 @@ def fill(world: World, inputs: Path) -> None:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("privacy")
     (folder / "world").mkdir()
-    world = World(folder / "world")
+    world = Here(folder / "world")
     fill(world, folder / "inputs")
     return world
 

@@ -5,6 +5,8 @@ joins strings quickly, and nearly all of an event is text whose Avro form (union
 is itself valid UTF-8. What is not (times, long texts) is joined as binary.
 """
 
+from functools import cache, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from schemas.catalog import latest, wire_id
 from schemas.codec import frame_of, parsed
 from schemas.record import Event
+from schemas.wire import write_long
 
 _ASCII_LENGTHS = 64
 _NULL, _GIVEN = b"\x00", b"\x02"
@@ -33,7 +36,7 @@ def framed_rows(record: type[Event], frame: pl.DataFrame) -> pl.Series:
     known = {field["name"] for field in fields}
     if strangers := [name for name in frame.columns if name not in known]:
         raise ValueError(f"{record.__name__} has no field {', '.join(strangers)}")
-    row = _Row(frame.height)
+    row = _Row(frame)
     row.constant(frame_of(wire_id(record)))
     for field in fields:
         _add_field(row, record, field, frame)
@@ -59,12 +62,23 @@ def varints(values: NDArray[np.int64]) -> pl.Series:
 
 
 class _Row:
-    """Parts of every row, left to right: neighbouring texts are joined in one go, then the binary parts."""
+    """Parts of every row, left to right: neighbouring texts are joined in one go, then the binary parts.
 
-    def __init__(self, height: int) -> None:
-        self.height = height
-        self._binary: list[pl.Series | bytes] = []
-        self._texts: list[pl.Series | str] = []
+    All of it is one query at the end: a query has its price, however few rows there are.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._height = frame.height
+        self._longest = _longest_texts(frame)
+        self._columns: dict[str, pl.Series] = {}
+        self._binary: list[pl.Expr | bytes] = []
+        self._texts: list[pl.Expr | str] = []
+
+    def longest(self, texts: pl.Series) -> int:
+        """How many bytes the longest of a column's texts has."""
+        if texts.name not in self._longest:
+            self._longest |= _longest_texts(texts.to_frame())
+        return self._longest[texts.name]
 
     def constant(self, value: bytes) -> None:
         if value.isascii():
@@ -72,43 +86,42 @@ class _Row:
         else:
             self.binary(value)
 
-    def text(self, values: pl.Series) -> None:
+    def column(self, values: pl.Series) -> pl.Expr:
+        """These values, for parts to be made of."""
+        name = str(len(self._columns))
+        self._columns[name] = values
+        return pl.col(name)
+
+    def text(self, values: pl.Expr) -> None:
         self._texts.append(values)
 
-    def binary(self, values: pl.Series | bytes) -> None:
+    def binary(self, values: pl.Expr | bytes) -> None:
         self._close_texts()
         self._binary.append(values)
 
     def joined(self) -> pl.Series:
         self._close_texts()
-        if not self._binary:
-            return pl.Series([b""] * self.height, dtype=pl.Binary)
-        named = {str(i): part for i, part in enumerate(self._binary) if isinstance(part, pl.Series)}
-        whole: pl.Expr | None = None
-        for i, part in enumerate(self._binary):
-            here = pl.col(str(i)) if isinstance(part, pl.Series) else pl.lit(part, dtype=pl.Binary)
-            whole = here if whole is None else whole + here
-        if not named:
-            named = {"rows": pl.Series([b""] * self.height, dtype=pl.Binary)}
-            whole = whole + pl.col("rows") if whole is not None else pl.col("rows")
-        return pl.DataFrame(named).select((whole if whole is not None else pl.lit(b"")).alias("framed"))[
-            "framed"
-        ]
+        if not self._columns:
+            row = b"".join(part for part in self._binary if isinstance(part, bytes))
+            return pl.Series([row] * self._height, dtype=pl.Binary)
+        parts = [pl.lit(part) if isinstance(part, bytes) else part for part in self._binary]
+        whole = reduce(add, parts).alias("framed")
+        return pl.DataFrame(self._columns).select(whole).to_series()
 
     def _close_texts(self) -> None:
         if not self._texts:
             return
-        columns = {str(i): part for i, part in enumerate(self._texts) if isinstance(part, pl.Series)}
-        if columns:
-            pieces = [
-                pl.col(str(i)) if isinstance(part, pl.Series) else pl.lit(part)
-                for i, part in enumerate(self._texts)
-            ]
-            joined = pl.DataFrame(columns).select(pl.concat_str(pieces).alias("text"))["text"]
-            self._binary.append(joined.cast(pl.Binary))
+        if all(isinstance(part, str) for part in self._texts):
+            self._binary.append("".join(map(str, self._texts)).encode())
         else:
-            self._binary.append("".join(part for part in self._texts if isinstance(part, str)).encode())
+            pieces = [pl.lit(part) if isinstance(part, str) else part for part in self._texts]
+            self._binary.append(pl.concat_str(pieces).cast(pl.Binary))
         self._texts = []
+
+
+def _longest_texts(frame: pl.DataFrame) -> dict[str, int]:
+    longest = frame.select(pl.col(pl.String).str.len_bytes().max())
+    return {name: value or 0 for name, value in longest.row(0, named=True).items()} if longest.width else {}
 
 
 def _add_field(row: _Row, record: type[Event], field: dict[str, Any], frame: pl.DataFrame) -> None:
@@ -156,46 +169,29 @@ def _scalar(base: str, value: Any, nullable: bool) -> bytes:
     if base == "boolean":
         return head + (b"\x01" if value else b"\x00")
     if base == "long":
-        return head + _varint(value)
-    encoded = value.encode()
-    return head + _varint(len(encoded)) + bytes(encoded)
+        return head + write_long(value)
+    encoded: bytes = value.encode()
+    return head + write_long(len(encoded)) + encoded
 
 
-def _varint(value: int) -> bytes:
-    (encoded,) = varints(np.array([value], dtype=np.int64)).to_list()
-    return bytes(encoded)
-
-
-def _length_prefixes(nullable: bool, longest: int) -> list[bytes]:
+@cache
+def _prefixes(nullable: bool, up_to: int) -> pl.Series:
+    """What stands before a text of each length: text itself where all of them are ASCII, else Binary."""
     head = _GIVEN if nullable else b""
-    return [head + _varint(length) for length in range(longest + 1)]
-
-
-_SHORT = {
-    nullable: pl.Series([p.decode() for p in _length_prefixes(nullable, _ASCII_LENGTHS - 1)])
-    for nullable in (False, True)
-}
+    framed = [head + write_long(length) for length in range(up_to)]
+    return pl.Series([prefix.decode() for prefix in framed] if up_to <= _ASCII_LENGTHS else framed)
 
 
 def _add_strings(row: _Row, values: pl.Series, nullable: bool) -> None:
-    lengths = values.str.len_bytes()
-    longest = lengths.max()
-    assert isinstance(longest, int)
+    longest, text = row.longest(values), row.column(values)
+    length = text.str.len_bytes()
     if longest < _ASCII_LENGTHS:
-        prefixes = _SHORT[nullable].gather(lengths.fill_null(0))
+        framed = pl.concat_str(pl.lit(_prefixes(nullable, _ASCII_LENGTHS)).gather(length), text)
+        row.text(framed.fill_null(_NULL.decode()) if values.null_count() else framed)
     else:
-        table = pl.Series(_length_prefixes(nullable, longest), dtype=pl.Binary)
-        prefixes = table.gather(lengths.fill_null(0))
-    if values.null_count():
-        null = _NULL.decode() if prefixes.dtype == pl.String else _NULL
-        prefixes = prefixes.set(values.is_null(), null)
-        values = values.fill_null("")
-    if longest < _ASCII_LENGTHS:
-        row.text(prefixes)
-        row.text(values)
-    else:
-        row.binary(prefixes)
-        row.text(values)
+        prefixes = _prefixes(nullable, 1 << longest.bit_length())
+        binary = pl.lit(prefixes).gather(length) + text.cast(pl.Binary)
+        row.binary(binary.fill_null(pl.lit(_NULL)) if values.null_count() else binary)
 
 
 def _add_arrays(row: _Row, values: pl.Series) -> None:
@@ -204,33 +200,36 @@ def _add_arrays(row: _Row, values: pl.Series) -> None:
     items = values.filter(counts > 0).explode()
     if items.null_count():
         raise ValueError(f"{values.name} has null among its items")
-    encoded = _Row(len(items))
-    if len(items):
-        _add_strings(encoded, items, nullable=False)
-    framed = encoded.joined().to_list()
-    ends = counts.cum_sum().to_list()
-    heads = {count: _varint(count) if count else b"" for count in set(counts)}
+    framed = _items(items)
+    heads = {count: write_long(count) if count else b"" for count in set(counts)}
+    ends = counts.cum_sum()
     blocks = [
         b"".join((heads[count], *framed[end - count : end], _NO_ITEMS))
-        for count, end in zip(counts.to_list(), ends, strict=True)
+        for count, end in zip(counts.to_list(), ends.to_list(), strict=True)
     ]
-    row.binary(pl.Series(blocks, dtype=pl.Binary))
+    row.binary(row.column(pl.Series(blocks, dtype=pl.Binary)))
+
+
+def _items(texts: pl.Series) -> list[bytes]:
+    encoded = _Row(texts.to_frame())
+    _add_strings(encoded, texts, nullable=False)
+    return encoded.joined().to_list()
 
 
 def _add_booleans(row: _Row, values: pl.Series, nullable: bool) -> None:
     head = _GIVEN.decode() if nullable else ""
-    table = pl.Series([head + "\x00", head + "\x01", _NULL.decode()])
-    row.text(table.gather(values.cast(pl.UInt32).fill_null(2)))
+    truth = row.column(values)
+    text = pl.when(truth).then(pl.lit(head + "\x01")).when(~truth).then(pl.lit(head + "\x00"))
+    row.text(text.otherwise(pl.lit(_NULL.decode())))
 
 
 def _add_longs(row: _Row, values: pl.Series, nullable: bool) -> None:
-    encoded = varints(values.fill_null(0).to_numpy())
-    if not nullable:
-        row.binary(encoded)
+    nulls = values.null_count()
+    encoded = row.column(varints((values.fill_null(0) if nulls else values).to_numpy()))
+    if nulls:
+        given = pl.lit(_GIVEN) + encoded
+        row.binary(pl.when(row.column(values.is_null())).then(pl.lit(_NULL)).otherwise(given))
         return
-    if not values.null_count():
+    if nullable:
         row.constant(_GIVEN)
-        row.binary(encoded)
-        return
-    given = pl.DataFrame({"v": encoded}).select(v=pl.lit(_GIVEN, dtype=pl.Binary) + pl.col("v"))["v"]
-    row.binary(given.set(values.is_null(), _NULL))
+    row.binary(encoded)

@@ -196,8 +196,9 @@ def _wrong(evidence: Mapping[str, Any]) -> str:
 
 
 def _add(standing: Standing, evidence: _Evidence) -> bool:
-    kind, stream, reasons, *said = evidence[3:]
-    return standing.add(stream, reasons[0] if kind == "import" and reasons else _FACTS[kind], Fact(*said))
+    _, _, _, kind, stream, reasons, at, fact, recorded_at, after, *words = evidence
+    reason = reasons[0] if kind == "import" and reasons else _FACTS[kind]
+    return standing.add(stream, reason, Fact(at, fact, recorded_at, after, *words))
 
 
 def _lift(standing: Standing, evidence: _Evidence) -> bool:

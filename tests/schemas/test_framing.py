@@ -6,6 +6,7 @@ from schemas.codec import encode_rows
 from schemas.documents import DocumentReceived
 from schemas.framing import framed_rows, varints
 from schemas.mail import MessageBounced, MessageSent
+from schemas.suppression import RecipientSuppressed
 
 
 def bounce(**fields: object) -> dict[str, object]:
@@ -32,6 +33,34 @@ def test_the_bytes_are_those_of_the_per_record_codec(rows: list[dict[str, object
 def test_missing_columns_take_their_defaults() -> None:
     frame = pl.DataFrame(ROWS).select("event_id", "tenant", "occurred_at", "recorded_at", "source")
     rows = [{**bounce(), "occurred_at": row["occurred_at"]} for row in ROWS]
+    assert framed_rows(MessageBounced, frame).to_list() == encode_rows(MessageBounced, rows)
+
+
+@pytest.mark.parametrize("texts", [["x" * 63], ["x" * 64, "ü"], [], ["", "a"] * 40])
+def test_arrays_of_text_are_framed_as_well(texts: list[str]) -> None:
+    given = {"event_id": "0" * 36, "occurred_at": 0, "recorded_at": 1, "source": "mailwake", "since": 5}
+    known = {name: field.default for name, field in RecipientSuppressed.model_fields.items()}
+    rows = [
+        {
+            **known,
+            **given,
+            "recipient_hash": "f" * 32,
+            "reason": "bounce",
+            "reasons": [],
+            "evidence": evidence,
+        }
+        for evidence in (texts, ["b"], [], texts)
+    ]
+    frame = pl.DataFrame(rows, schema_overrides={"reasons": pl.List(pl.String)})
+    assert framed_rows(RecipientSuppressed, frame).to_list() == encode_rows(RecipientSuppressed, rows)
+    nothing = pl.Series("evidence", [[None]] * len(rows), pl.List(pl.String))
+    with pytest.raises(ValueError, match="evidence has null among its items"):
+        framed_rows(RecipientSuppressed, frame.with_columns(nothing))
+
+
+def test_a_column_of_other_than_text_is_text_where_the_field_is() -> None:
+    rows = [bounce(campaign="1"), bounce(campaign="20")]
+    frame = pl.DataFrame(rows).with_columns(pl.col("campaign").cast(pl.Categorical))
     assert framed_rows(MessageBounced, frame).to_list() == encode_rows(MessageBounced, rows)
 
 

@@ -79,7 +79,7 @@ def add(
         **({"unsigned": True} if unsigned else {}),
     }
     hook = add_hook(settings.hooks, name or provider, given)
-    url = _url(settings, hook)
+    url = _url(settings, hook.provider, hook.token)
     if as_json:
         print_json({"name": hook.name, "provider": hook.provider, "tenant": hook.tenant, "url": url})
         return
@@ -112,13 +112,14 @@ def url(name: Annotated[str, typer.Argument(help="The hook's name.")]) -> None:
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import print_line
     from mailwake.settings import load_settings
-    from sources.intake.hook_editing import hooks_in
+    from sources.intake.hook_editing import hooks_in, token_of
 
     settings = load_settings()
-    found = [hook for hook in hooks_in(settings.hooks) if hook.name == name]
-    if not found:
+    found = next((hook for hook in hooks_in(settings.hooks) if hook.name == name), None)
+    token = token_of(settings.hooks, name)
+    if found is None or token is None:
         raise CommandFailed(f"there is no hook {name} in {settings.hooks}: mailwake hooks list", USAGE)
-    print_line(_url(settings, found[0]))
+    print_line(_url(settings, found.provider, token))
 
 
 @app.command()
@@ -135,10 +136,10 @@ def remove(name: Annotated[str, typer.Argument(help="The hook's name.")], as_jso
         print_line(f"{name} is removed")
 
 
-def _url(settings: "Settings", hook: "Hook") -> str:
+def _url(settings: "Settings", provider: str, token: str) -> str:
     scheme = "https" if settings.intake_certificate_file else "http"
     base = settings.intake_url or f"{scheme}://{settings.intake_host or '127.0.0.1'}:{settings.intake_port}"
-    return f"{base.rstrip('/')}/hooks/{hook.provider}/{hook.token}"
+    return f"{base.rstrip('/')}/hooks/{provider}/{token}"
 
 
 def _where(option: str, given: str) -> str:

@@ -69,8 +69,13 @@ class Hook:
     """Believe whoever knows the URL. Only said on purpose: without it a hook that proves nothing is refused."""
 
 
-def hooks_from(tables: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> tuple[Hook, ...]:
-    """The hooks in a parsed hooks.toml. Raises InvalidHook."""
+def hooks_from(
+    tables: Mapping[str, Any], environment: Mapping[str, str] | None = os.environ
+) -> tuple[Hook, ...]:
+    """The hooks in a parsed hooks.toml. Without an environment, secrets that are elsewhere stay the names of their places.
+
+    Raises InvalidHook.
+    """
     hooks = tuple(_hook(name, table, environment) for name, table in tables.items())
     seen: dict[tuple[str, str], str] = {}
     for hook in hooks:
@@ -80,7 +85,25 @@ def hooks_from(tables: Mapping[str, Any], environment: Mapping[str, str] = os.en
     return hooks
 
 
-def _hook(name: str, table: object, environment: Mapping[str, str]) -> Hook:
+def secret_files(tables: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The files that a parsed hooks.toml names for its secrets."""
+    named = [
+        text
+        for table in tables.values()
+        if isinstance(table, Mapping)
+        for setting in SECRETS
+        for text in _texts(table.get(setting))
+    ]
+    return tuple(
+        dict.fromkeys(Path(text.removeprefix("file:")) for text in named if text.startswith("file:"))
+    )
+
+
+def _texts(value: object) -> list[str]:
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
+
+
+def _hook(name: str, table: object, environment: Mapping[str, str] | None) -> Hook:
     if not isinstance(table, Mapping):
         raise InvalidHook(f"hook {name}: wants a table, as in [{name}]")
     known = {each.name: each for each in fields(Hook)}
@@ -92,11 +115,11 @@ def _hook(name: str, table: object, environment: Mapping[str, str]) -> Hook:
         if required not in given:
             raise InvalidHook(f"hook {name}: {required} is missing")
     hook = Hook(name=name, **given)
-    _check(hook)
+    _check(hook, token_is_elsewhere=environment is None and hook.token.startswith(("env:", "file:")))
     return hook
 
 
-def _typed(name: str, setting: str, value: Any, environment: Mapping[str, str]) -> Any:
+def _typed(name: str, setting: str, value: Any, environment: Mapping[str, str] | None) -> Any:
     if setting == "unsigned":
         return _of(bool, name, setting, value)
     if setting == "tolerance_seconds":
@@ -118,7 +141,12 @@ def _of(kind: type, name: str, setting: str, value: Any) -> Any:
     return value
 
 
-def _secret(name: str, setting: str, text: str, environment: Mapping[str, str]) -> str:
+def _secret(name: str, setting: str, text: str, environment: Mapping[str, str] | None) -> str:
+    return text if environment is None else secret_of(name, setting, text, environment)
+
+
+def secret_of(name: str, setting: str, text: str, environment: Mapping[str, str]) -> str:
+    """A secret from where `text` says it is: there, env:NAME, file:PATH. Raises InvalidHook where there is none."""
     kind, _, where = text.partition(":")
     secret = text
     if kind == "env":
@@ -140,13 +168,13 @@ def _network(name: str, text: str) -> IPv4Network | IPv6Network:
         raise InvalidHook(f"hook {name}: networks wants networks such as 192.0.2.0/24: {error}") from None
 
 
-def _check(hook: Hook) -> None:
+def _check(hook: Hook, *, token_is_elsewhere: bool) -> None:
     def refuse(problem: str) -> None:
         raise InvalidHook(f"hook {hook.name}: {problem}")
 
     if hook.provider not in PROVIDERS:
         refuse(f"provider {hook.provider!r} is none of {', '.join(PROVIDERS)}")
-    if len(hook.token) < LEAST_TOKEN or not _TOKEN(hook.token):
+    if not token_is_elsewhere and (len(hook.token) < LEAST_TOKEN or not _TOKEN(hook.token)):
         refuse(f"token wants at least {LEAST_TOKEN} characters of A-Z a-z 0-9 . _ ~ -")
     if hook.from_domain is not None and not _DOMAIN(hook.from_domain):
         refuse(f"from_domain {hook.from_domain!r} is no domain")

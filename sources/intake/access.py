@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from starlette.requests import Request
 
 from sources.intake.hook_file import HookFile
+from sources.intake.kept_file import TooOld
 from sources.intake.keys import SCOPES, Caller, KeyFile, Scope
 from sources.intake.refusal import Refused
 
@@ -26,7 +27,7 @@ class Access:
     """Judges requests.
 
     `open_tenant` is the tenant of requests without a key, None where there are none: the intake listens to this machine
-    only. They are taken from this machine, as long as neither a key nor a hook was ever made; who makes a hook is about to
+    only. They are taken from this machine, as long as neither a key nor a hook was ever there; who makes a hook is about to
     let the world in, by a proxy that is on this machine too.
     """
 
@@ -35,9 +36,17 @@ class Access:
     open_tenant: str | None = None
 
     def require(self, request: Request, scope: Scope) -> Caller:
-        """Who sends it. Raises Refused: 401 without a good key, 403 for one that may not do this."""
+        """Who sends it.
+
+        Raises Refused: 401 without a good key, 403 for one that may not do this, 503 where keys can't be looked up.
+        """
         authorization = request.headers.get("authorization")
-        caller = self._without_key(request) if authorization is None else self._with_key(authorization)
+        try:
+            caller = self._without_key(request) if authorization is None else self._with_key(authorization)
+        except TooOld:
+            raise Refused(
+                503, "keys_away", "keys can't be looked up now: nothing was kept, come again", retry_after=2
+            ) from None
         if scope not in caller.scopes:
             raise Refused(403, "wrong_scope", f"this key may not do that: it wants the scope {scope}")
         return caller
@@ -52,7 +61,7 @@ class Access:
     def _without_key(self, request: Request) -> Caller:
         if self.open_tenant is None:
             raise _unauthorized("a key is wanted: mailwake keys create makes one")
-        if self.keys.keys() or self.hooks.hooks():
+        if self.keys.keys() or self.hooks.hooks() or self.keys.was_used or self.hooks.was_used:
             raise _unauthorized(
                 "a key is wanted, now that there are keys or hooks: mailwake keys create makes one"
             )

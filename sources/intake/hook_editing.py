@@ -1,6 +1,7 @@
 """Adding hooks to hooks.toml and removing them, leaving everything else in the file as its owner wrote it."""
 
 import json
+import os
 import re
 import secrets
 import time
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sources.hooks.configured import Hook, InvalidHook, hooks_from
+from sources.hooks.configured import Hook, InvalidHook, hooks_from, secret_of
 from sources.intake.kept_file import written
 from streams.file_lock import FileLock
 
@@ -18,8 +19,17 @@ _TURN_S = 10.0
 
 
 def hooks_in(path: Path) -> tuple[Hook, ...]:
-    """The hooks of a file, none where there is no file. Raises InvalidHook, OSError."""
+    """The hooks of a file, none where there is no file; secrets that are elsewhere are not looked up.
+
+    Raises InvalidHook, OSError.
+    """
     return _parsed(path, path.read_text("utf-8")) if path.exists() else ()
+
+
+def token_of(path: Path, name: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The end of a hook's URL, looked up where the file says it is; None for no hook. Raises InvalidHook, OSError."""
+    hook = next((hook for hook in hooks_in(path) if hook.name == name), None)
+    return None if hook is None else secret_of(name, "token", hook.token, environment)
 
 
 def add_hook(path: Path, name: str, settings: Mapping[str, str | bool | list[str]]) -> Hook:
@@ -66,6 +76,6 @@ def _editing(path: Path) -> Iterator[str]:
 
 def _parsed(path: Path, text: str) -> tuple[Hook, ...]:
     try:
-        return hooks_from(tomllib.loads(text))
+        return hooks_from(tomllib.loads(text), environment=None)
     except tomllib.TOMLDecodeError as error:
         raise InvalidHook(f"{path} is no TOML: {error}") from None

@@ -35,6 +35,8 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _KEY = re.compile(r"mwk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})").fullmatch
 _TURN_S = 10.0
+_PATIENCE_S = 10.0
+"""How long keys are good while their file can't be read: one of them may have been revoked."""
 
 
 class InvalidKeys(ValueError):
@@ -73,14 +75,22 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._watched: Watched[Mapping[str, ApiKey]] = Watched(path, parsed, {})
+        self._watched: Watched[Mapping[str, ApiKey]] = Watched(path, parsed, {}, patience_s=_PATIENCE_S)
 
     def keys(self) -> Mapping[str, ApiKey]:
-        """All keys by id, revoked ones too; as the file is now, or was up to a second ago. Raises InvalidKeys at first."""
+        """All keys by id, revoked ones too; as the file is now, or was up to a second ago.
+
+        Raises InvalidKeys, OSError at first; TooOld once the file could not be read for ten seconds.
+        """
         return self._watched.value()
 
+    @property
+    def was_used(self) -> bool:
+        """Whether there ever was a key in it, or something that should have been one."""
+        return self._watched.said_something
+
     def caller(self, token: str) -> Caller | None:
-        """Who a key says it is; None for no key of ours, or one that was revoked."""
+        """Who a key says it is; None for no key of ours, or one that was revoked. Raises TooOld."""
         found = _KEY(token)
         key = self.keys().get(found[1]) if found else None
         if found is None or key is None or not key.is_proved_by(found[2]) or key.revoked:

@@ -8,10 +8,8 @@ second later whether another has changed it.
 import hashlib
 import json
 import logging
-import os
 import secrets
 import stat
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streams.durable_file import replace_durably
 from streams.file_lock import FileLock
 from streams.keyring.keyring import (
     Erasure,
@@ -149,7 +148,7 @@ class FileKeyring(Keyring):
             known = self.erasures()
             if any((e.tenant, e.recipient_hash) == (erasure.tenant, erasure.recipient_hash) for e in known):
                 return
-            _replace(self.journal, "".join(f"{e.line()}\n" for e in (*known, erasure)))
+            replace_durably(self.journal, "".join(f"{e.line()}\n" for e in (*known, erasure)))
 
     def _make_folder(self) -> None:
         try:
@@ -214,7 +213,7 @@ class FileKeyring(Keyring):
             yield tenants, forgotten
             if (tenants, forgotten) != (now.tenants, now.forgotten) or now.identity is None:
                 identity = now.identity or _new_identity(now.tenants)
-                _replace(self.path, _text(_Content(tenants, forgotten, identity)))
+                replace_durably(self.path, _text(_Content(tenants, forgotten, identity)))
             self._look()
 
     @contextmanager
@@ -270,25 +269,6 @@ def _parsed(path: Path) -> _Content:
             f"{path} is no keyring that can be read (wants {FORMAT}; {said}): put back a copy of it. A new one would "
             "have other keys, and what was sealed could never be read again"
         ) from None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a file that only its owner can read in the place of another, durably."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _version(path: Path) -> _Version:

@@ -58,6 +58,54 @@ def test_a_hook_alone_ends_it_too(here: House) -> None:
     assert status(here) == 401
 
 
+def test_it_stays_ended_when_the_files_are_gone(here: House) -> None:
+    add_hook(here.hooks.path, "h", {"provider": "ses"})
+    here.keys.create("one", "default", ["emit"])
+    assert status(here) == 401
+    here.hooks.path.unlink()
+    here.keys.path.unlink()
+    assert status(here) == 401 and here.events() == []
+
+
+def test_while_the_keys_can_not_be_read_none_is_good_for_long(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, key = here.keys.create("one", "default", ["emit"])
+    assert status(here, key) == 200
+    read = Path.read_text
+
+    def unreadable(path: Path, *given: str) -> str:
+        if path == here.keys.path:
+            raise PermissionError(13, "Permission denied")
+        return read(path, *given)
+
+    monkeypatch.setattr(here.keys._watched, "_seen", None)
+    monkeypatch.setattr(Path, "read_text", unreadable)
+    assert status(here, key) == 200
+    monkeypatch.setattr(here.keys._watched, "_patience_s", 0.0)
+    said = here.post("/v1/events", json=SENT, headers={"authorization": f"Bearer {key}"})
+    assert (said.status_code, said.json()["error"]) == (503, "keys_away")
+    monkeypatch.setattr(Path, "read_text", read)
+    assert status(here, key) == 200
+
+
+def test_a_revoked_key_is_not_good_again_after_a_read_that_failed_once(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, key = here.keys.create("one", "default", ["emit"])
+    assert status(here, key) == 200
+    here.keys.revoke("one")
+    read, failures = Path.read_text, iter([True])
+
+    def once(path: Path, *given: str) -> str:
+        if path == here.keys.path and next(failures, False):
+            raise OSError(24, "Too many open files")
+        return read(path, *given)
+
+    monkeypatch.setattr(Path, "read_text", once)
+    assert [status(here, key) for _ in range(2)] == [200, 401]
+
+
 def test_where_others_can_come_a_key_is_wanted_from_the_beginning(tmp_path: Path) -> None:
     with house(tmp_path, open_tenant=None) as here:
         assert status(here) == 401

@@ -1,12 +1,13 @@
 """hooks.toml as the command line changes it."""
 
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from sources.hooks.configured import InvalidHook
-from sources.intake.hook_editing import add_hook, hooks_in, remove_hook
+from sources.hooks.configured import InvalidHook, hooks_from
+from sources.intake.hook_editing import add_hook, hooks_in, remove_hook, token_of
 
 
 def test_a_hook_is_added_to_what_is_there_and_taken_out_again(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_a_hook_is_added_to_what_is_there_and_taken_out_again(tmp_path: Path) ->
     two = add_hook(path, "two", {"provider": "ses"})
     assert one.token != two.token and len(one.token) == 32
     assert [hook.name for hook in hooks_in(path)] == ["by-hand", "one", "two"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) & 0o007 == 0
     remove_hook(path, "one")
     assert [hook.name for hook in hooks_in(path)] == ["by-hand", "two"]
     remove_hook(path, "two")
@@ -45,6 +46,20 @@ def test_a_hook_that_can_not_be_leaves_the_file_as_it_was(
     with pytest.raises(InvalidHook, match=says):
         add_hook(path, name, settings)
     assert path.read_text() == before
+
+
+def test_secrets_that_are_elsewhere_need_not_be_there_to_edit_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "hooks.toml"
+    path.write_text('[theirs]\nprovider = "postmark"\ntoken = "env:ITS_TOKEN"\nbasic = "file:/not/there"\n')
+    hook = add_hook(path, "mine", {"provider": "mailgun", "keys": ["env:NOT_SET_HERE"]})
+    assert hook.keys == ("env:NOT_SET_HERE",)
+    assert [hook.name for hook in hooks_in(path)] == ["theirs", "mine"]
+    assert token_of(path, "theirs", {"ITS_TOKEN": "t" * 20}) == "t" * 20
+    with pytest.raises(InvalidHook, match="token is empty"):
+        token_of(path, "theirs", {})
+    remove_hook(path, "mine")
+    with pytest.raises(InvalidHook, match="/not/there"):
+        hooks_from(tomllib.loads(path.read_text()), {"ITS_TOKEN": "t" * 20})
 
 
 def test_what_is_not_there_can_not_be_removed(tmp_path: Path) -> None:

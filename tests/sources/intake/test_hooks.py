@@ -221,6 +221,28 @@ def test_hooks_come_and_go_while_it_runs(here: House, monkeypatch: pytest.Monkey
     assert here.post(f"/hooks/postmark/{hook.token}", content=b"{}").status_code == 404
 
 
+def test_a_secret_that_changes_in_its_file_is_taken_at_once(
+    here: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(kept_file, "LOOK_AGAIN_S", 0)
+    secret = tmp_path / "secret"
+    secret.write_text("user:old")
+    hook = add_hook(here.hooks.path, "one", {"provider": "postmark", "basic": f"file:{secret}"})
+
+    def status(password: str) -> int:
+        credentials = base64.b64encode(f"user:{password}".encode()).decode()
+        headers = {"authorization": f"Basic {credentials}"}
+        return here.post(f"/hooks/postmark/{hook.token}", content=b"{}", headers=headers).status_code
+
+    assert (status("old"), status("renewed")) == (200, 403)
+    secret.write_text("user:renewed")
+    assert (status("old"), status("renewed")) == (403, 200)
+    secret.unlink()
+    assert status("renewed") == 200, "as it was"
+    secret.write_text("user:last")
+    assert (status("renewed"), status("last")) == (403, 200)
+
+
 def test_a_body_larger_than_it_may_be_is_refused(tmp_path: Path) -> None:
     with house(tmp_path, IntakeLimits(hook_bytes=1_000)) as here:
         hook = add_hook(here.hooks.path, "h", {"provider": "postmark", "unsigned": True})

@@ -1,6 +1,7 @@
 import json
 import logging
 import multiprocessing
+import os
 import stat
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def test_a_write_that_fails_leaves_it_as_it_was(
     def no_room(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(file_keyring.os, "fsync", no_room)
+    monkeypatch.setattr(os, "fsync", no_room)
     with pytest.raises(KeyringError, match="No space left"):
         keyring.hashing_key("bcme")
     monkeypatch.undo()

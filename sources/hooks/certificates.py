@@ -17,6 +17,7 @@ from sources.hooks.signature import CertificateUnavailable, SignatureRefused
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.x509 import Certificate
 
 _T = TypeVar("_T")
 
@@ -27,8 +28,10 @@ KEPT_MS = 24 * 3_600_000
 FAILURE_KEPT_MS = 30_000
 """So long a URL that could not be fetched is not asked for again."""
 
-_HOST = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?").fullmatch
-"""As Amazon's own validators have it."""
+_HOST = re.compile(r"sns\.[a-z]{2}(-[a-z]+)+-\d{1,2}\.amazonaws\.com(\.cn)?").fullmatch
+"""Of a region. Amazon's own validators would take sns.s3-us-west-2.amazonaws.com as well, which is anybody's bucket."""
+_PATH = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem").fullmatch
+_SUBJECT = re.compile(r"sns(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?").fullmatch
 
 Fetch = Callable[[str], bytes]
 """Gets a certificate's bytes by https within seconds, no more than `CERTIFICATE_BYTES` + 1 of them.
@@ -99,7 +102,7 @@ class Certificates:
     def key_at(self, url: str, now_ms: int) -> "RSAPublicKey":
         """The key of the certificate at a URL. Raises SignatureRefused, CertificateUnavailable."""
         # With a query it would be whatever SNS's API answers to it.
-        if not is_sns_url(url) or "?" in url or not url.endswith(".pem"):
+        if not is_sns_url(url) or "?" in url or not _PATH(urlsplit(url).path):
             raise SignatureRefused("host", "a certificate that is not at one of SNS's own hosts")
         kept = self._remembered(url, now_ms)
         if kept is None:
@@ -158,12 +161,26 @@ def _read(content: bytes, now_ms: int) -> _Kept:
         raise SignatureRefused("certificate", "what is at its URL is no certificate") from None
     if not isinstance(key, RSAPublicKey):
         raise SignatureRefused("certificate", "a certificate whose key is not RSA")
+    if not any(map(_SUBJECT, _names(certificate))):
+        raise SignatureRefused("certificate", "a certificate that is not SNS's own")
     return _Kept(
         key,
         now_ms + KEPT_MS,
         _millis(certificate.not_valid_before_utc),
         _millis(certificate.not_valid_after_utc),
     )
+
+
+def _names(certificate: "Certificate") -> list[str]:
+    from cryptography import x509
+
+    subject = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    names = [name.value for name in subject if isinstance(name.value, str)]
+    try:
+        others = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return names
+    return [*names, *others.get_values_for_type(x509.DNSName)]
 
 
 def _millis(moment: datetime) -> int:

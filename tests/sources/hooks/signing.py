@@ -84,9 +84,11 @@ def rsa_signed(key: rsa.RSAPrivateKey, content: bytes, hashing: HashAlgorithm) -
     return b64(key.sign(content, PKCS1v15(), hashing))
 
 
-def certificate(key: Any, begins: int = -1, ends: int = 365) -> bytes:
-    """In PEM; from and to days from NOW."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
+def certificate(
+    key: Any, begins: int = -1, ends: int = 365, subject: str = "sns.amazonaws.com", other: str | None = None
+) -> bytes:
+    """In PEM; from and to days from NOW; `other` is a DNS name besides the subject's."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     now = datetime.fromtimestamp(NOW / 1000, UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     builder = (
@@ -94,6 +96,8 @@ def certificate(key: Any, begins: int = -1, ends: int = 365) -> bytes:
         .not_valid_before(now + timedelta(days=begins))
         .not_valid_after(now + timedelta(days=ends))
     )
+    if other is not None:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(other)]), critical=False)
     return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
 
 

@@ -101,6 +101,8 @@ def test_stale_and_replayed_after_its_window() -> None:
         "https://xsns.eu-west-1.amazonaws.com/x.pem", "https://sns.amazonaws.com/x.pem", "https://sns.a.b.amazonaws.com/x.pem",
         "https://bucket.s3.eu-west-1.amazonaws.com/x.pem", "file:///etc/x.pem", "", "//sns.eu-west-1.amazonaws.com/x.pem",
         "https://[::1]/x.pem", "https://[sns.eu-west-1.amazonaws.com/x.pem", "https://sns.eu-west-1.amazonaws.com:x/x.pem",
+        "https://sns.s3-us-west-2.amazonaws.com/SimpleNotificationService-0.pem", "https://sns.eu-west-1.amazonaws.com/x.pem",
+        "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0.pem/x.pem",
         "https://sns.eu-west-1.amazonaws.com/x.pem?y=.pem", "https://sns.eu-west-1.amazonaws.com/?Action=x.pem",
     ],
 )  # fmt: skip
@@ -128,7 +130,9 @@ def test_a_certificate_is_fetched_once_a_day() -> None:
 def test_only_so_many_certificates_are_kept() -> None:
     certificates = Certificates(Amazon(), at_most=3)
     for number in range(10):
-        certificates.key_at(f"https://sns.eu-west-1.amazonaws.com/{number}.pem", NOW)
+        certificates.key_at(
+            f"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-{number}.pem", NOW
+        )
     assert len(certificates._kept) == 3
 
 
@@ -142,6 +146,26 @@ def test_only_so_many_certificates_are_kept() -> None:
 )  # fmt: skip
 def test_a_certificate_that_is_none(answer: bytes) -> None:
     refused(verifier(Amazon(answer)), request(sns_signed(sns_message())), "certificate")
+
+
+@pytest.mark.parametrize(
+    ("subject", "other", "own"),
+    [
+        ("sns.amazonaws.com", None, True),
+        ("sns.cn-north-1.amazonaws.com.cn", None, True),
+        ("Amazon", "sns.eu-west-1.amazonaws.com", True),
+        ("s3.amazonaws.com", None, False),
+        ("sns.amazonaws.com.evil.example", "xsns.amazonaws.com", False),
+        ("evil.example", "*.amazonaws.com", False),
+    ],
+)
+def test_a_certificate_is_snss_own(subject: str, other: str | None, own: bool) -> None:
+    one = verifier(Amazon(certificate(rsa_key(), subject=subject, other=other)))
+    body = sns_signed(sns_message())
+    if own:
+        assert one.verify(request(body)).channel == "sns"
+    else:
+        refused(one, request(body), "certificate")
 
 
 def test_a_certificate_expires_while_it_is_kept() -> None:

@@ -7,7 +7,7 @@ from judged import CORPORA, HOLDOUTS, LABELS, lines_of, score_of_mails, score_of
 
 from processors.classification.classify import active_ruleset
 
-FIRST_RUN: dict[str, tuple[float, float, float, float]] = {}
+FIRST_RUN = {"holdout_8": (0.87, 0.84, 0.90, 0.80)}
 """Sets on which nothing was improved since, with what they must hold: by class, by leaf, precision and recall of fatality."""
 
 

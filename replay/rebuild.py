@@ -144,6 +144,8 @@ def advance(replay: Replay, known: Lineage, ends: Ends | None = None) -> Mapping
         replay.progress(name, records, left)
 
     ends = ends_now(replay.log, LOADED) if ends is None else ends
+    if DMARC in known.shadowed:
+        ends = {**ends, **_read_by_base(replay.log, known, ends)}
     stages = stages_of(replay, known)
     last = [stage for stage in stages if isinstance(stage, Carry) and plain(stage.reads) == DMARC]
     # Which DMARC records are taken over is known when all documents were read.
@@ -152,6 +154,18 @@ def advance(replay: Replay, known: Lineage, ends: Ends | None = None) -> Mapping
             lane_of(replace(replay, progress=count), known, some, ends).drain()
     replay.at("advanced")
     return taken
+
+
+def _read_by_base(log: Log, known: Lineage, ends: Ends) -> Ends:
+    """How far documents go for a rebuild from them: what the base has not read is left to the live pipeline.
+
+    That tells their mail events too, which a rebuild does not.
+    """
+    read = log.committed(_base(log, known).live.group(DOCUMENTS))
+    return {
+        source: min(ends.get(source, log.end(source)), read.get(source, 0))
+        for source in log.partitions(DOCUMENTS)
+    }
 
 
 def lane_of(replay: Replay, known: Lineage, stages: Sequence[Stage], ends: Ends) -> Lane:

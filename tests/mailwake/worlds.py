@@ -211,7 +211,9 @@ class _Spoiled:
     def _spoil(self, records: list[Record]) -> Iterator[Record]:
         for index, record in enumerate(records):
             if index % GARBAGE_EVERY == 5:
-                yield Record(b"garbage-%d" % self._garbage, GARBAGE[self._garbage % len(GARBAGE)], record.timestamp)
+                yield Record(
+                    b"garbage-%d" % self._garbage, GARBAGE[self._garbage % len(GARBAGE)], record.timestamp
+                )
                 self._garbage += 1
             yield record
 

@@ -92,7 +92,7 @@ def put_back(
             keyring.erasures()  # A journal that can't be read is said before anything is moved.
     finally:
         log.close()
-    aside = f".before-{time.strftime('%Y%m%d-%H%M%S')}"
+    aside = f".before-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() // 1000 % 1_000_000:06}"
     with ExitStack() as stack:
         if settings.log_path.exists():
             log = existing_log(settings)

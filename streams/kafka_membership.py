@@ -49,7 +49,9 @@ def _assignor(topics: Sequence[str]) -> Any:
     """
     if len(topics) > 1:
         return RoundRobinPartitionAssignor
-    return type("OwnStickyAssignor", (StickyPartitionAssignor,), {})
+    # Another group of the process may have left its state in the class that this one derives from.
+    nothing = {"member_assignment": None, "generation": StickyPartitionAssignor.DEFAULT_GENERATION_ID}
+    return type("OwnStickyAssignor", (StickyPartitionAssignor,), nothing)
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -94,7 +94,7 @@ def test_up_serves_no_engine_of_its_own_and_waits_for_a_server_that_left(
         until(lambda: world.lag() == 0, process)
         assert readiness(port) == {"log": "ok", "warehouse": "ok"}
         first.stop()
-        assert "is busy or away" in readiness(port)["warehouse"]
+        until(lambda: "is busy or away" in readiness(port)["warehouse"], process)
         world.run("emit", stdin=EVENTS)
         until_it_says(b"is busy or away", process)
         again = HttpServer(engine, HttpSettings(port=first.port))

@@ -35,8 +35,8 @@ def test_a_warehouse_that_is_open_elsewhere_is_refused(world: World) -> None:
 @pytest.mark.parametrize(
     ("place", "paused"),
     [
-        ("reputation flushed", ("documents", "warehouse")),
-        ("warehouse read", ("documents", "reputation")),
+        ("reputation flushed", ("documents", "classify", "suppress", "warehouse")),
+        ("warehouse read", ("documents", "reputation", "classify", "suppress")),
     ],
 )
 def test_one_that_was_overtaken_while_it_was_stopped_writes_nothing_when_it_wakes(

@@ -21,6 +21,7 @@ from schemas.codec import decode
 from schemas.documents import DocumentReceived
 from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.kafka_log import KafkaLog
+from streams.keyring.file_keyring import FileKeyring
 from streams.log import Log, Record, RecordTooLarge, TopicPartition
 from streams.spool import Spool
 from tests.conftest import FOR_TESTS, started
@@ -44,6 +45,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 def spooling(tmp_path: Path, monkeypatch) -> Path:
     """Settings that name a spool; the log is left to the test."""
     monkeypatch.chdir(tmp_path)
+    FileKeyring.open(tmp_path / "mailwake.keys", create=True)
     monkeypatch.setenv("MAILWAKE_SPOOL", "sqlite:///spool.db")
     monkeypatch.setenv("MAILWAKE_KAFKA_PARTITIONS", "1")
     return tmp_path / "spool.db"

@@ -86,7 +86,8 @@ def test_a_worker_is_let_in_over_tls_everywhere(walled: Callable[[], Platform]) 
         found = {(one["stage"], one["topic"]) for one in json.loads(stages.out)["stages"] if one["position"]}
         there.close()
     assert ("fold", "reputation.deltas") in found and ("warehouse", "reputation.buckets") in found
-    *_, line = wrong.err.splitlines()
+    opening, line = wrong.err.splitlines()
+    assert "opening log" in opening
     assert "refused: see MAILWAKE_KAFKA_SASL_USERNAME" in line
     for text in (said.out, said.err, wrong.out, wrong.err, stages.out, stages.err):
         assert WORD not in text and "wrong-word" not in text

@@ -8,6 +8,7 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from processors.classification.matching import matcher_of
 from processors.classification.reply import LONGEST, Heard, Reply, hear
 from processors.classification.ruleset import Rule, Ruleset, active_ruleset
 
@@ -60,7 +61,7 @@ def classify(reply: Reply, ruleset: Ruleset) -> Verdict:
 @lru_cache(maxsize=32_768)
 def _repeated(reply: Reply, ruleset: Ruleset) -> Verdict:
     heard = hear(reply)
-    rule, is_doubtful = ruleset.matcher.first(heard)
+    rule, is_doubtful = matcher_of(ruleset).first(heard)
     return _unknown(heard, ruleset) if rule is None else _verdict(rule, heard, is_doubtful)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import re2
 
-from processors.classification.matching import compile_pattern
+from processors.classification.matching import compile_pattern, matcher_of
 from processors.classification.providers import provider_names
 from processors.classification.reply import Reply, hear
 from processors.classification.ruleset import Doubt, Example, Rule, Ruleset
@@ -151,7 +151,7 @@ def _code_problems(rule: Rule) -> Iterator[str]:
 
 def _example_problems(rule: Rule, ruleset: Ruleset) -> Iterator[str]:
     for example in rule.positive:
-        winner, _ = ruleset.matcher.first(hear(reply_of(example)))
+        winner, _ = matcher_of(ruleset).first(hear(reply_of(example)))
         if winner is not rule:
             yield from _why_not(rule, example, winner, ruleset)
     heard = [hear(reply_of(example)).text for example in rule.positive]
@@ -178,7 +178,7 @@ def _why_not(rule: Rule, example: Example, winner: Rule | None, ruleset: Ruleset
 
 def _holds(rule: Rule, example: Example, ruleset: Ruleset) -> bool:
     heard = hear(reply_of(example))
-    return rule in ruleset.matcher.all(heard)
+    return rule in matcher_of(ruleset).all(heard)
 
 
 def reply_of(example: Example) -> Reply:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import re2
 
 from processors.classification.reply import Heard
-from processors.classification.ruleset import Doubt, Rule, RulesetError, Signature
+from processors.classification.ruleset import Doubt, Rule, Ruleset, RulesetError, Signature
 
 _OF_WORDS = ("token", "scoped", "text")
 
@@ -22,6 +22,9 @@ _REMEMBERED = 65_536
 
 _IN_ONE_FILTER = 170
 """Patterns. More share a cache of states that gets too small for them, fewer take more passes over the text."""
+
+_READY = 8
+"""Rulesets kept ready: the active one, and those that history is told anew by."""
 
 _PATTERN_MEMORY = 1 << 20
 """Bytes that the automaton of one pattern may take; one that needs more is slower, not wrong."""
@@ -119,6 +122,15 @@ class Matcher:
     def _add(self, pattern: str, index: int, where: str) -> None:
         compile_pattern(pattern, where)
         self._patterns.append((pattern, index))
+
+
+@lru_cache(maxsize=_READY)
+def matcher_of(ruleset: Ruleset) -> Matcher:
+    """A ruleset's rules made ready for matching; takes some tenths of a second, once.
+
+    Raises RulesetError for a pattern that is none of RE2.
+    """
+    return Matcher(ruleset.rules, ruleset.signatures, ruleset.doubts)
 
 
 def _spoken(heard: Heard, text: str) -> Heard:

@@ -6,14 +6,11 @@ A ruleset is a folder named after the day it was made, under `rules/`. docs/boun
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from schemas.classification import Action, BounceClass, Scope
-
-if TYPE_CHECKING:
-    from processors.classification.matching import Matcher
 
 FOLDER = Path(__file__).parent / "rules"
 """Where the rulesets are that come with mailwake, a folder each."""
@@ -116,13 +113,6 @@ class Ruleset:
     """In the order in which they are asked: by layer, then by file, then as written."""
     signatures: tuple[Signature, ...] = field(default=())
     doubts: tuple[Doubt, ...] = field(default=())
-
-    @cached_property
-    def matcher(self) -> "Matcher":
-        """The rules made ready for matching; takes a tenth of a second, once."""
-        from processors.classification.matching import Matcher
-
-        return Matcher(self.rules, self.signatures, self.doubts)
 
 
 @cache

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
-from mailwake.suppressed import source_of
+from mailwake.suppressed.recipients import source_of
 from processors.suppressions.stage import SuppressStage
 from schemas.codec import encode_rows
 from schemas.suppression import SuppressionEvidence

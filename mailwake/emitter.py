@@ -1,6 +1,6 @@
 """The Emitter that programs import: it opens the log that the settings, or its argument, name."""
 
-from mailwake.keyring import KeysWhenAsked
+from mailwake.keyring.opening import KeysWhenAsked
 from mailwake.opening import open_any_log, open_spooled_log
 from mailwake.settings import load_settings
 from streams.emitter import Emitter as LogEmitter

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mailwake.keyring import KeysWhenAsked
+from mailwake.keyring.opening import KeysWhenAsked
 from mailwake.opening import open_any_log
 from mailwake.pipeline import opened
 from mailwake.settings import Settings

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mailwake.keyring import KeysWhenAsked, has_keyring
+from mailwake.keyring.opening import KeysWhenAsked, has_keyring
 from mailwake.reading import reading_settings
 from mailwake.rulesets import ruleset_of
 from mailwake.settings import Settings

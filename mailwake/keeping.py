@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from mailwake import keyring_of_log
-from mailwake.keyring import existing_keyring, keyring_name
+from mailwake.keyring import of_log
+from mailwake.keyring.opening import existing_keyring, keyring_name
 from mailwake.opening import existing_log
 from mailwake.settings import Settings
 from streams.blobs import Blobs
@@ -88,7 +88,7 @@ def put_back(
     log = SqliteLog.open(source, (), create=False)
     try:
         if keyring is not None:
-            keyring_of_log.check(log, keyring, keyring_name(settings))
+            of_log.check(log, keyring, keyring_name(settings))
             keyring.erasures()  # A journal that can't be read is said before anything is moved.
     finally:
         log.close()
@@ -105,7 +105,8 @@ def put_back(
 
 
 def _erase_again(half: Path, settings: Settings, keyring: Keyring, progress: Progress) -> int:
-    from mailwake.privacy import Holdings, apply_again, now
+    from mailwake.privacy.erasure import apply_again, now
+    from mailwake.privacy.holdings import Holdings
 
     log = SqliteLog.open(half, TOPICS, create=False)
     try:

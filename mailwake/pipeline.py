@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from mailwake.keyring import KeysWhenAsked
+from mailwake.keyring.opening import KeysWhenAsked
 from mailwake.opening import open_log, open_warehouse
 from mailwake.reading import document_stage
 from mailwake.rulesets import ruleset_of

@@ -1,6 +1,6 @@
 """What documents are read with, as the settings say."""
 
-from mailwake.keyring import KeysWhenAsked
+from mailwake.keyring.opening import KeysWhenAsked
 from mailwake.settings import Settings, SettingsError
 from processors.documents.reading import ReadingSettings
 from processors.documents.stage import DocumentStage

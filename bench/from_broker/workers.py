@@ -13,7 +13,7 @@ from pathlib import Path
 
 from from_broker.places import Place
 from from_broker.processes import Shares, started
-from mailwake.worker_status import READS
+from mailwake.worker.status import READS
 from streams.kafka_log import KafkaLog
 
 REPUTATION = ("count", "fold")

@@ -48,9 +48,9 @@ def _said(error: OSError) -> str:
 
 def code_of(error: Exception) -> int | None:
     """The exit code of an error that a user can cause or meet; None for a bug."""
-    from mailwake.intake_server import IntakeCannotListen
+    from mailwake.intake.server import IntakeCannotListen
     from mailwake.keeping import NoBackup
-    from mailwake.monitor_server import MonitorCannotListen
+    from mailwake.monitor.server import MonitorCannotListen
     from mailwake.opening import NoLog, NoWarehouse
     from mailwake.querying import QueryFailed
     from mailwake.settings import SettingsError

@@ -12,8 +12,8 @@ def intake() -> None:
     import threading
 
     from mailwake.cli.failures import USAGE, CommandFailed
-    from mailwake.intake import opened
-    from mailwake.monitor_server import monitored
+    from mailwake.intake.opening import opened
+    from mailwake.monitor.server import monitored
     from mailwake.settings import load_settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

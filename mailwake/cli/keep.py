@@ -21,7 +21,7 @@ def backup(
     from mailwake.cli.progress import progress
     from mailwake.embedded_only import embedded
     from mailwake.keeping import make_backup
-    from mailwake.keyring import left_out_of_backups
+    from mailwake.keyring.opening import left_out_of_backups
     from mailwake.settings import load_settings
 
     settings = embedded(load_settings(), "backup")

@@ -31,7 +31,7 @@ def init(
     Beside a log in SQLite it is made by whoever needs it first. On Kafka every process must be given the same one.
     """
     from mailwake.cli.output import note, print_json, print_line
-    from mailwake.keyring import keyring_name, open_keyring
+    from mailwake.keyring.opening import keyring_name, open_keyring
     from mailwake.settings import load_settings
 
     settings = load_settings()
@@ -48,7 +48,7 @@ def init(
 def list_tenants(as_json: AsJson = False) -> None:
     """The tenants that have keys, and those that were forgotten."""
     from mailwake.cli.output import print_json, print_table
-    from mailwake.keyring import open_keyring
+    from mailwake.keyring.opening import open_keyring
     from mailwake.settings import load_settings
 
     keyring = open_keyring(load_settings())
@@ -65,7 +65,7 @@ def list_tenants(as_json: AsJson = False) -> None:
 def readmit(tenant: Tenant) -> None:
     """Give a forgotten tenant new keys, so that something is taken for it again; what was forgotten stays so."""
     from mailwake.cli.output import print_line
-    from mailwake.keyring import open_keyring
+    from mailwake.keyring.opening import open_keyring
     from mailwake.settings import load_settings
 
     open_keyring(load_settings()).readmit(tenant)
@@ -80,7 +80,7 @@ def hashing_key(tenant: Tenant) -> None:
     """
     from mailwake.cli.failures import CommandFailed
     from mailwake.cli.output import print_line
-    from mailwake.keyring import open_keyring
+    from mailwake.keyring.opening import open_keyring
     from mailwake.settings import load_settings
 
     key = open_keyring(load_settings()).hashing_key(tenant)

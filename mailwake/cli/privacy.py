@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mailwake.privacy import Erased, Holdings
+    from mailwake.privacy.erasure import Erased
+    from mailwake.privacy.holdings import Holdings
     from mailwake.settings import Settings
 
 app = typer.Typer(
@@ -37,7 +38,7 @@ def export(
     """
     from mailwake.cli.output import print_json
     from mailwake.cli.progress import progress
-    from mailwake.privacy import export as told
+    from mailwake.privacy.export import export as told
 
     with (
         _holdings() as (settings, holdings),
@@ -58,8 +59,8 @@ def erase(
     the keyring and applied again after a restore. Cut off, do it again.
     """
     from mailwake.cli.progress import progress
-    from mailwake.privacy import erase as taken_out
-    from mailwake.privacy import now
+    from mailwake.privacy.erasure import erase as taken_out
+    from mailwake.privacy.erasure import now
 
     with _holdings() as (settings, holdings):
         for one in _tenants(settings, holdings, tenant, all_tenants):
@@ -79,7 +80,7 @@ def forget_tenant(
     Its events, suppressions and statistics stay, as counts. Nothing more is taken for it until mailwake keyring readmit.
     """
     from mailwake.cli.progress import progress
-    from mailwake.privacy import forget, now
+    from mailwake.privacy.erasure import forget, now
 
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Forget tenant {tenant} for good?", abort=True)
@@ -145,9 +146,9 @@ def _tenants(settings: "Settings", holdings: "Holdings", tenant: str | None, eve
 
 @contextmanager
 def _holdings() -> "Iterator[tuple[Settings, Holdings]]":
-    from mailwake.keyring import open_keyring
+    from mailwake.keyring.opening import open_keyring
     from mailwake.opening import existing_any_log
-    from mailwake.privacy import Holdings
+    from mailwake.privacy.holdings import Holdings
     from mailwake.registry import use_registry
     from mailwake.settings import load_settings
     from streams.blobs import Blobs

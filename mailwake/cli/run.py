@@ -14,9 +14,9 @@ def up() -> None:
 
     from mailwake.cli.output import note
     from mailwake.embedded_only import embedded
-    from mailwake.intake import served as intake_served
-    from mailwake.monitor_server import monitored
-    from mailwake.monitoring import PARTS, ask_engine, ask_server, watching
+    from mailwake.intake.opening import served as intake_served
+    from mailwake.monitor.embedded import PARTS, ask_engine, ask_server, watching
+    from mailwake.monitor.server import monitored
     from mailwake.opening import usable_folders
     from mailwake.pipeline import opened
     from mailwake.serving import served

@@ -50,7 +50,7 @@ def status(as_json: AsJson = False) -> None:
 
 def _on_kafka(settings: "Settings", as_json: bool) -> None:
     from mailwake.cli.output import print_json, print_line, print_table
-    from mailwake.worker_status import worker_status
+    from mailwake.worker.status import worker_status
 
     report = worker_status(settings)
     if as_json:

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from mailwake.settings import Settings
-    from mailwake.suppressed import Suppressed
+    from mailwake.suppressed.recipients import Suppressed
     from sinks.suppressions.index import Suppression
     from streams.log import Log
 
@@ -107,7 +107,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Suppress recipients by hand."""
-    from mailwake.suppressed_entries import Entry, safe_name, safe_note
+    from mailwake.suppressed.entries import Entry, safe_name, safe_note
 
     _one_of("--stream", stream, STREAMS)
     with _entering() as (settings, log, now):
@@ -141,7 +141,7 @@ def lift(
     """
     from mailwake.cli.failures import NOT_SO
     from mailwake.cli.output import complain
-    from mailwake.suppressed_entries import Entry, safe_name, safe_note
+    from mailwake.suppressed.entries import Entry, safe_name, safe_note
 
     _one_of("--stream", stream, STREAMS)
     named = tuple(word for word in REASONS if word in reason)
@@ -190,8 +190,8 @@ def import_list(
     from mailwake.cli.failures import NOT_SO, USAGE, CommandFailed
     from mailwake.cli.output import complain, print_json, print_line
     from mailwake.cli.progress import progress
-    from mailwake.suppressed_csv import BadList, BadRow, Defaults, read_rows
-    from mailwake.suppressed_entries import Entry, enter, safe_name, safe_note
+    from mailwake.suppressed.entries import Entry, enter, safe_name, safe_note
+    from mailwake.suppressed.lists import BadList, BadRow, Defaults, read_rows
 
     _one_of("--reason", reason, REASONS)
     _one_of("--stream", stream, STREAMS)
@@ -239,7 +239,7 @@ def export(
     """Everyone who is suppressed as CSV, which import takes back: by hash, since addresses are not kept."""
     import sys
 
-    from mailwake.suppressed_csv import write_rows
+    from mailwake.suppressed.lists import write_rows
 
     with _looking_up() as (settings, suppressed):
         _warn_of_waiting(suppressed)
@@ -288,7 +288,7 @@ def _one_of(option: str, given: str, words: tuple[str, ...]) -> None:
 def _looking_up() -> Iterator[tuple["Settings", "Suppressed"]]:
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.settings import load_settings
-    from mailwake.suppressed import UnknownRecipient, opened
+    from mailwake.suppressed.recipients import UnknownRecipient, opened
 
     settings = load_settings()
     try:
@@ -326,8 +326,8 @@ def _text_of(file: str) -> Iterator[Any]:
 
 def _hashing(settings: "Settings", tenant: str) -> Any:
     """Gives hash and domain of an address or hash."""
-    from mailwake.keyring import KeysWhenAsked
-    from mailwake.suppressed import UnknownRecipient, hash_of
+    from mailwake.keyring.opening import KeysWhenAsked
+    from mailwake.suppressed.recipients import UnknownRecipient, hash_of
     from schemas.recipient import normalised
 
     keys = KeysWhenAsked(settings)
@@ -358,7 +358,7 @@ def _enter(
     log: "Log", settings: "Settings", tenant: str | None, as_json: bool, entries: list[tuple[str, Any]]
 ) -> None:
     from mailwake.cli.output import print_json, print_line
-    from mailwake.suppressed_entries import enter
+    from mailwake.suppressed.entries import enter
 
     for _ in enter(log, tenant or settings.tenant, [entry for _, entry in entries], "cli"):
         pass
@@ -379,7 +379,7 @@ def _enter(
 
 def _warn_of_waiting(suppressed: "Suppressed") -> None:
     from mailwake.cli.output import complain
-    from mailwake.suppressed import waiting
+    from mailwake.suppressed.recipients import waiting
 
     left = waiting(suppressed.log)
     if left:

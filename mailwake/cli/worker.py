@@ -19,12 +19,12 @@ def worker(
     import logging
 
     from mailwake.cli.failures import USAGE, CommandFailed, code_of
-    from mailwake.monitor_server import monitored
-    from mailwake.monitoring import PARTS as STANDS_ON
+    from mailwake.monitor.embedded import PARTS as STANDS_ON
+    from mailwake.monitor.server import monitored
     from mailwake.settings import load_settings
-    from mailwake.worker import PARTS, opened
-    from mailwake.worker_ending import Ending, ToldToEnd
-    from mailwake.worker_watch import watching
+    from mailwake.worker.ending import Ending, ToldToEnd
+    from mailwake.worker.process import PARTS, opened
+    from mailwake.worker.watch import watching
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("faust", "mode", "aiokafka", "urllib3", "clickhouse_connect"):

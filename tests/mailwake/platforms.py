@@ -24,8 +24,8 @@ from mailwake.cli.failures import NO_ROOM, REFUSED
 from mailwake.opening import open_any_log
 from mailwake.querying import ask
 from mailwake.settings import Settings
-from mailwake.worker_status import _stages
-from mailwake.worker_watch import WEDGED
+from mailwake.worker.status import _stages
+from mailwake.worker.watch import WEDGED
 from sinks.clickhouse_http.server import HttpServer
 from sinks.warehouse.views import all_views
 from sinks.warehouse.warehouse import Warehouse

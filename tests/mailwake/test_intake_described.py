@@ -13,7 +13,7 @@ import pytest
 
 from console.messages import Life, WarehouseAway
 from console.suppressions import NoSuchRecipient
-from mailwake.intake import intake_of
+from mailwake.intake.opening import intake_of
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings
 from sinks.suppressions.index import IndexUnusable, Suppression
@@ -97,7 +97,7 @@ class Asked:
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mailwake.intake_answers.life_of", life)
+    monkeypatch.setattr("mailwake.intake.answers.life_of", life)
     settings = Settings()
     open_any_log(settings).close()
     limits = replace(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mailwake import intake
-from mailwake.intake_server import IntakeCannotListen
+from mailwake.intake import opening
+from mailwake.intake.server import IntakeCannotListen
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings
 from sources.intake.limits import IntakeLimits
@@ -70,9 +70,9 @@ def there(
 ) -> Iterator[There]:
     monkeypatch.chdir(folder)
     settings = Settings(intake_port=free_port(), metrics_port=0)
-    monkeypatch.setattr(intake, "limits_of", lambda _: replace(IntakeLimits(), **limits))
+    monkeypatch.setattr(opening, "limits_of", lambda _: replace(IntakeLimits(), **limits))
     opened = open_any_log(settings)
-    with intake.served(settings, log or opened, lambda: None):
+    with opening.served(settings, log or opened, lambda: None):
         yield There(settings, opened)
     opened.close()
 
@@ -317,7 +317,7 @@ def test_what_is_in_hand_when_it_ends_is_answered_and_durable(
 def test_a_port_that_is_taken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with there(tmp_path, monkeypatch) as here:
         port = str(here.settings.intake_port)
-        again = intake.served(here.settings, here.log, lambda: None)
+        again = opening.served(here.settings, here.log, lambda: None)
         with pytest.raises(IntakeCannotListen, match=port), again:
             pass
 

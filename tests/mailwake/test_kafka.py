@@ -14,7 +14,7 @@ import pytest
 from deploy.kafka.broker import Broker
 from deploy.kafka.secured import Secured
 from mailwake import Emitter
-from mailwake.keyring import open_keyring
+from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
 from mailwake.settings import load_settings
 from schemas.codec import decode

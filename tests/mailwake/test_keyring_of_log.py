@@ -7,10 +7,10 @@ import pytest
 
 from mailwake.emitter import Emitter
 from mailwake.keeping import make_backup, put_back
-from mailwake.keyring import KeysWhenAsked, default_file, open_keyring
+from mailwake.keyring.opening import KeysWhenAsked, default_file, open_keyring
 from mailwake.opening import open_log
 from mailwake.settings import Settings, load_settings
-from mailwake.suppressed import hash_of
+from mailwake.suppressed.recipients import hash_of
 from schemas.documents import DocumentReceived
 from sources.files import Intake
 from streams.blobs import Blobs

@@ -18,9 +18,9 @@ from test_full_disk import Disk, disk  # noqa: F401 - a fixture
 from worlds import Undisturbed, World, assert_same, finished
 
 from deploy.kafka.broker import free_port
-from mailwake.looking import looking
-from mailwake.monitor import Monitor, Part, Subject
-from mailwake.monitor_server import MonitorCannotListen, MonitorServer
+from mailwake.monitor.looking import looking
+from mailwake.monitor.pages import Monitor, Part, Subject
+from mailwake.monitor.server import MonitorCannotListen, MonitorServer
 from streams.log import LogFull
 from streams.metrics import catalogue, register
 from streams.vitals import Moment, Vitals, Watched

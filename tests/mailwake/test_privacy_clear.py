@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mailwake import privacy_clear
 from mailwake.cli.app import app
 from mailwake.opening import open_log
+from mailwake.privacy import clear
 from mailwake.settings import load_settings
 from schemas.codec import encode
 from schemas.mail import MessageOpened
@@ -39,7 +39,7 @@ def test_they_are_counted_by_topic_and_said_loudly(tmp_path: Path, monkeypatch: 
     assert said.exit_code == 0
     assert json.loads(said.stdout)["in_clear"] == {"mail.events": 72, "suppressions.evidence": 1}
     assert "NOT ERASED: events hold the address in clear: 72 of mail.events" in said.stderr
-    monkeypatch.setattr(privacy_clear, "LOOKED_AT", 2)
+    monkeypatch.setattr(clear, "LOOKED_AT", 2)
     said = CliRunner().invoke(app, ["privacy", "erase", ADDRESS, "--json"])
     assert json.loads(said.stdout)["in_clear"] == {"suppressions.evidence": 1}
     said = CliRunner().invoke(app, ["privacy", "erase", "k@example.com", "--json"])

@@ -18,9 +18,9 @@ from worlds import Said, World
 
 from mailwake.cli.app import app
 from mailwake.cli.failures import explained
-from mailwake.keyring import open_keyring
-from mailwake.privacy_documents import held, readable
-from mailwake.privacy_traces import Traces
+from mailwake.keyring.opening import open_keyring
+from mailwake.privacy.documents import held, readable
+from mailwake.privacy.traces import Traces
 from mailwake.settings import Settings
 from schemas.documents import DocumentReceived
 from streams.blobs import Blobs

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka.broker import Broker
-from mailwake.keyring import open_keyring
+from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
-from mailwake.privacy import TOLD_AGAIN_MS, Holdings, erase, export, forget
-from mailwake.privacy_documents import held, readable
+from mailwake.privacy.changes import TOLD_AGAIN_MS
+from mailwake.privacy.documents import held, readable
+from mailwake.privacy.erasure import erase, forget
+from mailwake.privacy.export import export
+from mailwake.privacy.holdings import Holdings
 from mailwake.settings import Settings
 from schemas.documents import DocumentReceived
 from sources.files import Intake

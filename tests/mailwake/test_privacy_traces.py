@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailwake import privacy_traces
-from mailwake.privacy_layers import OutOfBudget
-from mailwake.privacy_traces import Budget, Traces
+from mailwake.privacy import traces
+from mailwake.privacy.layers import OutOfBudget
+from mailwake.privacy.traces import Budget, Traces
 from schemas.recipient import InvalidAddress
 
 STAND_IN = f"erased.{'a' * 32}@example.com"
@@ -178,7 +178,7 @@ def test_a_name_in_an_archive_is_looked_at() -> None:
 
 
 def test_more_than_is_looked_through_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(privacy_traces, "Budget", lambda: Budget(1_000_000))
+    monkeypatch.setattr(traces, "Budget", lambda: Budget(1_000_000))
     bomb = gzip.compress(b"\x00" * 20_000_000)
     with pytest.raises(OutOfBudget):
         Traces.of("john@example.com", STAND_IN).found_in(bomb)

@@ -9,8 +9,8 @@ import pytest
 from running import running, until
 from worlds import World
 
-from mailwake.suppressed_csv import BadList, BadRow, Defaults, read_rows, write_rows
-from mailwake.suppressed_entries import Entry
+from mailwake.suppressed.entries import Entry
+from mailwake.suppressed.lists import BadList, BadRow, Defaults, read_rows, write_rows
 from sinks.suppressions.index import Suppression
 
 NOW = 1_780_272_000_000

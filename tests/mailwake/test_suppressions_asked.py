@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from console.suppressions import SuppressionsDesk, suppressions_router
-from mailwake.intake_answers import Suppressions, suppressions
+from mailwake.intake.answers import Suppressions, suppressions
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings
-from mailwake.suppressed import Suppressed, open_suppressed
+from mailwake.suppressed.recipients import Suppressed, open_suppressed
 from schemas.codec import encode
 from schemas.suppression import RecipientSuppressed
 from sinks.suppressions.index import IndexBehind, IndexUnusable
@@ -102,7 +102,7 @@ def test_whoever_asks_while_another_thread_fills_it_is_told_so(asked: Suppressed
 def test_a_log_that_hangs_is_relied_on_for_a_while_only(
     asked: Suppressed, log: SqliteLog, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailwake.suppressed.FRESH_S", -1.0)
+    monkeypatch.setattr("mailwake.suppressed.recipients.FRESH_S", -1.0)
     held.go.set()
     asked.follow()
     held.go.clear()
@@ -153,7 +153,7 @@ def answered(answers: Suppressions, folder: Path) -> httpx.Response:
 def test_the_intake_is_not_ready_and_answers_503_until_the_index_is_filled(
     settings: Settings, log: SqliteLog, held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailwake.intake_answers._START_S", 0.0)
+    monkeypatch.setattr("mailwake.intake.answers._START_S", 0.0)
     with suppressions(settings, log) as answers:
         assert held.reading.wait(20)
         assert answers.trouble() == "filling"

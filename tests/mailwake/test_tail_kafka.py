@@ -11,7 +11,7 @@ import pytest
 from tail_processes import begun, ended, interleaved, tail
 
 from deploy.kafka.broker import Broker
-from mailwake.keyring import open_keyring
+from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings, load_settings
 from mailwake.tailing import TailOptions, opened_tail

@@ -26,16 +26,16 @@ from pipeline_programs import FATES, Fate, _inside_the_warehouse
 
 
 def run(fate: Fate) -> None:
-    from mailwake import worker
     from mailwake.cli.failures import explained
     from mailwake.cli.worker import worker as command
+    from mailwake.worker import process
 
-    opened = worker.opened
+    opened = process.opened
 
     def opened_to_die(settings: Any, parts: Any) -> Any:
         return opened(settings, parts, lambda part, boundary: fate.at(f"{part} {boundary}"))
 
-    worker.opened = opened_to_die  # type: ignore[assignment]
+    process.opened = opened_to_die  # type: ignore[assignment]
     _inside_the_warehouse(fate)
     with explained():
         command(only=None)
@@ -48,9 +48,9 @@ class _Hanging(Fate):
 
 
 def leaving(seconds: str) -> None:
-    from mailwake import worker_ending
+    from mailwake.worker import ending
 
-    worker_ending._LEAVING_S = float(seconds)
+    ending._LEAVING_S = float(seconds)
     run(Fate(signal.SIGKILL, "never", 1))
 
 

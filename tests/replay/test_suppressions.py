@@ -4,7 +4,7 @@ from pathlib import Path
 
 from house import DAY_MS, START_MS, House
 
-from mailwake.suppressed import source_of
+from mailwake.suppressed.recipients import source_of
 from replay.rebuild import Wanted, rebuild
 from replay.swap import swap
 from schemas.codec import encode

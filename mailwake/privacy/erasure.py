@@ -1,4 +1,4 @@
-"""One recipient's data, or one tenant's: told, taken out, forgotten.
+"""One recipient's data, or one tenant's: taken out, forgotten.
 
 Events hold a recipient's keyed hash and no address, so they stay, and a suppression goes on holding. Documents hold what
 came in: an erasure puts a copy without the address in the place of each that mentions it. Forgetting a tenant deletes its
@@ -8,57 +8,35 @@ keys: what was sealed with them can never be read again, and its hashes belong t
 import base64
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mailwake.privacy_clear import BY_HASH, events_in_clear
-from mailwake.privacy_documents import (
+from mailwake.privacy.changes import Changes
+from mailwake.privacy.clear import events_in_clear
+from mailwake.privacy.documents import (
     DOCUMENTS,
     Cleaned,
     Held,
     Place,
-    as_value,
     cleaned,
     emptied,
-    held,
     is_clear,
     letter_mentions,
     letter_without,
-    letters_topics,
-    masked,
     mentions,
-    readable,
     tenant_of,
 )
-from mailwake.privacy_layers import OutOfBudget
-from mailwake.privacy_traces import Traces
-from schemas.codec import Undecodable, decode
+from mailwake.privacy.holdings import Advance, Holdings, all_of, decoded, known, letters_of, origin_of
+from mailwake.privacy.layers import OutOfBudget
+from mailwake.privacy.traces import Traces
 from schemas.documents import DeadLetter, DocumentReceived
 from schemas.erased import stand_in
-from schemas.recipient import recipient_hash
-from schemas.record import Event
 from schemas.sealing import DamagedSeal, Forgotten, unseal
-from streams.blobs import Blobs
 from streams.keyring.keyring import Erasure, Keyring, KeyringError, TenantForgotten
-from streams.log import Log, LogError, OffsetGone, Record, TopicPartition
+from streams.log import TopicPartition
 from streams.sealed_documents import sealed
 from streams.sqlite_log import SqliteLog
-
-TOLD_AGAIN_MS = 24 * 3600 * 1000
-"""A document that came longer ago is not told again by its copy: what its events' ids would be told by is forgotten."""
-
-Advance = Callable[[str, int], None]
-"""Told that so many more records were looked through."""
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """Where personal data is."""
-
-    log: Log
-    blobs: Blobs
-    keyring: Keyring
 
 
 @dataclass(slots=True)
@@ -84,39 +62,6 @@ class Erased:
     def as_fields(self) -> dict[str, Any]:
         """As JSON tells it."""
         return {name: getattr(self, name) for name in self.__slots__}
-
-
-def known(keyring: Keyring, tenant: str, address: str) -> str:
-    """The hash by which a tenant knows a recipient. Raises InvalidAddress, TenantForgotten."""
-    key = keyring.hashing_key(tenant)
-    if key is None:
-        raise TenantForgotten(
-            f"tenant {tenant} was forgotten: nothing of it can be found by an address any more"
-        )
-    return recipient_hash(key, address)
-
-
-def export(
-    holdings: Holdings, tenant: str, address: str, *, contents: bool, advance: Advance
-) -> Iterator[dict[str, Any]]:
-    """Everything that is known of a recipient, in the log's order: events by its hash, documents that mention it."""
-    hashed = known(holdings.keyring, tenant, address)
-    traces = [Traces.of(address, stand_in(hashed, address))]
-    yield {"is": "recipient", "tenant": tenant, "recipient_hash": hashed}
-    there = set(_topics(holdings.log))
-    for topic in (topic for topic in BY_HASH if topic in there):
-        for event, place in _events_of(holdings.log, topic, tenant, hashed, advance):
-            yield {"is": "event", "at": str(place), "type": type(event).__name__, **event.model_dump()}
-    for one in _all(holdings.log, DOCUMENTS):
-        advance("documents", 1)
-        document = one.event
-        if isinstance(document, DocumentReceived) and document.tenant == tenant:
-            yield from _told(one.place, document, traces, holdings, contents)
-    for topic in letters_topics(_topics(holdings.log)):
-        for one in _all(holdings.log, topic):
-            letter = one.event
-            if isinstance(letter, DeadLetter) and _letter_mentions(letter, {tenant: traces}, holdings, None):
-                yield {"is": "dead letter", "at": str(one.place), **letter.model_dump(exclude={"content"})}
 
 
 def erase(holdings: Holdings, tenant: str, address: str, now_ms: int, advance: Advance) -> Erased:
@@ -181,9 +126,9 @@ def _journal_place(tenant: str, hashed: str) -> bytes:
 def _take_out(
     holdings: Holdings, traces: Mapping[str, Sequence[Traces]], now_ms: int, advance: Advance
 ) -> Erased:
-    done, changes, rewritten = Erased(), _Changes(holdings.log, now_ms), set[tuple[str, str]]()
+    done, changes, rewritten = Erased(), Changes(holdings.log, now_ms), set[tuple[str, str]]()
     everyone = [trace for some in traces.values() for trace in some]
-    for one in _all(holdings.log, DOCUMENTS):
+    for one in all_of(holdings.log, DOCUMENTS):
         advance("documents", 1)
         document = one.event
         if document is None and _mentions_raw(one, traces):
@@ -208,15 +153,15 @@ def _take_out(
         done.documents.append(document.receipt_id)
         if clean.is_emptied:
             done.emptied.append(document.receipt_id)
-    for one, letter in _letters(holdings.log, advance):
+    for one, letter in letters_of(holdings.log, advance):
         if _letter_mentions(letter, traces, holdings, done):
             _let_go(changes, one, letter, everyone, done)
     return _finish(holdings, changes, done)
 
 
 def _forget_records(holdings: Holdings, tenants: set[str], now_ms: int, advance: Advance) -> Erased:
-    done, changes = Erased(), _Changes(holdings.log, now_ms)
-    for one in _all(holdings.log, DOCUMENTS):
+    done, changes = Erased(), Changes(holdings.log, now_ms)
+    for one in all_of(holdings.log, DOCUMENTS):
         advance("documents", 1)
         document = one.event
         if not isinstance(document, DocumentReceived) or document.tenant not in tenants:
@@ -224,20 +169,15 @@ def _forget_records(holdings: Holdings, tenants: set[str], now_ms: int, advance:
         if document.content is None or is_clear(document, holdings.blobs):
             changes.replace(one, emptied(document))
             done.documents.append(document.receipt_id)
-    for one, letter in _letters(holdings.log, advance):
-        origin = _origin_key(holdings.log, letter)
+    for one, letter in letters_of(holdings.log, advance):
+        key, _ = origin_of(holdings.log, letter)
         inside = decoded(letter.content)
-        if tenant_of(origin) in tenants or (inside is not None and inside.tenant in tenants):
+        if tenant_of(key) in tenants or (inside is not None and inside.tenant in tenants):
             _let_go(changes, one, letter, (), done)
     done = _finish(holdings, changes, done)
     for tenant in tenants:
         holdings.blobs.remove_all(tenant)
     return done
-
-
-def _all(log: Log, topic: str) -> Iterator[Held]:
-    """What may be read again: in SQLite also what only waits for compaction, since it can be changed where it is."""
-    return held(log, topic, superseded=isinstance(log, SqliteLog))
 
 
 def _mentions_raw(one: Held, traces: Mapping[str, Sequence[Traces]]) -> bool:
@@ -248,43 +188,24 @@ def _mentions_raw(one: Held, traces: Mapping[str, Sequence[Traces]]) -> bool:
         return False
 
 
-def decoded(value: bytes) -> Event | None:
-    """The event in a record; None where it can't be understood."""
-    try:
-        return decode(value)
-    except Undecodable:
-        return None
-
-
-def _letters(log: Log, advance: Advance) -> Iterator[tuple[Held, DeadLetter]]:
-    for topic in letters_topics(_topics(log)):
-        for one in _all(log, topic):
-            advance("dead letters", 1)
-            if isinstance(one.event, DeadLetter):
-                yield one, one.event
-
-
 def _letter_mentions(
-    letter: DeadLetter, traces: Mapping[str, Sequence[Traces]], holdings: Holdings, done: Erased | None
+    letter: DeadLetter, traces: Mapping[str, Sequence[Traces]], holdings: Holdings, done: Erased
 ) -> bool:
     try:
         return letter_mentions(letter, traces, holdings.blobs, holdings.keyring)
     except OutOfBudget:
-        if done is not None:
-            done.unsearched.append(
-                DeadLetter.key_of(letter.origin_topic, letter.origin_partition, letter.origin_offset)
-            )
+        done.unsearched.append(
+            DeadLetter.key_of(letter.origin_topic, letter.origin_partition, letter.origin_offset)
+        )
         return False
 
 
-def _let_go(
-    changes: "_Changes", one: Held, letter: DeadLetter, traces: Sequence[Traces], done: Erased
-) -> None:
+def _let_go(changes: Changes, one: Held, letter: DeadLetter, traces: Sequence[Traces], done: Erased) -> None:
     """Mask a dead letter, and the record that it was made of: nobody could understand that either."""
     changes.replace(one, letter_without(letter, traces))
     done.dead_letters += 1
     origin = Place(TopicPartition(letter.origin_topic, letter.origin_partition), letter.origin_offset)
-    value = _origin_value(changes.log, letter)
+    _, value = origin_of(changes.log, letter)
     if value is None or str(origin) in (*done.masked, *done.waiting):
         return
     if changes.mask(origin, value):
@@ -293,108 +214,11 @@ def _let_go(
         done.waiting.append(str(origin))
 
 
-@dataclass(slots=True)
-class _Changes:
-    """What is to be written, gathered; in SQLite in the place of what was there, in Kafka behind it."""
-
-    log: Log
-    now_ms: int
-    in_place: dict[TopicPartition, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
-    behind: list[tuple[Held, DocumentReceived | DeadLetter]] = field(default_factory=list)
-
-    def replace(self, one: Held, event: DocumentReceived | DeadLetter) -> None:
-        """Let this stand for that record from now on."""
-        if isinstance(self.log, SqliteLog):
-            self.in_place[one.place.source][one.place.offset] = as_value(event)[1]
-            return
-        if isinstance(event, DocumentReceived) and event.recorded_at < self.now_ms - TOLD_AGAIN_MS:
-            event = event.model_copy(update={"is_copy": True})
-        self.behind.append((one, event))
-
-    def mask(self, place: Place, value: bytes) -> bool:
-        """Let a record say nothing any more; False where the log can't."""
-        if not isinstance(self.log, SqliteLog):
-            return False
-        self.in_place[place.source].setdefault(place.offset, masked(value))
-        return True
-
-    def write(self) -> list[str]:
-        """Write it all; what then waits for Kafka's compaction. Raises LogError."""
-        if isinstance(self.log, SqliteLog):
-            self.log.erase(self.in_place)
-            return []
-        for one, event in self.behind:
-            key, value = as_value(event)
-            self.log.append(one.place.source.topic, [Record(one.key or key, value, self.now_ms)])
-        return [str(one.place) for one, _ in self.behind]
-
-
-def _finish(holdings: Holdings, changes: _Changes, done: Erased) -> Erased:
+def _finish(holdings: Holdings, changes: Changes, done: Erased) -> Erased:
     done.waiting += changes.write()
     if isinstance(holdings.log, SqliteLog):
         done.settled = holdings.log.settle()
     return done
-
-
-def _origin_value(log: Log, letter: DeadLetter) -> bytes | None:
-    return _origin(log, letter)[1]
-
-
-def _origin_key(log: Log, letter: DeadLetter) -> bytes | None:
-    return _origin(log, letter)[0]
-
-
-def _origin(log: Log, letter: DeadLetter) -> tuple[bytes | None, bytes | None]:
-    """Key and value of the record that a dead letter was made of; nothing where it is gone."""
-    source, offset = TopicPartition(letter.origin_topic, letter.origin_partition), letter.origin_offset
-    try:
-        if not log.begin(source) <= offset < log.end(source):
-            return None, None
-        batch = log.read(source, offset, 1)
-    except OffsetGone:
-        return None, None
-    except LogError:
-        if letter.origin_topic in _topics(log):
-            raise
-        return None, None
-    return (batch.keys[0], batch.values[0]) if list(batch.offsets) == [offset] else (None, None)
-
-
-def _events_of(
-    log: Log, topic: str, tenant: str, hashed: str, advance: Advance
-) -> Iterator[tuple[Event, Place]]:
-    needle = hashed.encode()
-    for source in log.partitions(topic):
-        offset, end = log.begin(source), log.end(source)
-        while offset < end and (batch := log.read(source, offset, 10_000)).next > offset:
-            advance(topic, len(batch))
-            for at, value in zip(batch.offsets, batch.values, strict=True):
-                if value is not None and needle in value:
-                    event = decoded(value)
-                    if event is not None and event.tenant == tenant:
-                        yield event, Place(source, at)
-            offset = batch.next
-
-
-def _told(
-    place: Place, document: DocumentReceived, traces: Sequence[Traces], holdings: Holdings, contents: bool
-) -> Iterator[dict[str, Any]]:
-    content = readable(document, holdings.blobs, holdings.keyring)
-    names = "\n".join(filter(None, (document.name, document.content_type)))
-    try:
-        if not mentions((content or b"") + b"\n" + names.encode(), traces):
-            return
-        searched = True
-    except OutOfBudget:
-        searched = False
-    fields = document.model_dump(exclude={"content"})
-    if contents and content is not None:
-        fields["content"] = base64.b64encode(content).decode()
-    yield {
-        "is": "document" if searched else "document that could not be looked through",
-        "at": str(place),
-        **fields,
-    }
 
 
 def _together(one: Erased, other: Erased) -> Erased:
@@ -408,10 +232,6 @@ def _together(one: Erased, other: Erased) -> Erased:
         dict(Counter(one.in_clear) + Counter(other.in_clear)),
         one.settled and other.settled,
     )
-
-
-def _topics(log: Log) -> Sequence[str]:
-    return log.topics()  # type: ignore[attr-defined,no-any-return]
 
 
 def now() -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import idna
 
-from mailwake.privacy_layers import DEPTH, Layer, OutOfBudget, containers, runs
+from mailwake.privacy.layers import DEPTH, Layer, OutOfBudget, containers, runs
 from schemas.recipient import normalised
 
 _BREAK = rb"(?:\x00|=[ \t]*+\r?\n|\\\r?\n|_?\?=[ \t]*+(?:\r?\n)?[ \t]++=\?[\w*-]{2,40}\?[qQ]\?)*+"

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from mailwake.looking import looking
-from mailwake.monitor import Part, Subject
-from mailwake.monitor_server import Monitored
-from mailwake.monitoring import ask_server
+from mailwake.monitor.embedded import ask_server
+from mailwake.monitor.looking import looking
+from mailwake.monitor.pages import Part, Subject
+from mailwake.monitor.server import Monitored
 from mailwake.pipeline import LOADER
 from mailwake.settings import Settings
-from mailwake.worker import WorkerProcess
+from mailwake.worker.process import WorkerProcess
 from sinks.sink import SinkBusy
 from streams import metrics
 from streams.kafka_log import KafkaLog

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mailwake.settings import Settings
 
 if TYPE_CHECKING:
-    from mailwake.intake_answers import Suppressions
-    from mailwake.monitor_server import Monitored
+    from mailwake.intake.answers import Suppressions
+    from mailwake.monitor.server import Monitored
     from sources.intake.limits import IntakeLimits
     from sources.intake.route import Front
     from streams.emitter import Emitter
@@ -29,8 +29,8 @@ def served(settings: Settings, log: "Log | SpooledLog", failed: Callable[[], Non
     if not (settings.intake_host and settings.intake_port):
         yield None
         return
-    from mailwake.intake_answers import suppressions
-    from mailwake.intake_server import IntakeServer
+    from mailwake.intake.answers import suppressions
+    from mailwake.intake.server import IntakeServer
     from streams.emitter import Emitter
     from streams.spooled_log import SpooledLog
 
@@ -46,7 +46,7 @@ def served(settings: Settings, log: "Log | SpooledLog", failed: Callable[[], Non
 @contextmanager
 def opened(settings: Settings, monitored: "Monitored", failed: Callable[[], None]) -> Iterator[str | None]:
     """The log, or its spool, and the intake that appends to it, watched. Raises as `served`, LogError."""
-    from mailwake.monitor import Part, Subject
+    from mailwake.monitor.pages import Part, Subject
     from mailwake.opening import open_any_log, open_spooled_log
     from streams.log import LogFull, LogUnavailable, TopicPartition
     from streams.topics import TOPICS
@@ -90,8 +90,8 @@ def intake_of(
     from console.messages import MessagesDesk, messages_router
     from console.suppressions import SuppressionsDesk, suppressions_router
     from mailwake import __version__
-    from mailwake.intake_answers import life_of
-    from mailwake.keyring import open_keyring
+    from mailwake.intake.answers import life_of
+    from mailwake.keyring.opening import open_keyring
     from sources.files import Intake
     from sources.intake.access import Access, is_loopback
     from sources.intake.admission import Admission

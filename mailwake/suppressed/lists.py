@@ -18,7 +18,7 @@ from typing import TextIO, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from mailwake.suppressed_entries import Entry, safe_name, safe_note
+from mailwake.suppressed.entries import Entry, safe_name, safe_note
 from processors.suppressions.standing import REASONS
 from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS, MailDomain, Word
 from schemas.suppression import SuppressedStream

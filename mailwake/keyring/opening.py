@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mailwake import keyring_of_log
+from mailwake.keyring import of_log
 from mailwake.settings import Settings, SettingsError
 from schemas.keyring import TenantKeys
 from streams.keyring.address import KeyringAddress
@@ -27,12 +27,12 @@ def open_keyring(settings: Settings, *, create: bool | None = None, insist: bool
         if log is None:
             return _opened(settings, address, create)
         if not insist and address.file is not None and not address.file.exists():
-            keyring_of_log.check_new(log, address.file)
+            of_log.check_new(log, address.file)
         keyring = _opened(settings, address, create)
         if not insist:
-            keyring_of_log.check(log, keyring, keyring_name(settings))
-        if keyring_of_log.noted(log) != keyring.identity():
-            keyring_of_log.note(log, keyring)
+            of_log.check(log, keyring, keyring_name(settings))
+        if of_log.noted(log) != keyring.identity():
+            of_log.note(log, keyring)
         return keyring
 
 

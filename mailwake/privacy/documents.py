@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mailwake.privacy_layers import OutOfBudget
-from mailwake.privacy_traces import Traces
+from mailwake.privacy.layers import OutOfBudget
+from mailwake.privacy.traces import Traces
 from schemas.codec import HEADER, Undecodable, decode, encode
 from schemas.documents import DeadLetter, DocumentReceived
 from schemas.keyring import TenantKeys

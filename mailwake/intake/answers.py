@@ -7,12 +7,12 @@ from contextlib import ExitStack, contextmanager
 
 from console.messages import Life, WarehouseAway
 from console.suppressions import NoSuchRecipient
-from mailwake.looking import looking
 from mailwake.messages import timeline
+from mailwake.monitor.looking import looking
 from mailwake.opening import open_any_log
 from mailwake.serving import running_url
 from mailwake.settings import Settings, SettingsError
-from mailwake.suppressed import FRESH_S, Suppressed, UnknownRecipient, open_suppressed
+from mailwake.suppressed.recipients import FRESH_S, Suppressed, UnknownRecipient, open_suppressed
 from sinks.engine import WarehouseInUse, WarehouseUnavailable
 from sinks.sink import SinkError
 from sinks.suppressions.index import Suppression

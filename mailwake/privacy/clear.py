@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from mailwake.privacy_traces import Traces
+from mailwake.privacy.traces import Traces
 from schemas.codec import Undecodable, decode
 from streams.log import Log
 from streams.topics import plain

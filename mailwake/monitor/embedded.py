@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from mailwake.looking import looking
-from mailwake.monitor import Part, Subject
-from mailwake.monitor_server import LOOK_EVERY_S, Monitored
+from mailwake.monitor.looking import looking
+from mailwake.monitor.pages import Part, Subject
+from mailwake.monitor.server import LOOK_EVERY_S, Monitored
 from mailwake.pipeline import Pipeline
 from sinks.engine import Engine
 from sinks.sink import SinkBusy

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailwake.keyring import KeysWhenAsked
+from mailwake.keyring.opening import KeysWhenAsked
 from mailwake.opening import existing_any_log
 from mailwake.registry import use_registry
 from mailwake.settings import Settings

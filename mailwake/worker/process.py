@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mode import Service
 
-from mailwake.keyring import open_keyring
+from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log, open_warehouse
 from mailwake.pipeline import BUSY, LOADER
 from mailwake.reading import document_stage

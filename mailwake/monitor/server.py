@@ -13,8 +13,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from mailwake import __version__
-from mailwake.looking import looking
-from mailwake.monitor import Answer, Monitor, Subject
+from mailwake.monitor.looking import looking
+from mailwake.monitor.pages import Answer, Monitor, Subject
 from mailwake.settings import Settings
 from streams import metrics
 from streams.vitals import Moment

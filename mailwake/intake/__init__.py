@@ -1,0 +1,1 @@
+"""The HTTP intake as a process runs it."""

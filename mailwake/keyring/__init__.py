@@ -1,0 +1,1 @@
+"""The keyring that the settings name."""

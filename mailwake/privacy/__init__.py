@@ -1,0 +1,1 @@
+"""Personal data: told, taken out, forgotten."""

@@ -1,0 +1,79 @@
+"""Where personal data is, and how it is walked through: documents, dead letters, the records these were made of."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mailwake.privacy.documents import Held, held, letters_topics
+from schemas.codec import Undecodable, decode
+from schemas.documents import DeadLetter
+from schemas.recipient import recipient_hash
+from schemas.record import Event
+from streams.blobs import Blobs
+from streams.keyring.keyring import Keyring, TenantForgotten
+from streams.log import Log, LogError, OffsetGone, TopicPartition
+from streams.sqlite_log import SqliteLog
+
+Advance = Callable[[str, int], None]
+"""Told that so many more records were looked through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Where personal data is."""
+
+    log: Log
+    blobs: Blobs
+    keyring: Keyring
+
+
+def known(keyring: Keyring, tenant: str, address: str) -> str:
+    """The hash by which a tenant knows a recipient. Raises InvalidAddress, TenantForgotten."""
+    key = keyring.hashing_key(tenant)
+    if key is None:
+        raise TenantForgotten(
+            f"tenant {tenant} was forgotten: nothing of it can be found by an address any more"
+        )
+    return recipient_hash(key, address)
+
+
+def all_of(log: Log, topic: str) -> Iterator[Held]:
+    """What may be read again: in SQLite also what only waits for compaction, since it can be changed where it is."""
+    return held(log, topic, superseded=isinstance(log, SqliteLog))
+
+
+def decoded(value: bytes) -> Event | None:
+    """The event in a record; None where it can't be understood."""
+    try:
+        return decode(value)
+    except Undecodable:
+        return None
+
+
+def letters_of(log: Log, advance: Advance) -> Iterator[tuple[Held, DeadLetter]]:
+    """Every dead letter, of every generation."""
+    for topic in letters_topics(topics_of(log)):
+        for one in all_of(log, topic):
+            advance("dead letters", 1)
+            if isinstance(one.event, DeadLetter):
+                yield one, one.event
+
+
+def topics_of(log: Log) -> Sequence[str]:
+    """The topics there are."""
+    return log.topics()  # type: ignore[attr-defined,no-any-return]
+
+
+def origin_of(log: Log, letter: DeadLetter) -> tuple[bytes | None, bytes | None]:
+    """Key and value of the record that a dead letter was made of; nothing where it is gone."""
+    source, offset = TopicPartition(letter.origin_topic, letter.origin_partition), letter.origin_offset
+    try:
+        if not log.begin(source) <= offset < log.end(source):
+            return None, None
+        batch = log.read(source, offset, 1)
+    except OffsetGone:
+        return None, None
+    except LogError:
+        if letter.origin_topic in topics_of(log):
+            raise
+        return None, None
+    return (batch.keys[0], batch.values[0]) if list(batch.offsets) == [offset] else (None, None)

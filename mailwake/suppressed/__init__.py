@@ -1,0 +1,1 @@
+"""Who is suppressed, as commands and callers ask and change it."""

@@ -10,7 +10,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
+from processors.classification.words import RulesetError, Words
 from schemas.classification import Action, BounceClass, Scope
+
+__all__ = [
+    "FOLDER",
+    "LAYERS",
+    "Consequences",
+    "Doubt",
+    "Example",
+    "Rule",
+    "Ruleset",
+    "RulesetError",
+    "Signature",
+    "active_ruleset",
+    "load_ruleset",
+    "ruleset_named",
+    "ruleset_names",
+]
 
 FOLDER = Path(__file__).parent / "rules"
 """Where the rulesets are that come with mailwake, a folder each."""
@@ -20,10 +37,6 @@ LAYERS = ("token", "scoped", "text", "enhanced", "hint", "basic")
 code; words too weak to overrule such a code; what is left to say by codes that say no more than a class."""
 
 _ACTIONS, _SCOPES, _CLASSES = get_args(Action), get_args(Scope), get_args(BounceClass)
-
-
-class RulesetError(ValueError):
-    """A ruleset can't be used; the message names file, rule and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +162,12 @@ def load_ruleset(folder: Path) -> Ruleset:
         if file == "leaves.toml":
             continue
         content = _toml(path)
-        _only(content, {"rule", "signature", "doubt"}, file)
+        _only(content, {"words", "rule", "signature", "doubt"}, file)
+        words = Words(content.get("words", {}), file)
         doubts += (_doubt(one, file) for one in _tables(content, "doubt", file))
         signatures += (_signature(one, file) for one in _tables(content, "signature", file))
-        rules += (_rule(one, file, leaves) for one in _tables(content, "rule", file))
+        rules += (_rule(one, file, leaves, words) for one in _tables(content, "rule", file))
+        words.all_used()
     _each_once(rules)
     rules.sort(key=lambda rule: LAYERS.index(rule.layer))
     return Ruleset(folder.resolve().name, leaves, tuple(rules), tuple(signatures), tuple(doubts))
@@ -209,7 +224,7 @@ _RULE_FIELDS = {*Rule.__dataclass_fields__, *Consequences.__dataclass_fields__, 
 _WANTED = ("id", "layer", "leaf", "says", "source", "positive", "negative")
 
 
-def _rule(fields: Mapping[str, Any], file: str, leaves: Mapping[str, Consequences]) -> Rule:
+def _rule(fields: Mapping[str, Any], file: str, leaves: Mapping[str, Consequences], words: Words) -> Rule:
     where = f"{file}: rule {fields.get('id', '(without id)')}"
     _only(
         fields,
@@ -223,6 +238,8 @@ def _rule(fields: Mapping[str, Any], file: str, leaves: Mapping[str, Consequence
     for name, text in texts.items():
         if not isinstance(text, str):
             raise RulesetError(f"{where}: {name} is {text!r}, and wants a string")
+    if "unless" in texts:
+        texts["unless"] = words.written_out(texts["unless"], where)
     _one_of(texts, "layer", LAYERS, where)
     _one_of(texts, "leaf", tuple(leaves), where)
     _one_of(texts, "when", ("permanent", "temporary", "uncoded"), where)
@@ -230,7 +247,7 @@ def _rule(fields: Mapping[str, Any], file: str, leaves: Mapping[str, Consequence
         **texts,
         consequences=_consequences(fields, leaves[fields["leaf"]], where),
         file=file,
-        patterns=_patterns(fields, where),
+        patterns=tuple(words.written_out(pattern, where) for pattern in _patterns(fields, where)),
         smtp=_list_of(fields, "smtp", int, where),
         enhanced=_list_of(fields, "enhanced", str, where),
         positive=tuple(_examples(fields, "positive", where)),

@@ -128,12 +128,25 @@ def test_a_leaf_that_no_rule_says_is_named(write: Write) -> None:
         ("'user unknown'", "'user ('", "not a pattern of RE2"),
         ("'user unknown'", "'(?=user)unknown'", "not a pattern of RE2"),
         ("pattern = 'user unknown'\n", "", "has neither pattern nor codes"),
+        ("[[rule]]", "[words]\nwho = 'user'\n[[rule]]", "no pattern has {who}"),
+        ("[[rule]]", "[words]\nwho = 1\n[[rule]]", "write [words], and below it"),
+        ("'user unknown'", "'{who} unknown'", "{who} is none of the file's words: none"),
     ],
 )
 def test_what_is_no_ruleset_is_refused(write: Write, was: str, now: str, said: str) -> None:
     with pytest.raises(RulesetError, match=r"rules\.toml.*") as refused:
         lint(load_ruleset(write(RULE.replace(was, now))))
     assert said in str(refused.value)
+
+
+def test_words_stand_for_what_they_say(write: Write) -> None:
+    words = """
+[words]
+who = 'user|address'
+whoever = '{who}s?'
+"""
+    ruleset = load_ruleset(write(words + RULE.replace("'user unknown'", "'{whoever} unknown, {who}{1,2}'")))
+    assert ruleset.rules[0].patterns == ("(?:(?:user|address)s?) unknown, (?:user|address){1,2}",)
 
 
 def test_two_rules_of_one_id_are_refused(write: Write) -> None:

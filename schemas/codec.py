@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, get_args
 
 import fastavro
@@ -11,6 +12,7 @@ import fastavro
 from schemas.avro import without_logical_types
 from schemas.catalog import UnknownSchema, Version, latest, version, wire_id
 from schemas.record import EARLIEST_MS, LATEST_MS, NOTHING, Event, FlatRecord, InvalidEvent, is_canonical_uuid
+from schemas.rows import encode_by_field
 from schemas.wire import Undecodable as Undecodable
 from schemas.wire import canonical
 
@@ -22,6 +24,8 @@ DECODING_ERRORS = (ValueError, TypeError, EOFError, IndexError, OverflowError, M
 
 ENCODING_ERRORS = (ValueError, TypeError, OverflowError, AttributeError, KeyError)
 """What fastavro raises on values that have no Avro form."""
+
+_NOTHING_SHARED: Mapping[str, Any] = MappingProxyType({})
 
 
 def frame_of(schema_id: int) -> bytes:
@@ -42,13 +46,25 @@ def encode(event: Event) -> bytes:
     return framed
 
 
-def encode_rows(record: type[Event], rows: Iterable[Mapping[str, Any]]) -> list[bytes]:
+def encode_rows(
+    record: type[Event], rows: Iterable[Mapping[str, Any]], shared: Mapping[str, Any] = _NOTHING_SHARED
+) -> list[bytes]:
     """Framed records from rows of field values (times in ms, ids as text) that were checked before.
 
-    Raises InvalidEvent naming the first field whose value has no Avro form.
+    All of them get the values in `shared`, whatever they say themselves. Raises InvalidEvent naming the first field
+    whose value has no Avro form.
     """
-    current = latest(record)
-    schema = parsed(current.id)
+    given = list(rows)
+    if not given:
+        return []
+    try:
+        return encode_by_field(record, given, shared)
+    except ENCODING_ERRORS:
+        return _row_by_row(record, [{**row, **shared} for row in given])
+
+
+def _row_by_row(record: type[Event], rows: Iterable[Mapping[str, Any]]) -> list[bytes]:
+    schema = parsed(latest(record).id)
     head = frame_of(wire_id(record))
     buffer = io.BytesIO()
     ends = [0]

@@ -263,8 +263,8 @@ def records_of(checked: Sequence[Event], now: int) -> dict[str, list[Record]]:
     for index, known in enumerate(checked):
         by_type.setdefault(type(known), []).append(index)
     for record, indices in by_type.items():
-        rows = ({**fields_of(checked[index]), "recorded_at": now} for index in indices)
-        for index, framed in zip(indices, encode_rows(record, rows), strict=True):
+        rows = (fields_of(checked[index]) for index in indices)
+        for index, framed in zip(indices, encode_rows(record, rows, {"recorded_at": now}), strict=True):
             values[index] = framed
     records: dict[str, list[Record]] = {}
     for known, framed in zip(checked, values, strict=True):

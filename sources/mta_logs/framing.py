@@ -1,17 +1,10 @@
-"""Rows of events to records of the log, a column at a time."""
+"""Rows of events to records of the log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import chain
-from typing import Any
-
-import polars as pl
 
 from processors.mta_logs.taking import Row, Told
-from schemas.catalog import latest
-from schemas.codec import parsed
-from schemas.framing import framed_rows
+from schemas.codec import encode_rows
 from schemas.mail import MailEvent, Stream
 from streams.log import Record
 
@@ -31,21 +24,33 @@ class Labels:
 
 
 def framed(events: Sequence[Told], labels: Labels, now: int) -> list[Record]:
-    """The records of topic `mail.events`, in the order given, recorded at `now` (ms)."""
+    """The records of topic `mail.events`, in the order given, recorded at `now` (ms).
+
+    Rows get the labels' address and pool where they name none.
+    """
     by_type: dict[type[MailEvent], list[Row]] = {}
     for record, row in events:
         rows = by_type.get(record)
         if rows is None:
             rows = by_type[record] = []
         rows.append(row)
-    values = {record: iter(_values(record, rows, labels, now)) for record, rows in by_type.items()}
-    tenant = labels.tenant
+    for name, value in (("ip", labels.ip), ("pool", labels.pool)):
+        if value is not None:
+            for _, row in events:
+                if row.get(name) is None:
+                    row[name] = value
+    shared = {
+        "tenant": labels.tenant,
+        "recorded_at": now,
+        "source": labels.source,
+        "channel": labels.channel,
+        "stream": labels.stream,
+    }
+    values = {record: iter(encode_rows(record, rows, shared)) for record, rows in by_type.items()}
+    keys = _Keys(labels.tenant)
     return [
         Record(
-            (
-                f"{tenant}/"
-                f"{row['from_domain'] or row['message_id'] or row['provider_message_id'] or row['event_id']}"
-            ).encode(),
+            keys[row["from_domain"] or row["message_id"] or row["provider_message_id"] or row["event_id"]],
             next(values[record]),
             now,
         )
@@ -53,39 +58,13 @@ def framed(events: Sequence[Told], labels: Labels, now: int) -> list[Record]:
     ]
 
 
-def _values(record: type[MailEvent], rows: Sequence[Row], labels: Labels, now: int) -> Sequence[bytes]:
-    types = _types(record)
-    names = set(chain.from_iterable(rows))
-    columns: dict[str, Any] = {
-        name: pl.Series(name, [row.get(name) for row in rows], types[name], strict=True) for name in names
-    }
-    constants = [
-        pl.lit(value, dtype=types[name]).alias(name)
-        for name, value in (
-            ("tenant", labels.tenant),
-            ("source", labels.source),
-            ("channel", labels.channel),
-            ("stream", labels.stream),
-            ("recorded_at", now),
-        )
-    ]
-    frame = pl.DataFrame(columns).with_columns(constants)
-    for name, value in (("ip", labels.ip), ("pool", labels.pool)):
-        if value is not None:
-            given = pl.col(name).fill_null(value) if name in names else pl.lit(value).alias(name)
-            frame = frame.with_columns(given)
-    return framed_rows(record, frame).to_list()
+class _Keys(dict[str, bytes]):
+    """The records' keys by what follows the tenant's name."""
 
+    def __init__(self, tenant: str) -> None:
+        super().__init__()
+        self._tenant = tenant
 
-@cache
-def _types(record: type[MailEvent]) -> dict[str, pl.DataType]:
-    fields = parsed(latest(record).id)["fields"]
-    return {field["name"]: _POLARS[_base(field["type"])] for field in fields}
-
-
-def _base(kind: Any) -> str:
-    kind = kind[1] if isinstance(kind, list) else kind
-    return str(kind["type"] if isinstance(kind, dict) else kind)
-
-
-_POLARS: dict[str, pl.DataType] = {"string": pl.String(), "long": pl.Int64(), "boolean": pl.Boolean()}
+    def __missing__(self, name: str) -> bytes:
+        self[name] = key = f"{self._tenant}/{name}".encode()
+        return key

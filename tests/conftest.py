@@ -11,6 +11,9 @@ from deploy.registry.server import RegistryServer
 from schemas import codec, columns, packed
 from schemas.catalog import install
 
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+"""Brokers of tests do little and not for long: what a better compiler gives them is less than what it takes."""
+
 FOR_TESTS = {
     "log.retention.check.interval.ms": "86400000",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",

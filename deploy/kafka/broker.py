@@ -14,12 +14,14 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from deploy.kafka.jars import FOLDER, BrokerError, class_path, java
 from deploy.kafka.secured import Secured
@@ -169,16 +171,9 @@ class Broker:
     def _format(self, java_command: list[str], configuration: Path) -> None:
         """Make the data folder a KRaft one, with the users that SCRAM needs from the first moment."""
         users = self.secured.format_arguments() if self.secured else []
-        name = subprocess.run(
-            [*java_command, "kafka.tools.StorageTool", "random-uuid"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        command = [*java_command, "kafka.tools.StorageTool", "format", "-c", str(configuration)]
-        done = subprocess.run(
-            [*command, "-t", name.stdout.strip(), *users], capture_output=True, text=True, check=False
-        )
+        name = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=").replace("-", "_")
+        command = [*java_command, "kafka.tools.StorageTool", "format", "-c", str(configuration), "-t", name]
+        done = subprocess.run([*command, *users], capture_output=True, text=True, check=False)
         if done.returncode:
             raise BrokerError(f"{self.data} could not be formatted: {_why(done.stdout + done.stderr)}")
 

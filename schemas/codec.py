@@ -42,7 +42,7 @@ def schema_id_of(framed: bytes) -> int:
 
 def encode(event: Event) -> bytes:
     """The framed record of one event. Raises InvalidEvent when a field can't be what it holds."""
-    (framed,) = encode_rows(type(event), [fields_of(event)])
+    (framed,) = _row_by_row(type(event), [fields_of(event)])
     return framed
 
 

@@ -55,7 +55,7 @@ def seal(key: bytes, place: bytes, plain: bytes, nonce: bytes) -> bytes:
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce of {NONCE_BYTES} bytes")
     head = MAGIC + bytes([VERSION]) + _key_id(key)
-    return head + nonce + _cipher(key).encrypt(nonce, plain, head + place)
+    return b"".join((head, nonce, _cipher(key).encrypt(nonce, plain, head + place)))
 
 
 def unseal(key: bytes | None, place: bytes, content: bytes) -> bytes:
@@ -114,10 +114,15 @@ def keyed_digest(hashing_key: bytes, content: bytes) -> str:
 
     Of a short document that holds an address a plain hash could be tried out address by address.
     """
-    key = hmac.new(hashing_key, b"mailwake document digest", hashlib.sha256).digest()
-    return hmac.new(key, content, hashlib.sha256).hexdigest()
+    return hmac.digest(_digest_key(hashing_key), content, "sha256").hex()
 
 
+@lru_cache(maxsize=64)
+def _digest_key(hashing_key: bytes) -> bytes:
+    return hmac.digest(hashing_key, b"mailwake document digest", "sha256")
+
+
+@lru_cache(maxsize=64)
 def _key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"mailwake data key" + key).digest()[:_KEY_ID]
 

@@ -42,7 +42,7 @@ def test_what_was_sealed_is_unsealed(plain: bytes) -> None:
     sealed = seal(KEY, PLACE, plain, NONCE)
     assert is_sealed(sealed) and len(sealed) == len(plain) + OVERHEAD
     assert unseal(KEY, PLACE, sealed) == plain
-    assert len(plain) < 8 or plain not in sealed
+    assert len(plain) < 8 or plain not in sealed[sealed.index(NONCE) :]
 
 
 def test_the_envelope_stays_what_it_is() -> None:

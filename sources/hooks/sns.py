@@ -10,7 +10,7 @@ import orjson
 from sources.hooks.certificates import Certificates, is_sns_url
 from sources.hooks.configured import Hook
 from sources.hooks.freshness import SNS_TOLERANCE_SECONDS, check_fresh
-from sources.hooks.public_keys import decoded, is_signed
+from sources.hooks.public_keys import decoded, is_signed, rsa_with
 from sources.hooks.shared_secret import check_shared
 from sources.hooks.signature import Channel, SignatureRefused, SignedRequest, Verified
 
@@ -23,6 +23,9 @@ SIGNED: dict[str, tuple[str, ...]] = {
 }
 """The fields that are signed, in this order; one that a message lacks is left out."""
 
+_HASHES = {"1": "SHA1", "2": "SHA256"}
+"""By SignatureVersion."""
+
 
 class AmazonVerifier:
     """SNS by its X.509 signature (versions 1 and 2); EventBridge and raw delivery by the hook's shared secret.
@@ -31,6 +34,7 @@ class AmazonVerifier:
     """
 
     waits = True
+    laborious = False
 
     def __init__(self, hook: Hook, certificates: Certificates) -> None:
         self._hook, self._certificates = hook, certificates
@@ -58,7 +62,7 @@ class AmazonVerifier:
         if names is None:
             raise SignatureRefused("malformed", "a message of no type that SNS has")
         version = message.get("SignatureVersion")
-        if version not in ("1", "2"):
+        if not isinstance(version, str) or version not in _HASHES:
             raise SignatureRefused("malformed", "a signature of no version that SNS has")
         topic = _text(message, "TopicArn")
         if self._hook.topic_arns and topic not in self._hook.topic_arns:
@@ -67,17 +71,13 @@ class AmazonVerifier:
         signed = "".join(
             f"{name}\n{_text(message, name)}\n" for name in names if message.get(name) is not None
         )
-        if not is_signed(key, decoded(_text(message, "Signature")), signed.encode(), _hashing(version)):
+        if not is_signed(
+            key, decoded(_text(message, "Signature")), signed.encode(), rsa_with(_HASHES[version])
+        ):
             raise SignatureRefused("mismatch", "its signature is not of this content")
         signed_at = _millis(_text(message, "Timestamp"))
         check_fresh(signed_at, now_ms, self._tolerance)
         return Verified("sns", signed_at, _text(message, "MessageId")[:256], _subscribe_url(message, kind))
-
-
-def _hashing(version: object) -> object:
-    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-
-    return SHA1() if version == "1" else SHA256()
 
 
 def _text(message: dict[str, object], name: str) -> str:

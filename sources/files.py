@@ -52,15 +52,21 @@ class Intake:
         return document
 
     def prepare(
-        self, content: bytes, name: str | None, content_type: str | None = None, receipt: str | None = None
+        self,
+        content: bytes,
+        name: str | None,
+        content_type: str | None = None,
+        receipt: str | None = None,
+        keys: TenantKeys | None = None,
     ) -> tuple[DocumentReceived, Record]:
         """The event and record for a document; a large one is in the blob store when this returns.
 
         `receipt` names the receipt where whoever sends the document has a name for it: sent again, it is the same one.
+        `keys` go before those that this was made with.
         """
         now = time.time_ns() // 1_000_000
         receipt = receipt or str(uuid4())
-        kept = self._keep(content, receipt)
+        kept = self._keep(content, receipt, keys or self.keys)
         document = DocumentReceived(
             event_id=DocumentReceived.id_of(self.tenant, receipt),
             tenant=self.tenant,
@@ -79,9 +85,9 @@ class Intake:
         )
         return document, Record(key_of(document), encode(document), now)
 
-    def _keep(self, content: bytes, receipt: str) -> Kept:
-        if self.keys is not None:
-            return keep_sealed(content, self.tenant, receipt, self.blobs, self.keys)
+    def _keep(self, content: bytes, receipt: str, keys: TenantKeys | None) -> Kept:
+        if keys is not None:
+            return keep_sealed(content, self.tenant, receipt, self.blobs, keys)
         if len(content) <= INLINE_LIMIT:
             return Kept(hashlib.sha256(content).hexdigest(), content)
         return Kept(self.blobs.put(self.tenant, content), None)

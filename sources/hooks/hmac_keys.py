@@ -50,6 +50,7 @@ class MailgunVerifier:
     """
 
     waits = False
+    laborious = False
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
@@ -94,6 +95,7 @@ class SvixVerifier:
     """
 
     waits = False
+    laborious = False
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
@@ -140,6 +142,7 @@ class MandrillVerifier:
     """
 
     waits = False
+    laborious = False
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
@@ -172,6 +175,7 @@ class _HexOfBody:
     """HMAC-SHA256 over the raw body, in hex digits, in a header of its own."""
 
     waits = False
+    laborious = False
     header = ""
 
     def __init__(self, hook: Hook) -> None:

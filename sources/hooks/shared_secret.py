@@ -66,6 +66,7 @@ class SharedSecretVerifier:
     """For a provider that signs nothing: whoever knows the hook's URL, and its secret."""
 
     waits = False
+    laborious = False
 
     def __init__(self, hook: Hook, channel: Channel = "hook") -> None:
         self._hook, self._channel = hook, channel

@@ -1,7 +1,7 @@
 """Who is let in now: a bound on requests in hand and on the bytes that their bodies take together."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused
@@ -9,7 +9,9 @@ from streams import metrics
 
 
 class Room:
-    """What one request takes of the memory there is for bodies."""
+    """A request's place among those in hand for the length of a block, and what it takes of the memory for bodies."""
+
+    __slots__ = ("_admission", "body_is_read", "taken")
 
     def __init__(self, admission: "Admission") -> None:
         self._admission = admission
@@ -22,6 +24,14 @@ class Room:
         self._admission.take(size)
         self.taken += size
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._admission.leave(self)
+
 
 class Admission:
     """One process' requests in hand. Used from its event loop only."""
@@ -31,20 +41,19 @@ class Admission:
         self.requests = 0
         self.bytes = 0
 
-    @contextmanager
-    def request(self) -> Iterator[Room]:
-        """A request is in hand for the length of the block. Raises Refused (429)."""
+    def request(self) -> Room:
+        """A request is in hand from now to the end of the block that its room is entered for. Raises Refused (429)."""
         if self.requests >= self._limits.requests:
             raise self._busy(f"{self.requests} requests are in hand already")
         self.requests += 1
         metrics.INTAKE_IN_FLIGHT.set(self.requests)
-        room = Room(self)
-        try:
-            yield room
-        finally:
-            self.requests -= 1
-            self.bytes -= room.taken
-            metrics.INTAKE_IN_FLIGHT.set(self.requests)
+        return Room(self)
+
+    def leave(self, room: Room) -> None:
+        """A request is in hand no more."""
+        self.requests -= 1
+        self.bytes -= room.taken
+        metrics.INTAKE_IN_FLIGHT.set(self.requests)
 
     def take(self, size: int) -> None:
         """So many bytes more are in memory. Raises Refused (429)."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -28,6 +29,8 @@ class _Waiting(NamedTuple):
 
     records: Mapping[str, Sequence[Record]]
     durable: asyncio.Future[None]
+    until: float
+    """By the loop's clock: when its request is told to come again."""
 
 
 class Appending:
@@ -37,6 +40,8 @@ class Appending:
         self._emitter, self._limits = emitter, limits
         self._failed, self._failed_at = "", 0.0
         self._waiting: list[_Waiting] = []
+        self._in_hand: deque[_Waiting] = deque()
+        self._patience: asyncio.TimerHandle | None = None
         self._appender: asyncio.Task[None] | None = None
 
     def trouble(self) -> str:
@@ -47,13 +52,17 @@ class Appending:
     async def append(self, records: Mapping[str, Sequence[Record]]) -> None:
         """Durable when this returns. Raises Refused: 413 for what no log takes, 503 when it takes nothing now."""
         begun = time.perf_counter()
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(records, durable))
+        loop = asyncio.get_running_loop()
+        durable: asyncio.Future[None] = loop.create_future()
+        waiting = _Waiting(records, durable, loop.time() + self._limits.append_seconds)
+        self._waiting.append(waiting)
+        self._in_hand.append(waiting)
+        if self._patience is None:
+            self._patience = loop.call_at(waiting.until, self._end_patience)
         if self._appender is None or self._appender.done():
             self._appender = asyncio.create_task(self._append_what_waits())
         try:
-            async with asyncio.timeout(self._limits.append_seconds):
-                await durable
+            await durable
         except TimeoutError:
             raise self._not_now("slow", "the log did not take it in time; it may have by now") from None
         except RecordRefused as error:
@@ -78,6 +87,27 @@ class Appending:
             waited_for = [one for one in together if not one.durable.done()]
             if waited_for:
                 await self._append(waited_for)
+            self._let_go()
+
+    def _end_patience(self) -> None:
+        """One timer for all, set to the oldest: each of so many requests would cancel its own, soon after setting it."""
+        self._patience = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for one in self._in_hand:
+            if one.until > now:
+                self._patience = loop.call_at(one.until, self._end_patience)
+                break
+            if not one.durable.done():
+                one.durable.set_exception(TimeoutError())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        while self._in_hand and self._in_hand[0].durable.done():
+            self._in_hand.popleft()
+        if not self._in_hand and self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     async def _append(self, together: Sequence[_Waiting]) -> None:
         try:

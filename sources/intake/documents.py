@@ -95,7 +95,9 @@ def documents_router(desk: DocumentsDesk, admission: Admission) -> APIRouter:
     async def take(request: Request) -> Response:
         """Durable when 200 is answered. What is in it is read after that: the view `documents` tells, by receipt."""
         caller = desk.access.require(request, "ingest")
-        body = await read_body(request, desk.limits.document_bytes, desk.limits, room_of(request))
+        body = await read_body(
+            request, request.headers, desk.limits.document_bytes, desk.limits, room_of(request)
+        )
         sent = await _sent(request, body, desk.limits)
         intake = replace(desk.intake, tenant=caller.tenant, source="api", channel="upload")
         key = request.headers.get("idempotency-key")

@@ -93,7 +93,9 @@ def events_router(desk: EventsDesk, admission: Admission) -> APIRouter:
         """
         caller = desk.access.require(request, "emit")
         batch_key = _batch_key(request)
-        body = await read_body(request, desk.limits.events_bytes, desk.limits, room_of(request))
+        body = await read_body(
+            request, request.headers, desk.limits.events_bytes, desk.limits, room_of(request)
+        )
         content_type = request.headers.get("content-type", "")
 
         def sort(keys: TenantKeys | None) -> Sorted:

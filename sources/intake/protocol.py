@@ -10,6 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sources.intake.body import WHOLE_BODY
 from sources.intake.limits import IntakeLimits
 
 
@@ -47,8 +48,6 @@ def bounded_protocol(limits: IntakeLimits) -> type[HttpToolsProtocol]:
                 return
             in_message = not self._in_head
             if self._in_head:
-                if self._head_timer is None:
-                    self._wait_for_head()
                 # What belongs to the body, or to a request behind it, counts too: it came in one piece with the head.
                 self._head_bytes += min(len(data), _end_of_head(data))
                 if self._head_bytes > limits.header_bytes:
@@ -56,23 +55,25 @@ def bounded_protocol(limits: IntakeLimits) -> type[HttpToolsProtocol]:
                     return
             self._body_came = False
             super().data_received(data)
-            if in_message and not self._in_head:
+            if self._in_head:
+                if self._head_bytes and self._head_timer is None:
+                    self._wait_for_head()
+            elif in_message:
                 # Sizes of chunks, their extensions, trailers.
                 self._beside_body = 0 if self._body_came else self._beside_body + len(data)
                 if self._beside_body > limits.header_bytes:
                     self._turn_away(431)
 
-        def on_header(self, name: bytes, value: bytes) -> None:
-            if self._in_head:
-                super().on_header(name, value)
-
         def on_headers_complete(self) -> None:
             self._in_head = False
             self._head_is_there()
             super().on_headers_complete()
-            if any(name == b"transfer-encoding" for name, _ in self.headers):
-                # httptools (0.9) would tell the last trailer as the first header of the request behind it.
-                self.cycle.keep_alive = False
+            for name, _ in self.headers:
+                if name == b"transfer-encoding":
+                    # httptools (0.9) would tell the last trailer as the first header of the request behind it.
+                    self.cycle.keep_alive = False
+            # What is told as a header from now on is a trailer, and none of the request's.
+            self.headers = []
 
         def on_body(self, body: bytes) -> None:
             self._body_came = True
@@ -80,6 +81,7 @@ def bounded_protocol(limits: IntakeLimits) -> type[HttpToolsProtocol]:
 
         def on_message_complete(self) -> None:
             super().on_message_complete()
+            self.scope[WHOLE_BODY] = True  # type: ignore[literal-required]
             self._in_head, self._head_bytes, self._beside_body = True, 0, 0
 
         def on_response_complete(self) -> None:

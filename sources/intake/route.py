@@ -15,6 +15,8 @@ from streams import metrics
 
 logger = logging.getLogger("mailwake.intake")
 
+_ROOM = "mailwake.room"
+
 
 class BoundedRoute(APIRoute):
     """A route whose requests take a place among those in hand; `bounded_route` says among which.
@@ -38,7 +40,7 @@ class BoundedRoute(APIRoute):
         room: Room | None = None
         try:
             with self.admission.request() as room:
-                request.state.room = room
+                scope[_ROOM] = room
                 response = await self.endpoint(request=request, **parameters)
         except Refused as refused:
             response = refused.response()
@@ -80,7 +82,14 @@ class Front:
         await self._app(scope, receive, send)
 
 
+def headers_of(request: Request) -> dict[str, str]:
+    """The request's headers by names in lower case; the first of several that have one name."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])
+    }
+
+
 def room_of(request: Request) -> Room:
     """What the request takes of the memory for bodies."""
-    room: Room = request.state.room
+    room: Room = request.scope[_ROOM]
     return room

@@ -98,6 +98,17 @@ def test_whoever_is_slow_on_purpose_is_let_go(tmp_path: Path, monkeypatch: pytes
         assert here.post().status == 200 and here.kept() == 1
 
 
+def test_whoever_is_slow_with_a_later_request_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with there(tmp_path, monkeypatch, header_seconds=0.3) as here, here.connect() as to:
+        for _ in range(2):
+            to.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(SENT) + SENT)
+            assert status(to.recv(10_000)) == 200
+        to.sendall(HEAD)
+        assert status(everything(to)) == 408 and here.kept() == 2
+
+
 def test_a_body_that_drips_is_let_go_at_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with there(tmp_path, monkeypatch, silence_seconds=5, body_seconds=0.5) as here, here.connect() as to:
         to.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")

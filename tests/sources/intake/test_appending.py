@@ -49,6 +49,7 @@ def told(log: Log, *values: bytes, **limits: float) -> list[int]:
             log.open.set()
             if appending._appender is not None:
                 await appending._appender
+            assert not appending._in_hand and appending._patience is None
             return list(said)
 
     return asyncio.run(all_at_once())

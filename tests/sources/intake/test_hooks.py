@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from houses import House, house
 
 from sources.hooks.signature import CertificateUnavailable, Verified
@@ -142,6 +145,38 @@ def test_what_is_not_proved_is_refused_counted_and_not_kept(
     assert MAILGUN_KEY not in caplog.text and "password" not in caplog.text
 
 
+def test_of_two_headers_of_one_name_the_first_counts(here: House, sparkpost: str) -> None:
+    wrong = ("Authorization", "Basic " + base64.b64encode(b"user:wrong").decode())
+    right = ("authorization", BASIC["authorization"])
+    assert here.post(sparkpost, content=BODY, headers=[right, wrong]).status_code == 200
+    assert here.post(sparkpost, content=BODY, headers=[wrong, right]).status_code == 403
+
+
+def test_signatures_that_come_together_are_judged_each_by_itself(here: House) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    shown = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    known = {"provider": "sendgrid", "keys": [base64.b64encode(shown).decode()]}
+    path = f"/hooks/sendgrid/{add_hook(here.hooks.path, 'sendgrid', known).token}"
+    when = str(int(time.time()))
+
+    def post(number: int) -> tuple[str, bytes, dict[str, str]]:
+        body = b'[{"event": "open", "sg_event_id": "%d"}]' % number
+        signed = when.encode() + (body if number % 3 else b"another body")
+        headers = {
+            "x-twilio-email-event-webhook-signature": base64.b64encode(
+                key.sign(signed, ec.ECDSA(SHA256()))
+            ).decode(),
+            "x-twilio-email-event-webhook-timestamp": when,
+        }
+        return path, body, headers
+
+    posts = [post(number) for number in range(30)]
+    assert [said.status_code for said in here.together(posts)] == [403, 200, 200] * 10
+    assert {document.content for document in here.events("documents")} == {
+        body for at, (_, body, _) in enumerate(posts) if at % 3
+    }
+
+
 def test_a_signature_is_good_within_its_window_and_for_its_content_only(here: House, mailgun: str) -> None:
     body = mailgun_body()
     assert here.post(mailgun, content=body).status_code == 200
@@ -156,6 +191,7 @@ class Says:
     """A verifier that says what it is told to."""
 
     waits = True
+    laborious = False
 
     def __init__(self, said: Verified | Exception) -> None:
         self._said = said

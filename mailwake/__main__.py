@@ -1,5 +1,7 @@
 """`mailwake`, the command: runs the command line, and turns known errors into one line and an exit code."""
 
+import atexit
+import gc
 import io
 import os
 import sys
@@ -12,6 +14,8 @@ def main() -> None:
     from mailwake.cli.failures import explained
 
     keep_little()
+    # Nothing is looked through for garbage when all of it goes: a fifth of a short command's time.
+    atexit.register(gc.freeze)
     _make_streams_fit()
     with explained():
         app(prog_name="mailwake")

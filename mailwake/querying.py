@@ -12,7 +12,6 @@ from mailwake.opening import existing_warehouse
 from mailwake.serving import running_url, serving
 from mailwake.settings import Settings
 from sinks.engine import Engine
-from sinks.warehouse.client import explained
 from sinks.warehouse.server import Server
 from streams.log import LogError
 
@@ -58,6 +57,8 @@ def _asked_here(url: str, sql: str, output_format: str) -> Iterator[bytes]:
 
 def _asked(server: Server, settings: Settings, sql: str, output_format: str) -> Iterator[bytes]:
     """The answer of a server, which is told to read only, and what a query may take."""
+    from sinks.warehouse.client import explained
+
     longest = max(server.timeouts.answer, settings.query_seconds)
     connection = (
         http.client.HTTPSConnection(

@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mailwake.settings import Settings, SettingsError
-from sinks.clickhouse_http.server import HttpServer, HttpSettings
 from sinks.clickhouse_http.settings import QueryLimits
 from sinks.engine import Engine
-from sinks.warehouse.warehouse import DATABASE
+from sinks.warehouse.server import DATABASE
 
 CONNECT_S = 5.0
 
@@ -36,6 +35,8 @@ def served_to_workers(engine: Engine, settings: Settings) -> Iterator[str]:
 
     Raises SettingsError without a password, CannotListen when the port is taken.
     """
+    from sinks.clickhouse_http.server import HttpServer, HttpSettings
+
     password = settings.warehouse_password.get_secret_value()
     if not password:
         raise SettingsError(
@@ -52,6 +53,8 @@ def served_to_workers(engine: Engine, settings: Settings) -> Iterator[str]:
 @contextmanager
 def serving(engine: Engine, settings: Settings, port: int) -> Iterator[str]:
     """Serve queries on a port, 0 for any that is free; yields the URL. Raises OSError when the port is taken."""
+    from sinks.clickhouse_http.server import HttpServer, HttpSettings
+
     limits = QueryLimits(
         seconds=settings.query_seconds, memory=settings.query_bytes, result_rows=settings.query_rows
     )

@@ -8,6 +8,9 @@ from urllib.parse import unquote, urlsplit
 WANTED = "clickhouse://USER@HOST:PORT/DATABASE (clickhouses:// for TLS)"
 """What the URL of a server looks like."""
 
+DATABASE = "mailwake"
+"""The database of a warehouse, unless its URL names another."""
+
 _PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _CLUSTER = re.compile(r"[\w.-]+\Z")
@@ -32,7 +35,7 @@ class Server:
     port: int
     user: str = "default"
     password: str = field(default="", repr=False)
-    database: str = "mailwake"
+    database: str = DATABASE
     secure: bool = False
     """TLS, the server's certificate checked."""
     authority: str | None = None

@@ -13,10 +13,8 @@ from sinks.warehouse.cluster import Cluster
 from sinks.warehouse.generations import Generation
 from sinks.warehouse.loader import WarehouseSink
 from sinks.warehouse.migrations import Migration
-from sinks.warehouse.server import Server, without_credentials
+from sinks.warehouse.server import DATABASE, Server, without_credentials
 from sinks.warehouse.views import View, all_views
-
-DATABASE = "mailwake"
 
 
 class UnknownView(SinkError):

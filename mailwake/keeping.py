@@ -88,7 +88,7 @@ def put_back(
     log = SqliteLog.open(source, (), create=False)
     try:
         if keyring is not None:
-            of_log.check(log, keyring, keyring_name(settings))
+            of_log.check(log, str(source), keyring, keyring_name(settings))
             keyring.erasures()  # A journal that can't be read is said before anything is moved.
     finally:
         log.close()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from mailwake.registry import use_registry
 from mailwake.settings import Settings, SettingsError, path_of
 from streams.kafka_cluster import KafkaCluster
-from streams.log import Log, LogError
+from streams.log import LogError, NoLog, NotedLog
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS, declared
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 ROOM_TO_OPEN = 8 * 2**20
 """Bytes; what must be free where the warehouse is."""
-
-
-class NoLog(LogError):
-    """There is no log yet."""
 
 
 class NoWarehouse(LogError):
@@ -38,7 +34,7 @@ def open_log_at(path: Path) -> SqliteLog:
     return SqliteLog.open(path, TOPICS)
 
 
-def open_any_log(settings: Settings, url: str | None = None) -> Log:
+def open_any_log(settings: Settings, url: str | None = None) -> NotedLog:
     """The log at a URL, else the one that the settings name, made if it is missing: in SQLite or in Kafka.
 
     Raises SettingsError, LogError (LogUnavailable when no broker answers); ValueError for a URL that is none.
@@ -85,7 +81,7 @@ def open_spooled_log(settings: Settings, url: str | None = None) -> "SpooledLog 
     )
 
 
-def open_log_as_it_is(settings: Settings, url: str) -> Log:
+def open_log_as_it_is(settings: Settings, url: str) -> NotedLog:
     """The log at a URL, which must exist, with the topics and partitions that it has.
 
     Raises NoLog, LogError, LogUnavailable; ValueError for a URL that is none.
@@ -109,7 +105,7 @@ def open_log(settings: Settings) -> SqliteLog:
     return open_log_at(settings.log_path)
 
 
-def existing_any_log(settings: Settings) -> Log:
+def existing_any_log(settings: Settings) -> NotedLog:
     """The log that the settings name, which must exist: in SQLite or in Kafka. Raises NoLog, SettingsError, LogError."""
     on_kafka = settings.log.startswith("kafka:")
     return open_log_as_it_is(settings, settings.log) if on_kafka else existing_log(settings)

@@ -110,8 +110,16 @@ class KafkaLog:
         """Made when the log was created, never changed."""
         return self._id
 
+    def noted(self, name: str) -> bytes | None:
+        """See `NotedLog.noted`."""
+        return self._background.run(kafka_origin.noted(self._connection, self._reader, name))
+
+    def note(self, name: str, value: bytes) -> None:
+        """See `NotedLog.note`."""
+        self._background.run(kafka_origin.note(self._connection, self._reader, name, value))
+
     def topics(self) -> Sequence[str]:
-        """The names of all topics the log has."""
+        """See `NotedLog.topics`."""
         self._background.run(self._connection.until_done("asking for the topics", self._connection.refresh))
         return sorted(filter(None, map(self.cluster.named, self._connection.topics())))
 

@@ -7,7 +7,8 @@ take the transactional id `mailwake.creation` over writes them, and the others f
 import asyncio
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from schemas.catalog import installed
 from streams import kafka_topics
@@ -16,7 +17,7 @@ from streams.kafka_connection import Connection
 from streams.kafka_reader import Reader
 from streams.kafka_steps import Steps, Writes
 from streams.kafka_topics import Wanted
-from streams.log import Fenced, LogError, LogUnavailable, Record, Topic
+from streams.log import Fenced, LogError, LogUnavailable, NoLog, Record, Topic
 
 _ID = b"log.id"
 _PARTITIONS = "partitions."
@@ -44,17 +45,32 @@ async def opened(connection: Connection, reader: Reader, topics: Sequence[Topic]
         await kafka_topics.make(
             connection, topic.name, counts.get(topic.name, topic.partitions), topic.settings
         )
-    missing = _missing(connection, declared, facts)
-    return (await _write(connection, reader, declared) if missing else facts)[_ID].decode()
+    missing_of = partial(_missing, connection, declared)
+    missing = missing_of(facts)
+    return (await _write(connection, reader, missing_of) if missing else facts)[_ID].decode()
 
 
 async def existing(connection: Connection, reader: Reader) -> str:
-    """The id of a log that is there, which is left as it is. Raises LogError where there is none."""
+    """The id of a log that is there, which is left as it is. Raises NoLog."""
     await connection.until_done("asking for the topics", connection.refresh)
     facts = await facts_of(connection, reader)
     if _ID not in facts:
-        raise LogError(f"there is no log at {connection.cluster}: check the address and the prefix")
+        raise NoLog(f"there is no log at {connection.cluster}: check the address and the prefix")
     return facts[_ID].decode()
+
+
+async def noted(connection: Connection, reader: Reader, name: str) -> bytes | None:
+    """What was noted of the log under this name."""
+    return (await facts_of(connection, reader)).get(_note(name))
+
+
+async def note(connection: Connection, reader: Reader, name: str, value: bytes) -> None:
+    """Note this of the log. Raises LogError."""
+
+    def missing(facts: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        return {} if facts.get(_note(name)) == value else {_note(name): value}
+
+    await _write(connection, reader, missing)
 
 
 async def facts_of(connection: Connection, reader: Reader) -> Mapping[bytes, bytes]:
@@ -135,13 +151,22 @@ def misplaced(connection: Connection, topic: str, declared: int, found: int) -> 
     )
 
 
-async def _write(connection: Connection, reader: Reader, declared: Sequence[Wanted]) -> Mapping[bytes, bytes]:
+def _note(name: str) -> bytes:
+    return f"note.{name}".encode()
+
+
+async def _write(
+    connection: Connection,
+    reader: Reader,
+    missing_of: Callable[[Mapping[bytes, bytes]], dict[bytes, bytes]],
+) -> Mapping[bytes, bytes]:
+    """Write what is missing of the facts, and give them all."""
     place = KafkaPartition(connection.cluster.meta_topic, 0)
     for attempt in range(_OPENERS):
         opener = Steps(connection, connection.cluster.transactional_id("creation"))
         await opener.take_over()
         facts = await facts_of(connection, reader)
-        missing = _missing(connection, declared, facts)
+        missing = missing_of(facts)
         if not missing:
             return facts
         try:
@@ -153,4 +178,6 @@ async def _write(connection: Connection, reader: Reader, declared: Sequence[Want
             await asyncio.sleep(random.uniform(0, 0.1 * (attempt + 1)))
         else:
             return {**facts, **missing}
-    raise LogUnavailable(f"{connection.cluster} is being created by others at the same time; open it again")
+    raise LogUnavailable(
+        f"{connection.cluster} is being written to by others who open it at the same time; open it again"
+    )

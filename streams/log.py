@@ -19,6 +19,10 @@ class LogError(Exception):
     """Something about the log an operator must know; the message says what, where and what to do."""
 
 
+class NoLog(LogError):
+    """There is no log there."""
+
+
 class LogInUse(LogError):
     """Another runtime holds this log."""
 
@@ -183,6 +187,19 @@ class Log(Reading, Progress, Protocol):
 
     def close(self) -> None:
         """Release files and connections."""
+
+
+class NotedLog(Log, Protocol):
+    """A log that also knows its topics, and keeps short notes about itself: which keyring it belongs to, say."""
+
+    def topics(self) -> Sequence[str]:
+        """The names of all topics there are."""
+
+    def noted(self, name: str) -> bytes | None:
+        """What was last noted under this name; None if nothing was."""
+
+    def note(self, name: str, value: bytes) -> None:
+        """Note something under a name, durable when it returns; whoever may append may. Raises LogError."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,9 @@ from streams.sqlite_connections import Connections, beside
 from streams.sqlite_retention import Removed
 from streams.sqlite_schema import declare, numbers, open_database, undeclared
 
+_NOTES = "notes"
+"""The stage that none is, whose state notes are."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionStats:
@@ -113,7 +116,7 @@ class SqliteLog:
         return self._connections.path
 
     def topics(self) -> Sequence[str]:
-        """The names of all topics the log has."""
+        """See `NotedLog.topics`."""
         self._read_topics()
         return list(self._numbers)
 
@@ -194,13 +197,17 @@ class SqliteLog:
         with self._connections.reading() as connection:
             yield from connection.execute("SELECT key, value FROM state WHERE stage = ?", (stage,))
 
-    def note(self, stage: str, key: bytes, value: bytes) -> None:
-        """Keep a chunk of state that belongs to no stage, durable when it returns; whoever writes to the log may."""
+    def noted(self, name: str) -> bytes | None:
+        """See `NotedLog.noted`."""
+        return next((value for key, value in self.state(_NOTES) if key == name.encode()), None)
+
+    def note(self, name: str, value: bytes) -> None:
+        """See `NotedLog.note`: state that belongs to no stage."""
         with self._connections.writing() as connection:
             connection.execute(
                 "INSERT INTO state (stage, key, value) VALUES (?, ?, ?) "
                 "ON CONFLICT (stage, key) DO UPDATE SET value = excluded.value",
-                (stage, key, value),
+                (_NOTES, name.encode(), value),
             )
 
     @contextmanager

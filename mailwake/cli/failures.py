@@ -51,7 +51,7 @@ def code_of(error: Exception) -> int | None:
     from mailwake.intake.server import IntakeCannotListen
     from mailwake.keeping import NoBackup
     from mailwake.monitor.server import MonitorCannotListen
-    from mailwake.opening import NoLog, NoWarehouse
+    from mailwake.opening import NoWarehouse
     from mailwake.querying import QueryFailed
     from mailwake.settings import SettingsError
     from schemas.record import InvalidEvent
@@ -61,7 +61,7 @@ def code_of(error: Exception) -> int | None:
     from sources.files import UnreadablePath
     from sources.hooks.configured import InvalidHook
     from sources.intake.keys import InvalidKeys
-    from streams.log import LogError, LogFull, LogUnavailable
+    from streams.log import LogError, LogFull, LogUnavailable, NoLog
 
     codes: tuple[tuple[type[Exception], int], ...] = (
         (SettingsError, USAGE),

@@ -39,6 +39,7 @@ def copy(
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import note, print_json, print_line
     from mailwake.cli.progress import progress
+    from mailwake.keyring import of_log
     from mailwake.opening import open_any_log, open_log_as_it_is
     from mailwake.settings import SettingsError, load_settings
     from streams.log_copy import Copying, copy_log
@@ -55,6 +56,7 @@ def copy(
         except ValueError as error:
             raise CommandFailed(f"a log's address is {error}", USAGE) from None
         with progress("copied", at_first="copying", as_json=as_json) as advance:
+            of_log.carry_over(origin, made)
             copied = copy_log(origin, made, Copying(accept_loss=accept_loss), advance)
     if as_json:
         print_json({"from": source, "to": target, "copied": dict(copied)})

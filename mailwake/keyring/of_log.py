@@ -1,4 +1,4 @@
-"""Which keyring a log in SQLite belongs to: its id is noted in the log, so backups have it as well.
+"""Which keyring a log belongs to: its id is noted in the log, so backups and copies have it as well.
 
 With other keys the same recipient would be another one, and what was sealed could not be read: whoever opens a keyring for
 a log asks here first.
@@ -8,37 +8,45 @@ from pathlib import Path
 
 from schemas.sealing import MAGIC
 from streams.keyring.keyring import Keyring, NoKeyring, OtherKeyring
-from streams.sqlite_log import SqliteLog
+from streams.log import NotedLog
 
-STAGE, ID = "keyring", b"id"
-"""Where it is noted, among the state of stages."""
+NOTE = "keyring"
+"""What its id is noted as."""
 
 HOLD_HASHES = ("mail.events", "suppressions.evidence")
 LOOKED_AT = 50
 """How many documents are looked at to see whether a log holds sealed ones."""
 
 
-def noted(log: SqliteLog) -> str | None:
+def noted(log: NotedLog) -> str | None:
     """The id of the keyring that a log belongs to; None where none was opened for it yet."""
-    return next((value.decode() for key, value in log.state(STAGE) if key == ID), None)
+    known = log.noted(NOTE)
+    return None if known is None else known.decode()
 
 
-def note(log: SqliteLog, keyring: Keyring) -> None:
+def note(log: NotedLog, keyring: Keyring) -> None:
     """Let a log belong to this keyring from now on. Raises LogError."""
-    log.note(STAGE, ID, str(keyring.identity()).encode())
+    log.note(NOTE, str(keyring.identity()).encode())
 
 
-def check_new(log: SqliteLog, file: Path) -> None:
+def carry_over(source: NotedLog, target: NotedLog) -> None:
+    """Let the copy of a log belong to the keyring that it belongs to, unless it has one already. Raises LogError."""
+    known = source.noted(NOTE)
+    if known is not None and target.noted(NOTE) is None:
+        target.note(NOTE, known)
+
+
+def check_new(log: NotedLog, log_name: str, file: Path) -> None:
     """Raises NoKeyring where a keyring must not be made for a log, since what is in there needs the one it had."""
     was = noted(log)
     if (was is not None and _holds_anything(log)) or _holds_sealed(log):
         raise NoKeyring(
-            f"there is no keyring at {file.absolute()}, and the log {log.path} was hashed and sealed with one"
+            f"there is no keyring at {file.absolute()}, and the log {log_name} was hashed and sealed with one"
             f"{f' (id {was})' if was else ''}: {_INSTEAD}"
         )
 
 
-def check(log: SqliteLog, keyring: Keyring, name: str) -> None:
+def check(log: NotedLog, log_name: str, keyring: Keyring, name: str) -> None:
     """Raises OtherKeyring where a log that holds something belongs to another keyring than this one."""
     was = noted(log)
     if was is None:
@@ -47,7 +55,7 @@ def check(log: SqliteLog, keyring: Keyring, name: str) -> None:
     if identity != was and _holds_anything(log):
         here = f"has the id {identity}" if identity else "is empty"
         raise OtherKeyring(
-            f"the log {log.path} was hashed and sealed with another keyring (id {was}) than {name}, which {here}: {_INSTEAD}"
+            f"the log {log_name} was hashed and sealed with another keyring (id {was}) than {name}, which {here}: {_INSTEAD}"
         )
 
 
@@ -57,12 +65,12 @@ _INSTEAD = (
 )
 
 
-def _holds_anything(log: SqliteLog) -> bool:
+def _holds_anything(log: NotedLog) -> bool:
     topics = {"documents", *HOLD_HASHES} & set(log.topics())
     return any(log.end(source) for topic in topics for source in log.partitions(topic))
 
 
-def _holds_sealed(log: SqliteLog) -> bool:
+def _holds_sealed(log: NotedLog) -> bool:
     """Whether one of the latest documents is sealed: of a log that no keyring is noted in."""
     if "documents" not in log.topics():
         return False

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mailwake.keyring import of_log
+from mailwake.opening import open_log_as_it_is
 from mailwake.settings import Settings, SettingsError
 from schemas.keyring import TenantKeys
 from streams.keyring.address import KeyringAddress
 from streams.keyring.file_keyring import FileKeyring, journal_of
 from streams.keyring.keyring import Keyring
-from streams.sqlite_log import SqliteLog
+from streams.log import NoLog, NotedLog
 
 
 def open_keyring(settings: Settings, *, create: bool | None = None, insist: bool = False) -> Keyring:
@@ -19,7 +20,7 @@ def open_keyring(settings: Settings, *, create: bool | None = None, insist: bool
 
     A file is made on first use beside a log in SQLite, unless that was hashed and sealed with one before. Processes on a log
     in Kafka must share one, and keys that one of them made by itself would be unknown to the others: there a file is only
-    made with `create`. With `insist` a log that belongs to another keyring belongs to this one from now on. Raises
+    made with `create`; and it is noted in the log once that is there. With `insist` a log that belongs to another keyring belongs to this one from now on. Raises
     SettingsError, NoKeyring, OtherKeyring, KeyringUnavailable, KeyringError; LogError where the log can't be read.
     """
     address = _address(settings)
@@ -27,10 +28,10 @@ def open_keyring(settings: Settings, *, create: bool | None = None, insist: bool
         if log is None:
             return _opened(settings, address, create)
         if not insist and address.file is not None and not address.file.exists():
-            of_log.check_new(log, address.file)
+            of_log.check_new(log, _log_name(settings), address.file)
         keyring = _opened(settings, address, create)
         if not insist:
-            of_log.check(log, keyring, keyring_name(settings))
+            of_log.check(log, _log_name(settings), keyring, keyring_name(settings))
         if of_log.noted(log) != keyring.identity():
             of_log.note(log, keyring)
         return keyring
@@ -52,16 +53,27 @@ def _address(settings: Settings) -> KeyringAddress:
 
 
 @contextmanager
-def _log(settings: Settings) -> Iterator[SqliteLog | None]:
-    """The log whose keyring it is; None for one in Kafka, which has nowhere to note it, and one that is not there yet."""
-    if settings.log.startswith("kafka:") or not settings.log_path.is_file():
+def _log(settings: Settings) -> Iterator[NotedLog | None]:
+    """The log whose keyring it is; None where it is not there yet.
+
+    And with a spool, whose owner has to start while the log is away.
+    """
+    if settings.spool is not None:
         yield None
         return
-    log = SqliteLog.open(settings.log_path, (), create=False)
+    try:
+        log = open_log_as_it_is(settings, settings.log)
+    except NoLog:
+        yield None
+        return
     try:
         yield log
     finally:
         log.close()
+
+
+def _log_name(settings: Settings) -> str:
+    return settings.log if settings.log.startswith("kafka:") else str(settings.log_path.absolute())
 
 
 def _opened(settings: Settings, address: KeyringAddress, create: bool | None) -> Keyring:

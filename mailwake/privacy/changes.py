@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mailwake.privacy.documents import Held, Place, as_value, masked
 from schemas.documents import DeadLetter, DocumentReceived
-from streams.log import Log, Record, TopicPartition
+from streams.log import NotedLog, Record, TopicPartition
 from streams.sqlite_log import SqliteLog
 
 TOLD_AGAIN_MS = 24 * 3600 * 1000
@@ -16,7 +16,7 @@ TOLD_AGAIN_MS = 24 * 3600 * 1000
 class Changes:
     """What is to be written, gathered; in SQLite in the place of what was there, in Kafka behind it."""
 
-    log: Log
+    log: NotedLog
     now_ms: int
     in_place: dict[TopicPartition, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
     behind: list[tuple[Held, DocumentReceived | DeadLetter]] = field(default_factory=list)

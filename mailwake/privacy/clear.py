@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from mailwake.privacy.traces import Traces
 from schemas.codec import Undecodable, decode
-from streams.log import Log
+from streams.log import Log, NotedLog
 from streams.topics import plain
 
 BY_HASH = ("mail.events", "mail.classified", "suppressions.evidence", "suppressions")
@@ -15,9 +15,9 @@ LOOKED_AT = 1_000_000
 STEP = 10_000
 
 
-def events_in_clear(log: Log, traces: Traces, advance: Callable[[str, int], None]) -> dict[str, int]:
+def events_in_clear(log: NotedLog, traces: Traces, advance: Callable[[str, int], None]) -> dict[str, int]:
     """By topic, how many of the latest events have the address in any text. Raises LogError."""
-    topics = log.topics()  # type: ignore[attr-defined]
+    topics = log.topics()
     found: dict[str, int] = {}
     for topic in (topic for topic in topics if plain(topic) in BY_HASH):
         count = sum(_mentions(value, traces) for value in _suspects(log, topic, traces, advance))

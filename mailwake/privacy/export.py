@@ -6,7 +6,7 @@ from typing import Any
 
 from mailwake.privacy.clear import BY_HASH
 from mailwake.privacy.documents import DOCUMENTS, Place, letter_mentions, mentions, readable
-from mailwake.privacy.holdings import Advance, Holdings, all_of, decoded, known, letters_of, topics_of
+from mailwake.privacy.holdings import Advance, Holdings, all_of, decoded, known, letters_of
 from mailwake.privacy.layers import OutOfBudget
 from mailwake.privacy.traces import Traces
 from schemas.documents import DeadLetter, DocumentReceived
@@ -22,7 +22,7 @@ def export(
     hashed = known(holdings.keyring, tenant, address)
     traces = [Traces.of(address, stand_in(hashed, address))]
     yield {"is": "recipient", "tenant": tenant, "recipient_hash": hashed}
-    there = set(topics_of(holdings.log))
+    there = set(holdings.log.topics())
     for topic in (topic for topic in BY_HASH if topic in there):
         for event, place in _events_of(holdings.log, topic, tenant, hashed, advance):
             yield {"is": "event", "at": str(place), "type": type(event).__name__, **event.model_dump()}

@@ -1,6 +1,6 @@
 """Where personal data is, and how it is walked through: documents, dead letters, the records these were made of."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mailwake.privacy.documents import Held, held, letters_topics
@@ -10,7 +10,7 @@ from schemas.recipient import recipient_hash
 from schemas.record import Event
 from streams.blobs import Blobs
 from streams.keyring.keyring import Keyring, TenantForgotten
-from streams.log import Log, LogError, OffsetGone, TopicPartition
+from streams.log import Log, LogError, NotedLog, OffsetGone, TopicPartition
 from streams.sqlite_log import SqliteLog
 
 Advance = Callable[[str, int], None]
@@ -21,7 +21,7 @@ Advance = Callable[[str, int], None]
 class Holdings:
     """Where personal data is."""
 
-    log: Log
+    log: NotedLog
     blobs: Blobs
     keyring: Keyring
 
@@ -49,21 +49,16 @@ def decoded(value: bytes) -> Event | None:
         return None
 
 
-def letters_of(log: Log, advance: Advance) -> Iterator[tuple[Held, DeadLetter]]:
+def letters_of(log: NotedLog, advance: Advance) -> Iterator[tuple[Held, DeadLetter]]:
     """Every dead letter, of every generation."""
-    for topic in letters_topics(topics_of(log)):
+    for topic in letters_topics(log.topics()):
         for one in all_of(log, topic):
             advance("dead letters", 1)
             if isinstance(one.event, DeadLetter):
                 yield one, one.event
 
 
-def topics_of(log: Log) -> Sequence[str]:
-    """The topics there are."""
-    return log.topics()  # type: ignore[attr-defined,no-any-return]
-
-
-def origin_of(log: Log, letter: DeadLetter) -> tuple[bytes | None, bytes | None]:
+def origin_of(log: NotedLog, letter: DeadLetter) -> tuple[bytes | None, bytes | None]:
     """Key and value of the record that a dead letter was made of; nothing where it is gone."""
     source, offset = TopicPartition(letter.origin_topic, letter.origin_partition), letter.origin_offset
     try:
@@ -73,7 +68,7 @@ def origin_of(log: Log, letter: DeadLetter) -> tuple[bytes | None, bytes | None]
     except OffsetGone:
         return None, None
     except LogError:
-        if letter.origin_topic in topics_of(log):
+        if letter.origin_topic in log.topics():
             raise
         return None, None
     return (batch.keys[0], batch.values[0]) if list(batch.offsets) == [offset] else (None, None)

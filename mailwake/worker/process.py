@@ -202,11 +202,11 @@ def opened(
             f"workers share a log in Kafka, and MAILWAKE_LOG is {settings.log}: use mailwake up for that one"
         )
     with ExitStack() as stack:
-        if DocumentStage.name in parts:
-            open_keyring(settings)
         log = open_any_log(settings)
         assert isinstance(log, KafkaLog)
         stack.callback(log.close)
+        if DocumentStage.name in parts:
+            open_keyring(settings)
         member = Member(settings.worker_name, settings.session_seconds * 1000)
         pumps: dict[str, Pump] = {}
         takes: dict[str, tuple[Sequence[str], Callable[[TopicPartition], Owned]]] = {}

@@ -1,5 +1,6 @@
 """A log that was copied, and the pipeline run on the copy: what comes of it is what came of the source."""
 
+import shutil
 import time
 
 import pytest
@@ -18,6 +19,9 @@ def test_a_copy_there_and_back_comes_to_the_same(
     address = f"kafka://{kafka.address}/there{time.time_ns()}"
     done.run("log", "copy", f"sqlite:///{done.log_path}", address, "--partitions", partitions)
     empty.run("log", "copy", address, f"sqlite:///{empty.log_path}")
+    with done.log() as source, empty.log() as copy:
+        assert copy.noted("keyring") == source.noted("keyring") is not None
+    shutil.copy(done.folder / "mailwake.keys", empty.folder)
     found = empty.finish()
     if partitions == 1:
         assert_same(found, undisturbed.outcome)

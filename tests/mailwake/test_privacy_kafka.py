@@ -19,7 +19,7 @@ from schemas.documents import DocumentReceived
 from sources.files import Intake
 from streams.blobs import Blobs
 from streams.kafka_log import KafkaLog
-from streams.keyring.keyring import NoKeyring
+from streams.keyring.keyring import NoKeyring, OtherKeyring
 from streams.log import Record, TopicPartition
 
 DOCUMENTS = TopicPartition("documents")
@@ -66,6 +66,19 @@ def latest(holdings: Holdings) -> list[tuple[DocumentReceived, bytes | None]]:
 def test_a_keyring_is_not_made_by_whoever_comes_first(settings: Settings) -> None:
     with pytest.raises(NoKeyring, match="mailwake keyring init"):
         open_keyring(settings)
+
+
+def test_another_keyring_than_the_logs_is_refused(settings: Settings, holdings: Holdings) -> None:
+    other = settings.model_copy(update={"keyring": f"{settings.keyring}-mistyped"})
+    assert open_keyring(other, create=True, insist=True).identity() != holdings.keyring.identity()
+    assert open_keyring(settings, insist=True).identity() == holdings.keyring.identity()
+    taken(holdings, b"to <john@example.com>")
+    with pytest.raises(OtherKeyring, match=rf"the log {settings.log} was hashed .* than .*-mistyped"):
+        open_keyring(other)
+    assert open_keyring(settings).identity() == holdings.keyring.identity()
+    assert holdings.log.noted("keyring") == str(holdings.keyring.identity()).encode()
+    with_spool = other.model_copy(update={"spool": "sqlite:///spool.db"})
+    assert open_keyring(with_spool).identity(), "the log may be away: nobody is asked"
 
 
 def test_a_copy_takes_the_place_and_what_waits_is_said(holdings: Holdings) -> None:

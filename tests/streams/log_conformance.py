@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -16,6 +17,7 @@ from streams.log import (
     Log,
     LogError,
     LogInUse,
+    NotedLog,
     OffsetGone,
     Record,
     Retention,
@@ -89,6 +91,18 @@ class LogConformance(ABC):
         first.append("events", records(3))
         first.close()
         assert opener(TOPICS).id == made
+
+    def test_notes_stay_and_the_last_one_holds(self, opener: Opener) -> None:
+        first = cast(NotedLog, opener(TOPICS))
+        assert first.noted("keyring") is None
+        first.note("keyring", b"one")
+        first.note("other", b"another")
+        second = cast(NotedLog, opener(TOPICS))
+        assert second.noted("keyring") == b"one"
+        second.note("keyring", b"two")
+        second.note("keyring", b"two")
+        assert first.noted("keyring") == b"two" and first.noted("other") == b"another"
+        assert "notes" not in first.topics() and set(first.topics()) >= {"events", "spread"}
 
     def test_partitions(self, log: Log) -> None:
         assert list(log.partitions("events")) == [EVENTS]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from processors.mta_logs.formats import reader_of
 from processors.mta_logs.taking import LogSettings
-from schemas.recipient import recipient_hash
+from schemas.recipient import RecipientHashes
 from sources.mta_logs.appending import PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
@@ -150,9 +150,7 @@ def measured(name: str, messages: int, folder: Path) -> tuple[int, int, float, f
         file.writelines(line + "\n" for line in WRITERS[name](Message(n, draw) for n in range(messages)))
     log = SqliteLog.open(folder / f"{name}.db", TOPICS)
     places = Places(log, "default", name)
-    reader = reader_of(
-        name, LogSettings(from_domain="news.example"), lambda address: recipient_hash(b"k" * 32, address)
-    )
+    reader = reader_of(name, LogSettings(from_domain="news.example"), RecipientHashes(b"k" * 32))
     tail = Tail(
         name, reader, Following([str(path)], places.places, places.looked_at), places, Labels("default", name)
     )

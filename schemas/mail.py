@@ -45,7 +45,9 @@ def without_addresses(response: str) -> str:
     """
     if "@" in response:
         response = _ADDRESS.sub("<address>", response)
-    return _ESCAPED.sub("<address>", response) if _ESCAPED_HINT(response) else response
+    if ("40" in response or "64;" in response) and _ESCAPED_HINT(response):
+        response = _ESCAPED.sub("<address>", response)
+    return response
 
 
 NO_COMPLAINT = ("not-spam", "auth-failure", "virus")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from schemas.mail import without_addresses
 
 LONGEST = 4096
-_ANSWER = re.compile(r"(?:smtp;\s*)?([2-5]\d\d)(?:[ -]+#?([245]\.\d{1,3}\.\d{1,3})\b)?")
+_ANSWER = re.compile(r"(?:smtp;\s*)?([2-5]\d\d)(?:[ -]+#?([245]\.\d{1,3}\.\d{1,3})\b)?").match
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}").fullmatch
 
 
@@ -20,16 +20,17 @@ class Answer(NamedTuple):
 
 def answer_of(said: str, recipient: str = "") -> Answer:
     """The answer in a text that begins with it; the recipient's address in it is replaced, whatever it looks like."""
-    found = _ANSWER.match(said)
-    words = said
-    if "@" in said:
-        if recipient and recipient in said:
-            words = words.replace(f"<{recipient}>", "<address>").replace(recipient, "<address>")
-        words = without_addresses(words)
-    response = words[:LONGEST] or None
+    found = _ANSWER(said)
     if found is None:
-        return Answer(None, None, response)
-    return Answer(int(found[1]), found[2], response)
+        return Answer(None, None, cleaned(said, recipient))
+    return Answer(int(found[1]), found[2], cleaned(said, recipient))
+
+
+def cleaned(said: str, recipient: str = "") -> str | None:
+    """The same text as events hold it: addresses replaced, cut where it is too long; None for an empty one."""
+    if "@" in said and recipient and recipient in said:
+        said = said.replace(f"<{recipient}>", "<address>").replace(recipient, "<address>")
+    return without_addresses(said)[:LONGEST] or None
 
 
 def enhanced(code: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 
 from processors.origin import Hashed
 from schemas.mail import MailEvent, without_addresses
@@ -13,6 +14,8 @@ ADDRESS = r'(?:"(?:[^"\\]|\\.)*+"[^>\s]*+|[^>\s"][^>\s]*+|)'
 blanks nor brackets. It takes what it takes once, so that no line is slow."""
 
 _MOST_CACHED = 200_000
+_MOST_NAMES = 50_000
+"""Domains and From headers that are remembered."""
 _DOMAIN = re.compile(r"[^@\s\x00-\x1f]{1,253}").fullmatch
 _IP = re.compile(r"[0-9A-Fa-f.:]{3,45}").fullmatch
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
@@ -24,7 +27,6 @@ class Facts:
     def __init__(self, tenant: str, hashed: Hashed) -> None:
         self._tenant, self._hashed = tenant, hashed
         self._recipients: dict[str, tuple[str | None, str | None]] = {}
-        self._domains: dict[str, str | None] = {}
         self._beginnings: dict[type[MailEvent], hashlib._Hash] = {}
 
     def id_of(self, record: type[MailEvent], key: str) -> str:
@@ -55,15 +57,11 @@ class Facts:
 
     def domain(self, address: str) -> str | None:
         """The domain of an address as events hold it: A-labels, in lower case; None for none, and for a literal."""
-        name = address.rpartition("@")[2] if "@" in address else ""
-        if name in self._domains:
-            return self._domains[name]
-        if len(self._domains) >= _MOST_CACHED:
-            self._domains.clear()
-        found = self._domains[name] = mail_domain(name)
-        return found
+        _, at, name = address.rpartition("@")
+        return mail_domain(name) if at else None
 
 
+@lru_cache(_MOST_NAMES)
 def mail_domain(name: str) -> str | None:
     """A domain as events hold it, None for what is none."""
     name = name.strip().rstrip(".")
@@ -75,6 +73,7 @@ def mail_domain(name: str) -> str | None:
     return name.lower() if _DOMAIN(name) and not name.startswith("[") else None
 
 
+@lru_cache(_MOST_NAMES)
 def header_domain(header: str) -> str | None:
     """The domain of the (first) address in a From header: `Name <local@domain>` or `local@domain`."""
     _, at, after = header.rpartition("@")
@@ -96,6 +95,7 @@ def key_part(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:32] if "@" in value else value
 
 
+@lru_cache(_MOST_NAMES)
 def ip(value: str) -> str | None:
     """An IP address as events hold it; None for what can't be one."""
     return value if _IP(value) else None

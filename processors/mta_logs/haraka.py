@@ -37,6 +37,11 @@ _LOGFMT = re.compile(
 _HEAD = re.compile(rf"(?:<\d{{1,3}}>)?(?:1 )?({_TIME}) ").match
 _SENDER = re.compile(rf"sender <({ADDRESS})>").match
 _RECIPIENT = re.compile(rf"recipient <({ADDRESS})>(?: code=(\w+)| (rejected|deferred): (.*))").match
+_DELIVERED = re.compile(
+    r'delivered file=\S* domain="([^"\\ ]*)" host="([^"\\ ]*)" ip=\S* port=\S* mode=\S* tls=\S* auth=\S* '
+    r'response="([^"\\]*)" delay=([\d.]{1,15}) '
+).match
+"""The usual line of a delivery; what is quoted otherwise is read pair by pair."""
 _PAIR = re.compile(r'(?<![A-Za-z_])([A-Za-z_]++(?: file)?)=("(?:[^"\\]|\\.)*"|\S*)')
 _TEMPFAIL = re.compile(r"Temp failing \S+ for [\d.]+ seconds?: (.*)").match
 _BOUNCING = re.compile(r"bouncing mail: (.*)").match
@@ -141,20 +146,18 @@ class HarakaReader:
         return "noted"
 
     def _delivered(self, at: int, uuid: str, words: str) -> Outcome:
-        said: dict[str, str] = {}
-        for name, value in _PAIR.findall(words):
-            said.setdefault(name, value.strip('"'))  # A server's answer comes after whom it is about.
-        if "domain" not in said:
-            raise _Damaged("a delivery, of which the line does not say what it should")
-        domain = mail_domain(said["domain"])
+        if usual := _DELIVERED(words):
+            name, host, response, delay = usual.groups()
+        else:
+            name, host, response, delay = _pairs(words)
+        domain, mx_host = mail_domain(name), mail_domain(host)
         transaction, message = self._transaction(uuid, at)
-        mx_host = mail_domain(said.get("host", ""))
         provider = provider_of(mx_host, domain)
         try:
-            latency = max(0, int(float(said.get("delay", "0")) * 1000))
+            latency = max(0, int(float(delay) * 1000))
         except (ValueError, OverflowError):
             latency = None
-        answer = answer_of(said.get("response", ""))
+        answer = answer_of(response)
         whom = self._of(message, domain)
         for hashed in whom or (None,):
             row = self._attempted(
@@ -340,6 +343,16 @@ class HarakaReader:
 
 class _Damaged(ValueError):
     """A line that was meant to be understood, and can't be."""
+
+
+def _pairs(words: str) -> tuple[str, str, str, str]:
+    """A delivery's domain, host, response and delay."""
+    said: dict[str, str] = {}
+    for name, value in _PAIR.findall(words):
+        said.setdefault(name, value.strip('"'))  # A server's answer comes after whom it is about.
+    if "domain" not in said:
+        raise _Damaged("a delivery, of which the line does not say what it should")
+    return said["domain"], said.get("host", ""), said.get("response", ""), said.get("delay", "0")
 
 
 _KINDS: dict[str, type[MailEvent]] = {

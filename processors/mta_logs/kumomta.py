@@ -5,13 +5,15 @@ is kept from line to line. Headers are there where `configure_local_logs` names 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from processors.classification.providers import provider_of
-from processors.mta_logs.answers import answer_of
-from processors.mta_logs.facts import Facts, header_domain, ip, key_part, mail_domain, message_id, text
+from processors.mta_logs.answers import Answer, answer_of, cleaned, enhanced
+from processors.mta_logs.facts import Facts, key_part, message_id, text
+from processors.mta_logs.routes import Routes
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken
 from processors.mta_logs.times import BadTime, LogTimes, of_a_log
 from schemas.mail import (
@@ -38,13 +40,16 @@ _RECORDS: dict[str, type[MailEvent]] = {
 }
 _SAYS_NOTHING = frozenset(("AdminRebind", "DeferredInjectionRebind", "Delayed", "XferIn", "XferOut"))
 """Messages moved between queues and nodes: nothing came of them yet."""
+_COMING_IN = frozenset(("Reception", "Rejection", "OOB", "Feedback"))
+"""What a peer said to this server."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class KumoReader:
     """Reads KumoMTA's log; `processors.mta_logs.taking.LogReader`."""
 
     def __init__(self, settings: LogSettings, facts: Facts) -> None:
-        self._settings, self._facts = settings, facts
+        self._facts, self._routes = facts, Routes(settings)
         self._times = LogTimes(settings.zone)
 
     def take(self, lines: str, file: FileContext, now: int) -> Taken:
@@ -96,26 +101,28 @@ class KumoReader:
         self, event: type[MailEvent], kind: str, record: dict[str, Any], file: FileContext
     ) -> list[Row]:
         given = record["recipient"]
-        recipients = [given] if isinstance(given, str) else list(given)
-        if not all(isinstance(recipient, str) for recipient in recipients):
+        several = not isinstance(given, str)
+        if several and not all(isinstance(recipient, str) for recipient in given):
             raise _Damaged("a recipient that is no address")
-        at = self._moment(record.get("event_time", record["timestamp"]))
-        file.line_time = at
-        return [self._row(event, kind, record, at, recipient) for recipient in recipients]
+        file.line_time = at = self._moment(record.get("event_time", record["timestamp"]))
+        if several:
+            return [self._row(event, kind, record, at, recipient) for recipient in given]
+        return [self._row(event, kind, record, at, given)]
 
     def _row(self, event: type[MailEvent], kind: str, record: dict[str, Any], at: int, recipient: str) -> Row:
-        facts, headers, meta = self._facts, record.get("headers") or {}, record.get("meta") or {}
-        report = record.get("feedback_report") or {} if kind == "Feedback" else {}
+        facts, said = self._facts, record.get
+        headers = said("headers") or _NOTHING
+        report = said("feedback_report") or _NOTHING if kind == "Feedback" else _NOTHING
         if report:
             recipient = _first(report.get("original_rcpt_to")) or recipient
         hashed, domain = facts.recipient(recipient)
-        mail_from = facts.domain(str(record.get("sender") or ""))
-        attempts = _count(record.get("num_attempts"))
-        identity, peer = str(record["id"]), record.get("peer_address") or {}
-        outgoing = kind not in ("Reception", "Rejection", "OOB", "Feedback")
-        mx_host = mail_domain(str(peer.get("name") or "")) if outgoing else None
-        node = key_part(str(record.get("nodeid")))
-        source = f"{node}/{key_part(identity)}/{kind}/{at}/{hashed}/{attempts}"[:2048]
+        attempts = _count(said("num_attempts"))
+        identity = str(record["id"])
+        source = f"{key_part(str(said('nodeid')))}/{key_part(identity)}/{kind}/{at}/{hashed}/{attempts}"[
+            :2048
+        ]
+        outgoing = kind not in _COMING_IN
+        host, address = (said("peer_address"), said("source_address")) if outgoing else (None, None)
         row: Row = {
             "occurred_at": at,
             "source_event_id": source,
@@ -123,25 +130,27 @@ class KumoReader:
             "provider_message_id": text(identity),
             "message_id": message_id(_header(headers, "Message-ID", "Message-Id", "message-id")),
             "recipient_hash": hashed,
-            "recipient_domain": domain,
-            "mail_from_domain": mail_from,
-            "from_domain": self._from_domain(headers, mail_from),
-            "mx_host": mx_host,
-            "provider": provider_of(mx_host, domain),
-            "pool": text(str(record.get("egress_pool") or ""), 256),
-            "campaign": _campaign(record, meta),
+            **self._routes[
+                domain,
+                facts.domain(_words(said("sender"))),
+                _header(headers, "From", "from"),
+                _words(host.get("name")) if host else "",
+                _words(address.get("address")).rpartition(":")[0].strip("[]")
+                if isinstance(address, dict)
+                else "",
+                _words(said("egress_pool")),
+                _words((said("meta") or _NOTHING).get("campaign")) or _campaign(_words(said("queue"))),
+            ],
         }
-        if outgoing:
-            row["ip"] = _address(record.get("source_address"))
         if event is MessageSent:
-            row["size"] = _count(record.get("size"))
+            row["size"] = _count(said("size"))
         elif event is MessageExpired:
             row["attempts"] = attempts
         elif event is MessageDropped:
             row["reason"] = "other" if kind == "AdminBounce" else "policy"
         elif event is ComplaintReceived:
-            row["feedback_type"] = text(str(report.get("feedback_type") or "abuse").lower(), 256)
-            row["user_agent"] = text(str(report.get("user_agent") or ""))
+            row["feedback_type"] = text(_words(report.get("feedback_type")).lower(), 256) or "abuse"
+            row["user_agent"] = text(_words(report.get("user_agent")))
             row["incidents"] = max(1, _count(report.get("incidents")))
         else:
             self._answered(row, event, record, recipient, at)
@@ -154,69 +163,76 @@ class KumoReader:
     def _answered(
         self, row: Row, event: type[MailEvent], record: dict[str, Any], recipient: str, at: int
     ) -> None:
-        response = record.get("response") or {}
-        code, words, parts = (
-            response.get("code"),
-            str(response.get("content") or ""),
-            response.get("enhanced_code"),
-        )
-        enhanced = f"{parts['class']}.{parts['subject']}.{parts['detail']}" if parts else None
-        said = " ".join(part for part in (str(code) if code else "", enhanced, words) if part)
-        answer = answer_of(said.replace("\r\n", "\n"), recipient)
-        row["smtp_code"] = answer.smtp_code
-        row["response"] = answer.response
+        answer = _answer(record.get("response") or _NOTHING, recipient)
+        row["smtp_code"], row["response"] = answer.smtp_code, answer.response
         if event is MessageDelivered:
             created = record.get("created_time", record.get("created"))
             if created is not None:
                 row["latency_ms"] = max(0, at - self._moment(created))
-            row["tls_version"] = text(str(record.get("tls_protocol_version") or ""), 256)
+            row["tls_version"] = text(_words(record.get("tls_protocol_version")), 256)
         else:
             row["enhanced_code"] = answer.enhanced_code
-
-    def _from_domain(self, headers: Mapping[str, Any], mail_from: str | None) -> str | None:
-        named = _header(headers, "From", "from")
-        if named and (found := header_domain(named)):
-            return found
-        if mail_from is None:
-            return None
-        return mail_from if self._settings.from_envelope else self._settings.from_domain
 
     def _moment(self, given: Any) -> int:
         if isinstance(given, str):
             return self._times.iso(given)
-        return of_a_log(int(given * 1000))
+        return _milliseconds(given)
 
 
 class _Damaged(ValueError):
     """A record that can't be understood."""
 
 
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else str(value or "")
+
+
+def _answer(response: Mapping[str, Any], recipient: str) -> Answer:
+    """What was said: a code, an enhanced code of three numbers, and words."""
+    code, words, parts = response.get("code"), _words(response.get("content")), response.get("enhanced_code")
+    if "\r" in words:
+        words = words.replace("\r\n", "\n")
+    if not parts:
+        return answer_of(f"{code} {words}" if code and words else str(code or words), recipient)
+    status = _status(parts["class"], parts["subject"], parts["detail"])
+    said = f"{status} {words}" if words else status
+    if not code:
+        return answer_of(said, recipient)
+    said = f"{code} {said}"
+    if isinstance(code, int) and 200 <= code <= 599:
+        return Answer(code, enhanced(status), cleaned(said, recipient))
+    return answer_of(said, recipient)
+
+
+def _campaign(queue: str) -> str:
+    """Of a queue's name, `campaign:tenant@domain`."""
+    return queue.partition(":")[0] if ":" in queue else ""
+
+
+@lru_cache(1_000)
+def _node(name: Any) -> str:
+    return key_part(str(name))
+
+
+@lru_cache(20_000)
+def _milliseconds(seconds: Any) -> int:
+    return of_a_log(int(seconds * 1000))
+
+
+@lru_cache(2_000)
+def _status(of_class: Any, subject: Any, detail: Any) -> str:
+    return f"{of_class}.{subject}.{detail}"
+
+
 def _header(headers: Mapping[str, Any], *names: str) -> str:
     for name in names:
-        value = headers.get(name)
-        if value:
-            return str(_first(value))
+        if value := headers.get(name):
+            return value if isinstance(value, str) else str(_first(value))
     return ""
 
 
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value else value or None
-
-
-def _campaign(record: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:
-    """Of the meta data, else of the queue's name, `campaign:tenant@domain`."""
-    if named := meta.get("campaign"):
-        return text(str(named), 256)
-    campaign, colon, _ = str(record.get("queue") or "").partition(":")
-    return text(campaign, 256) if colon else None
-
-
-def _address(source: Any) -> str | None:
-    """The IP address in `{"address": "192.0.2.1:25"}` or `[2001:db8::1]:25`."""
-    if not isinstance(source, Mapping):
-        return None
-    host = str(source.get("address") or "").rpartition(":")[0].strip("[]")
-    return ip(host)
 
 
 def _count(value: Any) -> int:

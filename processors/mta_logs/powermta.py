@@ -7,11 +7,12 @@ to line.
 
 import csv
 from collections.abc import Callable, Mapping
-from typing import Any
+from operator import itemgetter
+from typing import NamedTuple
 
-from processors.classification.providers import provider_of
 from processors.mta_logs.answers import answer_of, enhanced
-from processors.mta_logs.facts import Facts, header_domain, ip, key_part, mail_domain, message_id, text
+from processors.mta_logs.facts import Facts, key_part, message_id, text
+from processors.mta_logs.routes import Routes
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken
 from processors.mta_logs.times import BadTime, LogTimes, of_a_log
 from schemas.mail import (
@@ -34,21 +35,46 @@ _TYPES: dict[str, type[MailEvent] | None] = {
 }  # fmt: skip
 """What a record's type is; None says nothing of a message that other records do not."""
 
-_NAMES = (
-    "type", "timelogged", "timequeued", "orig", "rcpt", "dsnstatus", "dsndiag", "dsnmta", "bouncecat", "dlvsourceip",
-    "dlvsize", "vmta", "vmtapool", "jobid", "envid", "header_from", "header_message-id", "dlvtlsprotocol",
-    "originalrcptto", "useragent", "feedbacktype", "dlvdestinationip",
-)  # fmt: skip
-Pick = Callable[[list[str]], tuple[str, ...]]
+
+class _Cells(NamedTuple):
+    """What is read of a record, by the columns' names; of a column that there is not, nothing."""
+
+    type: str
+    timelogged: str
+    timequeued: str
+    orig: str
+    rcpt: str
+    dsnstatus: str
+    dsndiag: str
+    dsnmta: str
+    bouncecat: str
+    dlvsourceip: str
+    dlvsize: str
+    vmta: str
+    vmtapool: str
+    jobid: str
+    envid: str
+    header_from: str
+    header_message_id: str
+    dlvtlsprotocol: str
+    originalrcptto: str
+    useragent: str
+    feedbacktype: str
+    dlvdestinationip: str
+
+
+_NAMES = tuple(name.replace("header_message_id", "header_message-id") for name in _Cells._fields)
+_Pick = Callable[[list[str]], tuple[str, ...]]
 
 
 class PowerReader:
     """Reads PowerMTA's accounting files; `processors.mta_logs.taking.LogReader`."""
 
     def __init__(self, settings: LogSettings, facts: Facts) -> None:
-        self._settings, self._facts = settings, facts
+        self._facts = facts
         self._times = LogTimes(settings.zone)
-        self._picks: dict[str, tuple[int, Pick]] = {}
+        self._routes = Routes(settings)
+        self._picks: dict[str, tuple[int, _Pick]] = {}
 
     def take(self, lines: str, file: FileContext, now: int) -> Taken:
         """See `LogReader.take`."""
@@ -72,14 +98,15 @@ class PowerReader:
                 cells = line.split(",") if '"' not in line else _quoted(line)
                 if len(cells) != width:
                     raise _Damaged(f"{len(cells)} columns, where the header names {width}")
-                values = dict(zip(_NAMES, pick(cells), strict=True))
-                if values["type"] not in _TYPES:
-                    raise _Damaged(f"a record of a type that is not known: {values['type'][:40]}")
-                record = _TYPES[values["type"]]
+                cells.append("")
+                said = _Cells._make(pick(cells))
+                if said.type not in _TYPES:
+                    raise _Damaged(f"a record of a type that is not known: {said.type[:40]}")
+                record = _TYPES[said.type]
                 if record is None:
                     noted += 1
                     continue
-                self._tell(taken, record, values, file)
+                self._tell(taken, record, said, file)
                 told += 1
             except (_Damaged, BadTime) as error:
                 taken.damaged.append((index, str(error)))
@@ -97,111 +124,88 @@ class PowerReader:
         """See `LogReader.forget_recipients`."""
         self._facts.forget_recipients()
 
-    def _columns(self, header: str) -> tuple[int, Pick]:
+    def _columns(self, header: str) -> tuple[int, _Pick]:
         names = [name.strip().lower() for name in _quoted(header)]
-        places = [names.index(name) if name in names else None for name in _NAMES]
-        if places[1] is None:
+        if "timelogged" not in names:
             raise _Damaged("the header names no column timeLogged")
-
-        def pick(cells: list[str]) -> tuple[str, ...]:
-            return tuple("" if place is None else cells[place] for place in places)
-
+        # Behind the last cell stands an empty one, for columns that are not there.
+        places = [names.index(name) if name in names else len(names) for name in _NAMES]
         if len(self._picks) > 100:
             self._picks.clear()
-        self._picks[header] = found = len(names), pick
+        self._picks[header] = found = len(names), itemgetter(*places)
         return found
 
-    def _tell(
-        self, taken: Taken, record: type[MailEvent], values: Mapping[str, str], file: FileContext
-    ) -> None:
-        at = file.line_time = self._moment(values["timelogged"])
-        recipient = values["rcpt"] or values["originalrcptto"]
+    def _tell(self, taken: Taken, record: type[MailEvent], said: _Cells, file: FileContext) -> None:
+        at = file.line_time = self._moment(said.timelogged)
+        recipient = said.rcpt or said.originalrcptto
         if not recipient and record is not ComplaintReceived:
             raise _Damaged("a record without a recipient")
         hashed, domain = self._facts.recipient(recipient)
         if record is MessageBounced and (
-            values["bouncecat"] == "message-expired" or values["dsnstatus"].startswith("4.4.7")
+            said.bouncecat == "message-expired" or said.dsnstatus.startswith("4.4.7")
         ):
             record = MessageExpired
-        mx_host = mail_domain(values["dsnmta"].partition(" ")[0])
-        mail_from = self._facts.domain(values["orig"])
-        named = values["header_from"]
         shared: Row = {
-            "message_id": message_id(values["header_message-id"]),
-            "provider_message_id": text(values["envid"]),
+            "message_id": message_id(said.header_message_id),
+            "provider_message_id": text(said.envid),
             "recipient_hash": hashed,
-            "recipient_domain": domain,
-            "mail_from_domain": mail_from,
-            "from_domain": (named and header_domain(named)) or self._from_domain(mail_from),
-            "mx_host": mx_host,
-            "provider": provider_of(mx_host, domain),
-            "ip": ip(values["dlvsourceip"]),
-            "pool": text(values["vmtapool"] or values["vmta"], 256),
-            "campaign": text(values["jobid"], 256),
+            **self._routes[
+                domain,
+                self._facts.domain(said.orig),
+                said.header_from,
+                said.dsnmta.partition(" ")[0],
+                said.dlvsourceip,
+                said.vmtapool or said.vmta,
+                said.jobid,
+            ],
         }
-        message = key_part(values["header_message-id"] or values["envid"] or values["jobid"])
-        remote = values["type"] in ("rb", "remote-bounce")
+        message = f"{key_part(said.header_message_id or said.envid or said.jobid)}/{hashed}"
+        queued = self._moment(said.timequeued) if said.timequeued else None
+        remote = said.type in ("rb", "remote-bounce")
         if record is not ComplaintReceived and record is not MessageDeferred and not remote:
-            queued = self._moment(values["timequeued"]) if values["timequeued"] else at
-            self._add(taken, MessageSent, shared, queued, f"{message}/{hashed}/{queued}/sent", {
-                "size": _whole(values["dlvsize"]),
-            })  # fmt: skip
-        own = self._own(record, values, recipient, at, remote)
-        relay, status = (
-            key_part(values["dlvdestinationip"] or values["dsnmta"]),
-            key_part(values["dsnstatus"]),
-        )
-        key = f"{message}/{hashed}/{at}/{relay}/{status}"
-        self._add(taken, record, shared, at, key, own)
-
-    def _own(
-        self, record: type[MailEvent], values: Mapping[str, str], recipient: str, at: int, remote: bool
-    ) -> Row:
-        if record is MessageExpired:
-            return {}
-        if record is ComplaintReceived:
-            return {
-                "feedback_type": text(values["feedbacktype"].lower(), 256) or "abuse",
-                "user_agent": text(values["useragent"]),
+            since = at if queued is None else queued
+            source = f"{message}/{since}/sent"[:2048]
+            sent = {
+                "occurred_at": since,
+                "source_event_id": source,
+                "event_id": self._facts.id_of(MessageSent, source),
+                **shared,
+                "size": _whole(said.dlvsize),
             }
-        said = values["dsndiag"]
-        answer = answer_of(said.partition(";")[2].strip() if said.startswith("smtp;") else said, recipient)
-        own: dict[str, Any] = {"smtp_code": answer.smtp_code, "response": answer.response}
-        if record is MessageDelivered:
-            own["tls_version"] = text(values["dlvtlsprotocol"], 256)
-            if values["timequeued"]:
-                own["latency_ms"] = max(0, at - self._moment(values["timequeued"]))
-            return own
-        status = values["dsnstatus"].partition(" ")[0]
-        own["enhanced_code"] = answer.enhanced_code or enhanced(status)
-        if record is MessageBounced:
-            own["is_async"] = remote
-        return own
-
-    def _add(self, taken: Taken, record: type[MailEvent], shared: Row, at: int, key: str, own: Row) -> None:
-        source = key[:2048]
-        taken.events.append(
-            (
-                record,
-                {
-                    "occurred_at": at,
-                    "source_event_id": source,
-                    "event_id": self._facts.id_of(record, source),
-                    **shared,
-                    **own,
-                },
-            )
-        )
-
-    def _from_domain(self, mail_from: str | None) -> str | None:
-        if mail_from is None:
-            return None
-        return mail_from if self._settings.from_envelope else self._settings.from_domain
+            taken.events.append((MessageSent, sent))
+        relay, status = key_part(said.dlvdestinationip or said.dsnmta), key_part(said.dsnstatus)
+        source = f"{message}/{at}/{relay}/{status}"[:2048]
+        shared["occurred_at"], shared["source_event_id"] = at, source
+        shared["event_id"] = self._facts.id_of(record, source)
+        _add_own(shared, record, said, recipient, remote, None if queued is None else max(0, at - queued))
+        taken.events.append((record, shared))
 
     def _moment(self, given: str) -> int:
         if given.isascii() and given.isdigit() and len(given) <= 10:
             return of_a_log(int(given) * 1000)
         return self._times.iso(given)
+
+
+def _add_own(
+    row: Row, record: type[MailEvent], said: _Cells, recipient: str, remote: bool, latency_ms: int | None
+) -> None:
+    """What events of this type say besides."""
+    if record is MessageExpired:
+        return
+    if record is ComplaintReceived:
+        row["feedback_type"] = text(said.feedbacktype.lower(), 256) or "abuse"
+        row["user_agent"] = text(said.useragent)
+        return
+    words = said.dsndiag
+    answer = answer_of(words[5:].strip() if words.startswith("smtp;") else words, recipient)
+    row["smtp_code"], row["response"] = answer.smtp_code, answer.response
+    if record is MessageDelivered:
+        row["tls_version"] = text(said.dlvtlsprotocol, 256)
+        row["latency_ms"] = latency_ms
+        return
+    row["enhanced_code"] = answer.enhanced_code or enhanced(said.dsnstatus.partition(" ")[0])
+    if record is MessageBounced:
+        row["is_async"] = remote
 
 
 class _Damaged(ValueError):

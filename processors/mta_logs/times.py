@@ -40,6 +40,9 @@ class LogTimes:
 
     def read(self, stamp: str, last: int, now: int) -> int:
         """Milliseconds since the epoch. `last` is the line before's time (0: none): it tells the year. Raises BadTime."""
+        found = self._iso.get(stamp)
+        if found is not None:
+            return found
         return self.iso(stamp) if stamp[:1].isdigit() else self.syslog(stamp, last, now)
 
     def iso(self, stamp: str) -> int:

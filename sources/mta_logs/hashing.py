@@ -3,7 +3,7 @@
 import hashlib
 
 from schemas.keyring import TenantKeys
-from schemas.recipient import InvalidAddress, recipient_hash
+from schemas.recipient import InvalidAddress, RecipientHashes
 from streams.keyring.keyring import writing_keys
 
 
@@ -13,7 +13,7 @@ class TenantHashes:
     def __init__(self, keys: TenantKeys, tenant: str) -> None:
         """Ask for the key. Raises as `ask`."""
         self._keys, self._tenant = keys, tenant
-        self._key = b""
+        self._key: bytes | None = None
         self.key_id = ""
         """Tells this key from others, and nothing of it."""
         self.ask()
@@ -22,13 +22,13 @@ class TenantHashes:
         """Ask for the key again; its id. Raises TenantForgotten, KeyringUnavailable (wait), KeyringError."""
         key = writing_keys(self._keys, self._tenant)[0]
         if key != self._key:
-            self._key = key
+            self._key, self._hashes = key, RecipientHashes(key)
             self.key_id = hashlib.sha256(b"mailwake tail\0" + key).hexdigest()[:32]
         return self.key_id
 
     def __call__(self, address: str) -> str | None:
         """The hash of a recipient; None for what is no address."""
         try:
-            return recipient_hash(self._key, address)
+            return self._hashes(address)
         except InvalidAddress:
             return None

@@ -157,3 +157,13 @@ def test_lines_that_say_nothing_are_passed_over_and_damaged_ones_are_kept() -> N
         ]
     )
     assert reading.counts == {"told": 0, "joined": 0, "noted": 2, "skipped": 2, "damaged": 3}
+
+
+def test_an_answer_that_names_a_domain_is_no_field_of_the_line() -> None:
+    for answer in ("250 OK domain=other.example delay=9", r"250 \"OK\" domain=other.example delay=9"):
+        line = DELIVERED.replace('response="OK', f'response="{answer}')
+        reading = Reading("haraka").take([*transaction("ann@gmail.com"), outbound(line)])
+        delivered = reading.events[1]
+        assert isinstance(delivered, MessageDelivered)
+        assert (delivered.recipient_domain, delivered.latency_ms) == ("gmail.com", 246)
+        assert delivered.response is not None and delivered.response.startswith(answer)

@@ -1,211 +1,199 @@
-"""How recipients stand, as state chunks: a bucket of recipients each, packed, so that a flush writes what changed.
+"""How recipients stand, as state chunks: buckets of recipients, and a journal, so that a flush writes about what changed.
 
-A recipient's bucket and key in it are a hash of tenant and `recipient_hash`. A chunk is one recipient behind another: 16
-bytes of key, 4 of length, and Avro. Nothing is unpacked but what is asked for, so that a million recipients are some
-hundred bytes each in memory as on disk.
+A recipient's key is a hash of tenant and `recipient_hash`, and the bucket the first two bytes of it. A bucket, in memory and as
+a chunk, is one recipient behind another: 16 bytes of key, 4 of length, and how they stand (`packing.py`). Nothing is
+unpacked but what is asked for, so that a million recipients are some hundred bytes each in memory as on disk.
+
+A flush of many recipients touches a bucket each, and would write all that is in them. So it writes an entry of the journal
+instead: its recipients one behind another, in a few chunks. When the journal has grown long, the buckets that its oldest
+entry speaks of are written, and the entry is removed. Before its recipients a bucket's chunk holds the number of the last
+entry that is in it, so that what is restored is the buckets and, on top of each, what the journal says since.
 """
 
-import io
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
 
-import fastavro
+from processors.suppressions.packing import pack, unpack
+from processors.suppressions.standing import Standing
 
-from processors.suppressions.standing import REASONS, Fact, Lift, Standing, StreamStanding
-from schemas.wire import write_long
+BUCKETS = b"recipients/"
+"""Before a bucket's four hex digits."""
+JOURNAL = b"journal/"
+"""Before an entry's number, and that of the part of it."""
 
-BUCKETS = 65_536
-"""Of a million recipients some 15 are in each: a step that tells of 25,000 rewrites a third of them."""
-PREFIX = b"recipients/"
+FEW = 64
+"""A flush that touches so few buckets writes them, and nothing to the journal."""
+JOURNALED = 100_000
+"""The journal holds at most so many recipients, or half as many as there are if that is more."""
 
-Place = tuple[int, bytes]
-"""A recipient's bucket, and key in it."""
-
-_KEY = 16
+_KEY, _PREFIX = 16, 2
 _HEAD = struct.Struct(">16sI")
-_STREAMS = ("all", "transactional", "marketing", "cold", "other")
-
-_OPTIONAL = ["null", "string"]
-_FACT = {
-    "type": "record",
-    "name": "Fact",
-    "fields": [
-        {"name": "reason", "type": "int"},
-        {"name": "at", "type": "long"},
-        {"name": "id", "type": {"type": "fixed", "name": "Id", "size": 16}},
-        {"name": "recorded_at", "type": "long"},
-        {"name": "after", "type": "int"},
-        {"name": "bounce_class", "type": _OPTIONAL},
-        {"name": "leaf", "type": _OPTIONAL},
-        {"name": "by", "type": _OPTIONAL},
-        {"name": "note", "type": _OPTIONAL},
-        {"name": "ruleset", "type": _OPTIONAL},
-    ],
-}
-_LIFT = {
-    "type": "record",
-    "name": "Lift",
-    "fields": [
-        {"name": "reason", "type": "int"},
-        {"name": "at", "type": "long"},
-        {"name": "id", "type": "Id"},
-        {"name": "recorded_at", "type": "long"},
-        {"name": "resubscribed", "type": "boolean"},
-        {"name": "by", "type": _OPTIONAL},
-        {"name": "note", "type": _OPTIONAL},
-    ],
-}
-_STREAM = {
-    "type": "record",
-    "name": "Stream",
-    "fields": [
-        {"name": "stream", "type": "int"},
-        {"name": "revision", "type": "long"},
-        {"name": "facts", "type": {"type": "array", "items": _FACT}},
-        {"name": "lifts", "type": {"type": "array", "items": _LIFT}},
-    ],
-}
-_SCHEMA = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "Standing",
-        "fields": [
-            {"name": "domain", "type": _OPTIONAL},
-            {"name": "streams", "type": {"type": "array", "items": _STREAM}},
-        ],
-    }
-)
+_STAMP = struct.Struct(">Q")
+_PART = 256 * 1024
+"""Bytes of one chunk of the journal, or a little more."""
 
 
 class Recipients:
-    """Everyone that anything was said of, by tenant and hash, in chunks that can be kept elsewhere and given back."""
+    """Everyone that anything was said of, by `recipient_key`, in chunks that can be kept elsewhere and given back."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, bytes] = {}
-        self._open: dict[Place, Standing] = {}
+        self._buckets: dict[bytes, bytes] = {}
+        """By the first bytes of the keys."""
+        self._count = 0
+        """Of all recipients."""
+        self._open: dict[bytes, Standing] = {}
         """Those asked for since the last flush."""
-        self._changed: dict[Place, None] = {}
+        self._changed: dict[bytes, None] = {}
         """In the order in which they first did."""
+        self._journal: dict[int, list[int]] = {}
+        """How many recipients each part of an entry speaks of, by the entry's number, the oldest first."""
+        self._last = 0
+        """Number of the last entry there was."""
+        self._behind: dict[bytes, int] = {}
+        """Buckets that the journal is ahead of, by the first entry that they lack; in that order."""
 
-    def standing(self, place: Place) -> Standing:
-        """How the recipient at a place stands; a new one stands empty. What is changed in it is told by `changed`."""
-        known = self._open.get(place)
+    def standing(self, key: bytes) -> Standing:
+        """How the recipient of a key stands; a new one stands empty. What is changed in it is told by `changed`."""
+        known = self._open.get(key)
         if known is None:
-            bucket, key = place
-            packed = next(
-                (body for name, body in _packed(self._buckets.get(bucket, b"")) if name == key), None
-            )
-            known = self._open[place] = Standing() if packed is None else unpack(packed)
+            bucket = self._buckets.get(key[:_PREFIX], b"")
+            span = _span(bucket, key)
+            known = self._open[key] = Standing() if span is None else unpack(bucket[slice(*span)])
         return known
 
-    def changed(self, place: Place) -> None:
-        """The recipient at this place stands otherwise than it did."""
-        self._changed[place] = None
+    def changed(self, key: bytes) -> None:
+        """The recipient of this key stands otherwise than they did."""
+        self._changed[key] = None
 
     def restore(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
         """Begin from chunks that were flushed. Raises ValueError on one that is none of ours."""
-        for key, chunk in chunks:
-            digits = key.removeprefix(PREFIX)
-            if not digits.isdigit() or _chunk_key(int(digits)) != key:
-                raise ValueError(f"state chunk {key!r} is no chunk of recipients")
-            self._buckets[int(digits)] = chunk
+        stamps: dict[bytes, int] = {}
+        journal: list[tuple[int, int, bytes]] = []
+        for name, chunk in chunks:
+            if (part := _JOURNAL_NAME.fullmatch(name)) is not None:
+                journal.append((int(part[1]), int(part[2]), chunk))
+            elif (of := _BUCKET_NAME.fullmatch(name)) is not None:
+                bucket = bytes.fromhex(of[1].decode())
+                (stamps[bucket],) = _STAMP.unpack_from(chunk)
+                self._buckets[bucket] = held = chunk[_STAMP.size :]
+                self._count += sum(1 for _ in _recipients(held))
+            else:
+                raise ValueError(
+                    f"state chunk {name!r} is no chunk of recipients: another version wrote it; derive who is suppressed "
+                    "anew with mailwake replay rebuild && mailwake replay swap"
+                )
+        self._last = max(stamps.values(), default=0)
+        for entry, _, chunk in sorted(journal):
+            self._last = max(self._last, entry)
+            recipients = {key: chunk[start - _HEAD.size : end] for key, start, end in _recipients(chunk)}
+            self._journal.setdefault(entry, []).append(len(recipients))
+            news = {key: said for key, said in recipients.items() if stamps.get(key[:_PREFIX], 0) < entry}
+            self._lag(self._put(news), entry)
 
-    def flush(self) -> dict[bytes, bytes]:
-        """The chunks that changed since the last flush."""
-        news: dict[int, list[bytes]] = {}
-        for bucket, key in self._changed:
-            news.setdefault(bucket, []).append(key)
-        chunks = {_chunk_key(bucket): self._repacked(bucket, keys) for bucket, keys in sorted(news.items())}
+    def flush(self) -> dict[bytes, bytes | None]:
+        """The chunks that changed since the last flush; None for those that are gone."""
+        changed: dict[bytes, bytes] = {}
+        for key in self._changed:
+            body = pack(self._open[key])
+            changed[key] = _HEAD.pack(key, len(body)) + body
         self._open.clear()
         self._changed.clear()
+        buckets = self._put(changed)
+        if len(buckets) <= FEW:
+            return {**self._written(buckets), **self._shortened()}
+        self._last += 1
+        self._lag(buckets, self._last)
+        parts = list(_parts(changed.values()))
+        self._journal[self._last] = [len(part) for part in parts]
+        chunks = {_journal_name(self._last, number): b"".join(part) for number, part in enumerate(parts)}
+        return {**chunks, **self._shortened()}
+
+    def _put(self, recipients: Mapping[bytes, bytes]) -> list[bytes]:
+        """Put these into their buckets, by key, each as it stands there; the buckets, in that order."""
+        touched: dict[bytes, None] = {}
+        for key, said in recipients.items():
+            bucket = key[:_PREFIX]
+            touched[bucket] = None
+            held = self._buckets.get(bucket, b"")
+            if (span := _span(held, key)) is None:
+                self._count += 1
+                self._buckets[bucket] = held + said
+            else:
+                self._buckets[bucket] = held[: span[0] - _HEAD.size] + said + held[span[1] :]
+        return list(touched)
+
+    def _lag(self, buckets: Iterable[bytes], entry: int) -> None:
+        """These buckets have changed by an entry of the journal, and are not written."""
+        for bucket in buckets:
+            self._behind.setdefault(bucket, entry)
+
+    def _written(self, buckets: Iterable[bytes]) -> dict[bytes, bytes | None]:
+        """The chunks of these buckets, which are no longer behind."""
+        stamp = _STAMP.pack(self._last)
+        chunks: dict[bytes, bytes | None] = {}
+        for bucket in sorted(buckets):
+            self._behind.pop(bucket, None)
+            chunks[BUCKETS + bucket.hex().encode()] = stamp + self._buckets[bucket]
         return chunks
 
-    def _repacked(self, bucket: int, keys: Iterable[bytes]) -> bytes:
-        merged = dict(_packed(self._buckets.get(bucket, b"")))
-        for key in keys:
-            merged[key] = pack(self._open[bucket, key])
-        chunk = b"".join([_HEAD.pack(key, len(body)) + body for key, body in merged.items()])
-        self._buckets[bucket] = chunk
-        return chunk
+    def _shortened(self) -> dict[bytes, bytes | None]:
+        """What takes away the entries of the journal that are in all buckets, or too many."""
+        chunks: dict[bytes, bytes | None] = {}
+        most = max(JOURNALED, self._count // 2)
+        while self._journal:
+            oldest = next(iter(self._journal))
+            is_needed = next(iter(self._behind.values()), None) == oldest
+            if is_needed and sum(map(sum, self._journal.values())) <= most:
+                break
+            chunks |= self._written([bucket for bucket, entry in self._behind.items() if entry == oldest])
+            chunks |= dict.fromkeys(
+                _journal_name(oldest, part) for part in range(len(self._journal.pop(oldest)))
+            )
+        return chunks
 
 
-def pack(standing: Standing) -> bytes:
-    """A recipient as bytes, Avro by `_SCHEMA`; the same standing always the same ones."""
-    parts = [_text(standing.domain)]
-    if standing.streams:
-        parts.append(_count(len(standing.streams)))
-    for name, stream in sorted(standing.streams.items()):
-        parts += (_count(_STREAMS.index(name)), _count(stream.revision))
-        facts = [(reason, fact) for reason in REASONS for fact in stream.facts.get(reason, ())]
-        if facts:
-            parts.append(_count(len(facts)))
-            for reason, (at, told_by, recorded_at, after, *words) in facts:
-                head = (
-                    _count(_REASON[reason]),
-                    write_long(at),
-                    told_by,
-                    write_long(recorded_at),
-                    _count(after),
-                )
-                parts += (*head, *map(_text, words))
-        parts.append(_END)
-        lifts = [(reason, stream.lifts[reason]) for reason in REASONS if reason in stream.lifts]
-        if lifts:
-            parts.append(_count(len(lifts)))
-            for reason, (at, told_by, recorded_at, resubscribed, *words) in lifts:
-                said = b"\x01" if resubscribed else b"\x00"
-                head = _count(_REASON[reason]), write_long(at), told_by, write_long(recorded_at), said
-                parts += (*head, *map(_text, words))
-        parts.append(_END)
-    parts.append(_END)
-    return b"".join(parts)
+def recipient_key(tenant: str, recipient_hash: str) -> bytes:
+    """The key of a recipient."""
+    return blake2b(f"{tenant}\x1f{recipient_hash}".encode(), digest_size=_KEY).digest()
 
 
-_END = b"\x00"
-"""The block that ends an array."""
-_REASON = {reason: number for number, reason in enumerate(REASONS)}
-_count = lru_cache(1024)(write_long)
+def _recipients(held: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The key of each, and where how they stand begins and ends."""
+    end = 0
+    while end < len(held):
+        key, size = _HEAD.unpack_from(held, end)
+        start = end + _HEAD.size
+        end = start + size
+        yield key, start, end
 
 
-@lru_cache(4096)
-def _text(value: str | None) -> bytes:
-    if value is None:
-        return b"\x00"
-    encoded = value.encode()
-    return b"\x02" + write_long(len(encoded)) + encoded
+def _span(bucket: bytes, key: bytes) -> tuple[int, int] | None:
+    """Where in its bucket it begins and ends how the recipient of a key stands."""
+    # Most are new, and so is nothing like their key in it.
+    if key not in bucket:
+        return None
+    return next(((start, end) for name, start, end in _recipients(bucket) if name == key), None)
 
 
-def unpack(body: bytes) -> Standing:
-    """What `pack` made the bytes of."""
-    held: Any = fastavro.schemaless_reader(io.BytesIO(body), _SCHEMA, None)
-    return Standing(held["domain"], {_STREAMS[one["stream"]]: _stream(one) for one in held["streams"]})
+def _parts(said: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """An entry of the journal in chunks of a size that any log takes."""
+    part: list[bytes] = []
+    size = 0
+    for one in said:
+        part.append(one)
+        size += len(one)
+        if size >= _PART:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
-def _stream(held: Mapping[str, Any]) -> StreamStanding:
-    stream = StreamStanding(revision=held["revision"])
-    for fact in held["facts"]:
-        stream.facts.setdefault(REASONS[fact.pop("reason")], []).append(Fact(**fact))
-    stream.lifts = {REASONS[lift.pop("reason")]: Lift(**lift) for lift in held["lifts"]}
-    return stream
+def _journal_name(entry: int, part: int) -> bytes:
+    return JOURNAL + b"%012d/%04d" % (entry, part)
 
 
-def _packed(chunk: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at < len(chunk):
-        key, size = _HEAD.unpack_from(chunk, at)
-        at += _HEAD.size + size
-        yield key, chunk[at - size : at]
-
-
-def place_of(tenant: str, recipient_hash: str) -> Place:
-    """Where a recipient is."""
-    who = f"{tenant}\x1f{recipient_hash}".encode("utf-8", "surrogatepass")
-    key = blake2b(who, digest_size=_KEY).digest()
-    return int.from_bytes(key[:2], "big") % BUCKETS, key
-
-
-def _chunk_key(bucket: int) -> bytes:
-    return PREFIX + b"%05d" % bucket
+_BUCKET_NAME = re.compile(re.escape(BUCKETS) + rb"([0-9a-f]{4})")
+_JOURNAL_NAME = re.compile(re.escape(JOURNAL) + rb"([0-9]{12})/([0-9]{4})")

@@ -12,7 +12,7 @@ import polars as pl
 
 from processors.reputation.counting import dead_letters
 from processors.stage import Emission, Flush, Slice, Tally
-from processors.suppressions.chunks import Recipients, place_of
+from processors.suppressions.chunks import Recipients, recipient_key
 from processors.suppressions.following import Following, emissions
 from processors.suppressions.standing import ALL, LIFTED_UNNAMED, REASONS, Fact, Lift, Standing
 from schemas.columns import INDEX, decode_frames
@@ -134,8 +134,8 @@ class SuppressStage:
     def _tell(self, evidence: _Evidence, follows: list[Following]) -> bool:
         """Join a piece of evidence in, and add what follows otherwise; returns whether it said anything new."""
         tenant, recipient_hash, told_domain, kind, stream = evidence[:5]
-        place = place_of(tenant, recipient_hash)
-        standing = self._recipients.standing(place)
+        key = recipient_key(tenant, recipient_hash)
+        standing = self._recipients.standing(key)
         known_domain, speaks_for = standing.domain, kind in _FACTS
         domain = known_domain or told_domain or None
         if known_domain and told_domain and told_domain < known_domain:
@@ -147,7 +147,7 @@ class SuppressStage:
         if not joined and domain == known_domain:
             return False
         standing.domain = domain
-        self._recipients.changed(place)
+        self._recipients.changed(key)
         for name, was in zip(streams, before, strict=True):
             outcome = standing.outcome(name)
             if outcome is not None and (outcome != was or domain != known_domain):

@@ -1,17 +1,15 @@
 """How a recipient stands is the same whatever order the facts came in, be they copies of one that say different things."""
 
-import io
 import random
 from typing import Any
 
-import fastavro
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_conformance import run
 
 from processors.stage import Slice
-from processors.suppressions.chunks import _SCHEMA, pack, unpack
+from processors.suppressions.packing import pack, unpack
 from processors.suppressions.stage import SuppressStage
 from processors.suppressions.standing import ALL, KEPT, REASONS, Fact, Lift, Standing
 from schemas.codec import decode, encode
@@ -62,7 +60,7 @@ def joined(told: list[Told]) -> Standing:
     return standing
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(one_told, max_size=40) | many_copies, st.randoms(use_true_random=False))
 def test_copies_that_differ_and_more_facts_than_are_kept_stand_the_same_in_any_order(
     told: list[Told], chance: random.Random
@@ -78,16 +76,17 @@ def test_copies_that_differ_and_more_facts_than_are_kept_stand_the_same_in_any_o
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(one_told, max_size=20), word)
-def test_a_recipient_is_packed_as_avro_and_unpacked_as_it_was(told: list[Told], domain: str | None) -> None:
+@given(st.lists(one_told, max_size=20), word, st.randoms(use_true_random=False))
+def test_a_recipient_is_unpacked_as_it_was_packed(
+    told: list[Told], domain: str | None, chance: random.Random
+) -> None:
     standing = joined(told)
     standing.domain = domain
     packed = pack(standing)
     assert unpack(packed) == standing
-    held: Any = fastavro.schemaless_reader(io.BytesIO(packed), _SCHEMA, None)
-    written = io.BytesIO()
-    fastavro.schemaless_writer(written, _SCHEMA, held)
-    assert written.getvalue() == packed
+    shuffled = joined(chance.sample(told, len(told)))
+    shuffled.domain = domain
+    assert pack(shuffled) == packed
 
 
 def bounce(number: int, at: int, copy: int, after: int, ruleset: str | None) -> SuppressionEvidence:

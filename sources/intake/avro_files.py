@@ -15,7 +15,7 @@ from schemas.avro import without_logical_types
 from schemas.catalog import UnknownSchema, Version, latest
 from schemas.codec import DECODING_ERRORS, parsed
 from schemas.wire import Undecodable, read_long
-from sources.intake.event_bodies import BadItem, Item
+from sources.intake.event_items import BadItem, Item
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused
 from sources.intake.unpacking import TooMuch, Unreadable, unpacked

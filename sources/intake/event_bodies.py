@@ -1,18 +1,16 @@
 """Bodies of events to their fields: a JSON object, an array of them, JSON lines, an Avro file, framed Avro records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from schemas.catalog import RECORDS
 from schemas.codec import Undecodable, decode_fields
+from sources.intake.avro_files import records_in
+from sources.intake.event_items import BadItem, Item
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused
-
-Item = dict[str, Any]
-"""The fields of an event, the record's name under `type`."""
 
 JSON = ("application/json",)
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines")
@@ -30,14 +28,6 @@ CONTENT: dict[str, Any] = {
 """The media types, for /openapi.json."""
 
 
-@dataclass(frozen=True, slots=True)
-class BadItem:
-    """What stands where an event should, and is none."""
-
-    got: str
-    wants: str
-
-
 def items_in(body: bytes, content_type: str, limits: IntakeLimits) -> Sequence[Item | BadItem]:
     """The events of a body in their order. Raises Refused: 400 for what can't be read, 413 for too many, 415."""
     media_type = content_type.partition(";")[0].strip().lower()
@@ -46,8 +36,6 @@ def items_in(body: bytes, content_type: str, limits: IntakeLimits) -> Sequence[I
     elif media_type in LINES:
         items = _lines(body, limits.events)
     elif media_type in FILE:
-        from sources.intake.avro_files import records_in
-
         items = records_in(body, limits)
     elif media_type in FRAMED:
         items = _framed(body, limits.events)

@@ -19,7 +19,8 @@ from sources.intake.admission import Admission
 from sources.intake.answers import EventsTaken, refusals
 from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
-from sources.intake.event_bodies import CONTENT, BadItem, Item, items_in
+from sources.intake.event_bodies import CONTENT, items_in
+from sources.intake.event_items import BadItem, Item
 from sources.intake.held_keys import HeldKeys
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused, answer

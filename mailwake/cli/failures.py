@@ -46,47 +46,41 @@ def _said(error: OSError) -> str:
     return f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")
 
 
-def code_of(error: Exception) -> int | None:
-    """The exit code of an error that a user can cause or meet; None for a bug."""
-    from mailwake.intake.server import IntakeCannotListen
-    from mailwake.keeping import NoBackup
-    from mailwake.monitor.server import MonitorCannotListen
-    from mailwake.opening import NoWarehouse
-    from mailwake.querying import QueryFailed
-    from mailwake.settings import SettingsError
-    from schemas.record import InvalidEvent
-    from sinks.clickhouse_http.server import CannotListen
-    from sinks.engine import WarehouseInUse, WarehouseUnavailable
-    from sinks.sink import SinkBusy, SinkError
-    from sources.files import UnreadablePath
-    from sources.hooks.configured import InvalidHook
-    from sources.intake.keys import InvalidKeys
-    from streams.log import LogError, LogFull, LogUnavailable, NoLog
+_CODES = (
+    ("mailwake.settings", "SettingsError", USAGE),
+    ("sources.files", "UnreadablePath", USAGE),
+    ("streams.log", "NoLog", USAGE),
+    ("mailwake.opening", "NoWarehouse", USAGE),
+    ("mailwake.keeping", "NoBackup", USAGE),
+    ("mailwake.querying", "QueryFailed", NOT_SO),
+    ("schemas.record", "InvalidEvent", NOT_SO),
+    ("sinks.clickhouse_http.server", "CannotListen", REFUSED),
+    ("mailwake.monitor.server", "MonitorCannotListen", REFUSED),
+    ("mailwake.intake.server", "IntakeCannotListen", REFUSED),
+    ("sources.hooks.configured", "InvalidHook", USAGE),
+    ("sources.intake.keys", "InvalidKeys", USAGE),
+    ("streams.log", "LogFull", NO_ROOM),
+    ("streams.log", "LogUnavailable", NO_ROOM),
+    ("sinks.sink", "SinkBusy", NO_ROOM),
+    ("streams.log", "LogError", REFUSED),
+    ("sinks.sink", "SinkError", REFUSED),
+    ("sinks.engine", "WarehouseInUse", REFUSED),
+    ("sinks.engine", "WarehouseUnavailable", REFUSED),
+)
+"""Module, error, exit code; of several that an error is, the first counts."""
 
-    codes: tuple[tuple[type[Exception], int], ...] = (
-        (SettingsError, USAGE),
-        (UnreadablePath, USAGE),
-        (NoLog, USAGE),
-        (NoWarehouse, USAGE),
-        (NoBackup, USAGE),
-        (QueryFailed, NOT_SO),
-        (InvalidEvent, NOT_SO),
-        (CannotListen, REFUSED),
-        (MonitorCannotListen, REFUSED),
-        (IntakeCannotListen, REFUSED),
-        (InvalidHook, USAGE),
-        (InvalidKeys, USAGE),
-        (LogFull, NO_ROOM),
-        (LogUnavailable, NO_ROOM),
-        (SinkBusy, NO_ROOM),
-        (LogError, REFUSED),
-        (SinkError, REFUSED),
-        (WarehouseInUse, REFUSED),
-        (WarehouseUnavailable, REFUSED),
-    )
+
+def code_of(error: Exception) -> int | None:
+    """The exit code of an error that a user can cause or meet; None for a bug.
+
+    A module that nobody loaded has raised nothing, and need not be loaded to say so.
+    """
     if isinstance(error, CommandFailed):
         return error.code
-    return next((code for kind, code in codes if isinstance(error, kind)), None)
+    for module, name, code in _CODES:
+        if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
+            return code
+    return None
 
 
 def _exit(message: str, code: int) -> None:

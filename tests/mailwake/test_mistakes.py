@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from worlds import Said, World, finished
 
 from mailwake.__main__ import main
+from mailwake.cli import failures
 
 NOT_SO, USAGE, REFUSED = 1, 2, 3
 
@@ -52,6 +54,13 @@ def typed(there: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         return Said(int(left.value.code or 0), *capfd.readouterr())
 
     return run
+
+
+@pytest.mark.parametrize(("module", "error", "code"), failures._CODES)
+def test_every_error_with_a_code_is_where_it_is_looked_for(module: str, error: str, code: int) -> None:
+    kind = getattr(import_module(module), error)
+    assert issubclass(kind, Exception)
+    assert failures.code_of(kind.__new__(kind)) == code
 
 
 def assert_told(said: Said, code: int, says: str) -> None:

@@ -127,6 +127,6 @@ def intake_of(
         suppressions_router(SuppressionsDesk(access, answers.look_up), admission),
         messages_router(MessagesDesk(access, partial(life_of, settings)), admission),
     ]
-    health = health_router(lambda: appending.trouble() or answers.trouble())
+    health = health_router(appending.trouble, answers.trouble)
     app = intake_app([*routers, health], __version__)
     return Front(app, [route for router in routers for route in router.routes])

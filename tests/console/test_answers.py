@@ -31,6 +31,7 @@ class Here:
     def __init__(self, folder: Path) -> None:
         self.asked: list[tuple[str | None, ...]] = []
         self.held: tuple[Suppression, ...] = ()
+        self.of_log = self.of_suppressions = ""
         self.life = Life(message_ids=[], provider_message_ids=[], events=[], loaded=[], cut=False)
         admission = Admission(IntakeLimits())
         keys = KeyFile(folder / "keys.toml")
@@ -48,7 +49,7 @@ class Here:
         routers = [
             suppressions_router(SuppressionsDesk(access, look_up), admission),
             messages_router(MessagesDesk(access, tell), admission),
-            health_router(lambda: ""),
+            health_router(lambda: self.of_log, lambda: self.of_suppressions),
         ]
         self.app = Front(
             intake_app(routers, "test"), [route for router in routers for route in router.routes]
@@ -118,5 +119,24 @@ def test_an_id_without_end_is_not_asked_for(here: Here) -> None:
 
 def test_health_wants_no_key_and_tells_little(here: Here) -> None:
     here.key = "wrong"
-    assert here.get("/healthz").json() == {"status": "ok"}
+    assert here.get("/healthz").json() == here.get("/livez").json() == {"status": "ok"}
+    assert here.get("/readyz").json() == {"status": "ready", "parts": {"log": "ok", "suppressions": "ok"}}
     assert here.get("/v1/suppressions/jo@x.example").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("of_log", "of_suppressions", "red"),
+    [
+        ("", "filling", {"/readyz"}),
+        ("away", "", {"/healthz", "/readyz"}),
+        ("full", "filling", {"/healthz", "/readyz"}),
+    ],
+)
+def test_a_restart_is_asked_for_by_nothing_and_traffic_only_where_all_is_well(
+    here: Here, of_log: str, of_suppressions: str, red: set[str]
+) -> None:
+    here.of_log, here.of_suppressions = of_log, of_suppressions
+    statuses = {path: here.get(path).status_code for path in ("/livez", "/healthz", "/readyz")}
+    assert statuses == {path: 503 if path in red else 200 for path in statuses}
+    parts = here.get("/readyz").json()["parts"]
+    assert parts == {"log": of_log or "ok", "suppressions": of_suppressions or "ok"}

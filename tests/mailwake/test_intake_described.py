@@ -168,9 +168,13 @@ def provoked(asked: Asked) -> dict[tuple[str, str], dict[int, httpx.Response]]:
         answers += [asked.send("GET", route + "unknown")] if "messages" in route else []
         note(route + parameter, "get", *answers)
     asked.send("POST", "/v1/events", json=SENT)
-    note("/healthz", "get", asked.send("GET", "/healthz", key=None))
+    pages = ("/healthz", "/livez", "/readyz")
+    for path in pages:
+        note(path, "get", asked.send("GET", path, key=None))
     asked.full("POST", "/v1/events", json=SENT)
-    found["/healthz", "get"][503] = asked.send("GET", "/healthz", key=None)
+    for path in pages:
+        again = asked.send("GET", path, key=None)
+        found[path, "get"][again.status_code] = again
     return found
 
 
@@ -192,7 +196,7 @@ def test_every_documented_status_happens_and_no_other(asked: Asked) -> None:
                 path,
                 status,
             )
-            if status in (429, 503) and path != "/healthz":
+            if status in (429, 503) and path not in ("/healthz", "/readyz"):
                 assert int(answer.headers["retry-after"]) > 0
 
 

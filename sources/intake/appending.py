@@ -20,6 +20,9 @@ _SELDOM = Seldom()
 REMEMBERED_S = 15.0
 """For how long a failure counts when nothing was tried since: who turns requests away would never see it pass."""
 
+SLOW_S = 5.0
+"""An append that takes so long is worth telling whoever asks how this is, before its requests are told."""
+
 MOST_TOGETHER = 500
 """Requests in one append."""
 
@@ -45,9 +48,19 @@ class Appending:
         self._appender: asyncio.Task[None] | None = None
 
     def trouble(self) -> str:
-        """Why the log took nothing the last time, a short while ago: full, away, failed, slow; "" otherwise."""
-        recent = time.monotonic() - self._failed_at < REMEMBERED_S
-        return self._failed if recent else ""
+        """Why the log took nothing the last time, a short while ago: full, away, failed, slow; "" otherwise.
+
+        slow as well while it takes long over what it was given.
+        """
+        if self._failed and time.monotonic() - self._failed_at < REMEMBERED_S:
+            return self._failed
+        return "slow" if self._waits_long() else ""
+
+    def _waits_long(self) -> bool:
+        if not self._in_hand:
+            return False
+        begun = self._in_hand[0].until - self._limits.append_seconds
+        return asyncio.get_running_loop().time() - begun > SLOW_S
 
     async def append(self, records: Mapping[str, Sequence[Record]]) -> None:
         """Durable when this returns. Raises Refused: 413 for what no log takes, 503 when it takes nothing now."""
@@ -64,6 +77,11 @@ class Appending:
         try:
             await durable
         except TimeoutError:
+            _SELDOM.warning(
+                "slow",
+                "the log took nothing for %g s: requests are told to come again",
+                self._limits.append_seconds,
+            )
             raise self._not_now("slow", "the log did not take it in time; it may have by now") from None
         except RecordRefused as error:
             raise Refused(413, "too_large", f"the log takes no such record: {error}") from None

@@ -94,7 +94,11 @@ def _from_code_on(text: str, smtp_code: int | None) -> str | None:
     if smtp_code is None:
         return None
     at = min((at for mark in (" ", "-") if (at := text.find(f" {smtp_code}{mark}")) > 0), default=0)
-    return text[at + 1 :] if at > 0 and len(text) - at > _SHORTEST_REPLY else None
+    if at <= 0 or len(text) - at <= _SHORTEST_REPLY:
+        return None
+    if text.startswith(str(smtp_code)) and "sender" in text[:at]:
+        return None  # what the receiver heard when it asked for the sender's own mailbox
+    return text[at + 1 :]
 
 
 def _one_line(raw: str) -> str:

@@ -32,16 +32,16 @@ class Following(NamedTuple):
 
 def emissions(follows: Sequence[Following]) -> Iterator[Emission]:
     """A record of each, in their order."""
-    records = [RecipientSuppressed if one.outcome.reasons else SuppressionLifted for one in follows]
-    values: dict[type[Event], Iterator[bytes]] = {
-        record: iter(
-            _encoded(record, [one for one, kind in zip(follows, records, strict=True) if kind is record])
-        )
-        for record in set(records)
+    suppressed = [one for one in follows if one.outcome.reasons]
+    lifted = [one for one in follows if not one.outcome.reasons]
+    values = {
+        True: iter(_encoded(RecipientSuppressed, suppressed)),
+        False: iter(_encoded(SuppressionLifted, lifted)),
     }
-    for one, record in zip(follows, records, strict=True):
-        key = f"{one.tenant}/{one.recipient_hash}/{one.stream}"
-        yield Emission(TOPIC, key.encode(), next(values[record]), one.outcome.recorded_at)
+    for one in follows:
+        tenant, recipient_hash, stream, _, outcome, _ = one
+        key = f"{tenant}/{recipient_hash}/{stream}".encode()
+        yield Emission(TOPIC, key, next(values[bool(outcome.reasons)]), outcome.recorded_at)
 
 
 def _encoded(record: type[Event], follows: Sequence[Following]) -> Iterable[bytes]:

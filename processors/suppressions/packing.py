@@ -5,7 +5,7 @@ their own behind them, encoded and decoded once for each combination.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from processors.suppressions.standing import REASONS, Fact, Lift, Standing, StreamStanding
@@ -33,14 +33,21 @@ def pack(standing: Standing) -> bytes:
     streams = standing.streams
     for name in sorted(streams) if len(streams) > 1 else streams:
         stream = streams[name]
-        facts = [(reason, fact) for reason in REASONS for fact in stream.facts.get(reason, ())]
-        lifts = [(reason, stream.lifts[reason]) for reason in REASONS if reason in stream.lifts]
+        facts = [
+            (number, fact) for number, reason in _in_order(stream.facts) for fact in stream.facts[reason]
+        ]
+        lifts = [(number, stream.lifts[reason]) for number, reason in _in_order(stream.lifts)]
         parts.append(_STREAM.pack(_STREAM_NUMBER[name], stream.revision, len(facts), len(lifts)))
-        for reason, fact in facts:
-            parts += (_FACT.pack(_REASON_NUMBER[reason], *fact[:4]), _packed_words(fact[4:]))
-        for reason, lift in lifts:
-            parts += (_LIFT.pack(_REASON_NUMBER[reason], *lift[:4]), _packed_words(lift[4:]))
+        for number, fact in facts:
+            parts += (_FACT.pack(number, *fact[:4]), _packed_words(fact[4:]))
+        for number, lift in lifts:
+            parts += (_LIFT.pack(number, *lift[:4]), _packed_words(lift[4:]))
     return b"".join(parts)
+
+
+def _in_order(reasons: Iterable[str]) -> list[tuple[int, str]]:
+    """Reasons with their numbers, by these."""
+    return sorted([(_REASON_NUMBER[reason], reason) for reason in reasons])
 
 
 def unpack(body: bytes) -> Standing:

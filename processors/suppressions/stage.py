@@ -43,16 +43,8 @@ class _Evidence(NamedTuple):
     kind: str
     stream: str
     reasons: list[str]
-    at: int
-    """When it happened: a clock that is wrong puts nothing into a future that no lift could reach."""
-    fact: bytes
-    recorded_at: int
-    after: int
-    bounce_class: str | None
-    leaf: str | None
-    by: str | None
-    note: str | None
-    ruleset: str | None
+    said: Fact
+    """As a fact, which it is unless it speaks against a suppression."""
 
 
 _READ = (
@@ -67,9 +59,10 @@ _NO_EVIDENCE = pl.DataFrame(
         "reasons": pl.List(pl.String),
     }
 )
-_AS_EVIDENCE = {
+_AS_FACT = {
+    # A clock that is wrong puts nothing into a future that no lift could reach.
     "at": pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS),
-    "fact": pl.coalesce("fact_event_id", "event_id").str.replace_all("-", "", literal=True).str.decode("hex"),
+    "id": pl.coalesce("fact_event_id", "event_id").str.replace_all("-", "", literal=True).str.decode("hex"),
     "after": pl.col("after").clip(1, 16),
 }
 _IS_EVIDENCE = (
@@ -133,7 +126,7 @@ class SuppressStage:
 
     def _tell(self, evidence: _Evidence, follows: list[Following]) -> bool:
         """Join a piece of evidence in, and add what follows otherwise; returns whether it said anything new."""
-        tenant, recipient_hash, told_domain, kind, stream = evidence[:5]
+        tenant, recipient_hash, told_domain, kind, stream, reasons, said = evidence
         key = recipient_key(tenant, recipient_hash)
         standing = self._recipients.standing(key)
         known_domain, speaks_for = standing.domain, kind in _FACTS
@@ -143,7 +136,11 @@ class SuppressStage:
         about_all = domain != known_domain or (stream == ALL and not speaks_for)
         streams = sorted({*standing.streams, stream}) if about_all and standing.streams else [stream]
         before = [standing.outcome(name) for name in streams]
-        joined = _add(standing, evidence) if speaks_for else _lift(standing, evidence)
+        if speaks_for:
+            reason = reasons[0] if reasons and kind == "import" else _FACTS[kind]
+            joined = standing.add(stream, reason, said)
+        else:
+            joined = _lift(standing, evidence)
         if not joined and domain == known_domain:
             return False
         standing.domain = domain
@@ -176,10 +173,10 @@ def _read(records: Slice) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
 
 
 def _evidence(good: pl.DataFrame) -> Iterable[_Evidence]:
-    told = good.with_columns(**_AS_EVIDENCE)
-    return map(
-        _Evidence._make, zip(*(told.get_column(name).to_list() for name in _Evidence._fields), strict=True)
-    )
+    columns = good.with_columns(**_AS_FACT).to_dict(as_series=False)
+    facts = map(Fact._make, zip(*(columns[name] for name in Fact._fields), strict=True))
+    told = (columns[name] for name in _Evidence._fields[:-1])
+    return map(_Evidence._make, zip(*told, facts, strict=True))
 
 
 def _wrong(evidence: Mapping[str, Any]) -> str:
@@ -195,19 +192,11 @@ def _wrong(evidence: Mapping[str, Any]) -> str:
     return f"SuppressionEvidence.reasons: {unknown!r} is no reason"
 
 
-def _add(standing: Standing, evidence: _Evidence) -> bool:
-    _, _, _, kind, stream, reasons, at, fact, recorded_at, after, *words = evidence
-    reason = reasons[0] if kind == "import" and reasons else _FACTS[kind]
-    return standing.add(stream, reason, Fact(at, fact, recorded_at, after, *words))
-
-
 def _lift(standing: Standing, evidence: _Evidence) -> bool:
-    resubscribed = evidence.kind == "resubscribe"
+    resubscribed, said = evidence.kind == "resubscribe", evidence.said
     reasons = ("unsubscribe",) if resubscribed else tuple(evidence.reasons) or LIFTED_UNNAMED
-    at, fact, recorded_at = evidence.at, evidence.fact, evidence.recorded_at
-    return standing.lift(
-        evidence.stream, reasons, Lift(at, fact, recorded_at, resubscribed, evidence.by, evidence.note)
-    )
+    lift = Lift(said.at, said.id, said.recorded_at, resubscribed, said.by, said.note)
+    return standing.lift(evidence.stream, reasons, lift)
 
 
 def _highest_so_far(highest: int, times: Iterable[int]) -> Iterator[int]:

@@ -166,11 +166,10 @@ class Outcome(NamedTuple):
     @property
     def digest(self) -> str:
         """32 hex digits that are others when the outcome is another."""
-        parts = [
-            *self.reasons, self.since, self.occurred_at, self.recorded_at, self.bounce_class, self.leaf,
-            self.resubscribed, self.by, self.note, *(one.hex() for one in self.evidence),
-        ]  # fmt: skip
-        said = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
+        reasons, evidence, since, occurred_at, recorded_at, bounce_class, leaf, resubscribed, by, note = self
+        times = f"{since}\x1f{occurred_at}\x1f{recorded_at}"
+        words = f"{bounce_class}\x1f{leaf}\x1f{resubscribed}\x1f{by}\x1f{note}"
+        said = f"{'+'.join(reasons)}\x1f{times}\x1f{words}\x1f".encode() + b"".join(evidence)
         return blake2b(said, digest_size=16).hexdigest()
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from processors.mta_logs.taking import LONGEST_LINE, LogReader, Told
+from processors.mta_logs.taking import LONGEST_LINE, LogReader
 from schemas.codec import encode
 from schemas.documents import DeadLetter
 from sources.mta_logs.appending import Appends
@@ -22,8 +22,8 @@ from streams.log import Record
 
 logger = logging.getLogger(__name__)
 
-PIECE = 4 * 2**20
-"""Bytes read from a file at a time."""
+PIECE = 2**18
+"""Bytes read from a file at a time: what they become is still at hand in the processor's cache when it is encoded."""
 STEP = 16 * 2**20
 """Bytes read in one step, about: what is appended together."""
 LOOK_S = 0.5
@@ -51,10 +51,11 @@ class Summary:
 
 @dataclass(slots=True)
 class _Step:
-    events: list[Told] = field(default_factory=list)
+    events: list[Record] = field(default_factory=list)
     letters: list[Record] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
 
 
@@ -149,7 +150,7 @@ class Tail:
             self._places.key_id = self._key_id
             chunks[KEYED] = self._key_id.encode()
         by_topic = {
-            MAIL_EVENTS: framed(step.events, self._labels, now),
+            MAIL_EVENTS: step.events,
             DEAD_LETTERS: step.letters,
             TOPIC: self._places.records([*places, *step.places], gone, chunks, now),
         }
@@ -193,7 +194,8 @@ class Tail:
         if not text.endswith("\n"):
             text += "\n"
         taken = self._reader.take(text, place.context, now)
-        step.events += taken.events
+        step.events += framed(taken.events, self._labels, now)
+        step.types.update(record.__name__ for record, _ in taken.events)
         for outcome, lines in taken.counts.items():
             step.counts[outcome] += lines
         self.summary.given_up += taken.given_up
@@ -205,6 +207,8 @@ class Tail:
             lines_of = piece.split(b"\n")
             starts = _starts(lines_of)
             for index, reason in taken.damaged:
+                if len(step.letters) >= MOST_LETTERS:
+                    break
                 self._damaged(
                     followed,
                     step,
@@ -244,8 +248,6 @@ class Tail:
     def _damaged(
         self, followed: Followed, step: _Step, offset: int, line: bytes, size: int, reason: str, now: int
     ) -> None:
-        if len(step.letters) >= MOST_LETTERS:
-            return
         place, tenant = followed.place, self._labels.tenant
         origin = f"log:{place.path}"[-256:]
         fact = f"{origin}/{offset}/{place.head_sha256 if place.head_size else ''}/{hashlib.sha256(line).hexdigest()}"
@@ -271,8 +273,7 @@ class Tail:
         self.summary.bytes += step.bytes
         self.summary.lines += step.counts
         self.summary.letters += len(step.letters)
-        for record, _ in step.events:
-            self.summary.events[record.__name__] += 1
+        self.summary.events += step.types
         for outcome, lines in step.counts.items():
             metrics.TAIL_LINES.add(lines, self._format, outcome)
         self.advance(step.counts.total())

@@ -7,14 +7,14 @@ filters) are told only where they fail for good, or where the settings want them
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from processors.classification.providers import provider_of
 from processors.mta_logs import postfix_lines as shape
 from processors.mta_logs.answers import answer_of, enhanced
 from processors.mta_logs.facts import Facts, header_domain, key_part, mail_domain, message_id, text
 from processors.mta_logs.open_messages import OpenMessage, OpenMessages
-from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Outcome, Row, Taken
+from processors.mta_logs.postfix_rows import PostfixRows
+from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Outcome, Taken
 from processors.mta_logs.times import BadTime, LogTimes
 from schemas.mail import (
     MailEvent,
@@ -51,7 +51,7 @@ class PostfixReader:
 
     def __init__(self, settings: LogSettings, facts: Facts) -> None:
         self._settings, self._facts = settings, facts
-        self._times = LogTimes(settings.zone)
+        self._times, self._rows = LogTimes(settings.zone), PostfixRows(settings, facts)
         self._open = OpenMessages(settings.most_open, settings.longest_open_ms)
         self._programs: dict[tuple[str, str], tuple[str, Callable[..., Outcome]] | None] = {}
         self._relays: dict[str, shape.Relay] = {}
@@ -194,12 +194,10 @@ class PostfixReader:
         if not recipient:
             return "noted"
         hashed, domain = self._facts.recipient(recipient)
-        row = self._row(MessageDropped, at, identity, message or OpenMessage(at), hashed, domain)
-        row["source_event_id"] = source = f"{identity}/{hashed}/{at}/rejected"
-        row["event_id"] = self._facts.id_of(MessageDropped, source)
         if message is None:
-            row["mail_from_domain"] = self._facts.domain(mail_from)
-            row["from_domain"] = self._from_domain(row["mail_from_domain"])
+            message = OpenMessage(at)
+            message.mail_from = self._facts.domain(mail_from)
+        row = self._rows.row(MessageDropped, at, identity, message, hashed, domain, "rejected")
         row["provider"] = provider_of(None, domain)
         row["reason"] = "invalid" if " 5.1." in why else "policy"
         self._taken.events.append((MessageDropped, row))
@@ -248,8 +246,7 @@ class PostfixReader:
             return "joined"
         message.mail_from = message.mail_from or mail_from
         for hashed, (attempts, domain, mx_host, provider) in message.recipients.items():
-            row = self._row(MessageExpired, at, identity, message, hashed or None, domain)
-            self._identify(MessageExpired, row, identity, hashed or None, at, "expired")
+            row = self._rows.row(MessageExpired, at, identity, message, hashed or None, domain, "expired")
             row["mx_host"], row["provider"], row["attempts"] = mx_host, provider, attempts
             self._taken.events.append((MessageExpired, row))
         message.recipients = None
@@ -280,8 +277,7 @@ class PostfixReader:
             return "noted"
         message = self._open.opened(key, at)
         hashed, domain = self._facts.recipient(found[1])
-        row = self._row(MessageDropped, at, identity, message, hashed, domain)
-        self._identify(MessageDropped, row, identity, hashed, at, "discarded")
+        row = self._rows.row(MessageDropped, at, identity, message, hashed, domain, "discarded")
         row["provider"], row["reason"] = provider_of(None, domain), "policy"
         self._taken.events.append((MessageDropped, row))
         return "told"
@@ -320,9 +316,11 @@ class PostfixReader:
         waiting = message.recipients
         before = waiting.get(hashed or "") if waiting else None
         if before is None:
-            self._sent(message, at, seconds, identity, hashed, domain, mx_host, provider)
-        row = self._row(record, at, identity, message, hashed, domain)
-        self._identify(record, row, identity, hashed, at, f"{key_part(relay)}/{dsn or ''}")
+            sent = self._rows.sent(message, at, seconds, identity, hashed, domain)
+            sent["mx_host"], sent["provider"] = mx_host, provider
+            self._taken.events.append((MessageSent, sent))
+        rest = f"{key_part(relay)}/{dsn or ''}"
+        row = self._rows.row(record, at, identity, message, hashed, domain, rest)
         row["mx_host"], row["provider"] = mx_host, provider
         attempts = (before[0] if before else 0) + 1
         if record is MessageExpired:
@@ -346,60 +344,6 @@ class PostfixReader:
             del waiting[hashed or ""]
         self._taken.events.append((record, row))
         return "told"
-
-    def _sent(
-        self,
-        message: OpenMessage,
-        at: int,
-        seconds: float,
-        identity: str,
-        hashed: str | None,
-        domain: str | None,
-        mx_host: str | None,
-        provider: str,
-    ) -> None:
-        since = message.first if message.first < at or message.size is not None else at - int(seconds * 1000)
-        since = since if at - since < self._settings.longest_open_ms * 10 else at
-        row = self._row(MessageSent, since, identity, message, hashed, domain)
-        row["source_event_id"] = source = f"{identity}/{hashed}/{since}/sent"
-        row["event_id"] = self._facts.id_of(MessageSent, source)
-        row["mx_host"], row["provider"], row["size"] = mx_host, provider, message.size
-        self._taken.events.append((MessageSent, row))
-
-    def _identify(
-        self, record: type[MailEvent], row: Row, identity: str, hashed: str | None, at: int, rest: str
-    ) -> None:
-        source = f"{identity}/{hashed}/{at}/{rest}"[:2048]
-        row["source_event_id"], row["event_id"] = source, self._facts.id_of(record, source)
-
-    def _row(
-        self,
-        record: type[MailEvent],
-        at: int,
-        identity: str,
-        message: OpenMessage,
-        hashed: str | None,
-        domain: str | None,
-    ) -> Row:
-        mail_from = message.mail_from
-        row: dict[str, Any] = {
-            "occurred_at": at,
-            "provider_message_id": identity,
-            "message_id": message.message_id,
-            "recipient_hash": hashed,
-            "recipient_domain": domain,
-            "mail_from_domain": mail_from,
-            "from_domain": message.from_domain or self._from_domain(mail_from),
-        }
-        if message.dkim_domain:
-            row["dkim_domain"], row["dkim_selector"] = message.dkim_domain, message.dkim_selector
-        return row
-
-    def _from_domain(self, mail_from: str | None) -> str | None:
-        # A message without envelope-from is a notification of the server's own: the default is not for it.
-        if mail_from is None:
-            return None
-        return mail_from if self._settings.from_envelope else self._settings.from_domain
 
     def _secured(self, process: str, relay: str, version: str) -> None:
         self._sessions.pop(process, None)

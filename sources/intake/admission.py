@@ -1,4 +1,8 @@
-"""Who is let in now: a bound on requests in hand and on the bytes that their bodies take together."""
+"""Who is let in now: a bound on requests in hand and on the bytes that their bodies take together.
+
+Questions are counted by themselves: whoever asks whether somebody may be mailed is answered while all that is brought waits
+for a log that is away.
+"""
 
 from types import TracebackType
 from typing import Self
@@ -11,10 +15,10 @@ from streams import metrics
 class Room:
     """A request's place among those in hand for the length of a block, and what it takes of the memory for bodies."""
 
-    __slots__ = ("_admission", "body_is_read", "taken")
+    __slots__ = ("_admission", "asks", "body_is_read", "taken")
 
-    def __init__(self, admission: "Admission") -> None:
-        self._admission = admission
+    def __init__(self, admission: "Admission", asks: bool) -> None:
+        self._admission, self.asks = admission, asks
         self.taken = 0
         self.body_is_read = False
         """Whether the request's body came to its end: an answer before that ends the connection."""
@@ -38,22 +42,30 @@ class Admission:
 
     def __init__(self, limits: IntakeLimits) -> None:
         self._limits = limits
-        self.requests = 0
+        self.requests = self.questions = 0
         self.bytes = 0
 
-    def request(self) -> Room:
-        """A request is in hand from now to the end of the block that its room is entered for. Raises Refused (429)."""
-        if self.requests >= self._limits.requests:
-            raise self._busy(f"{self.requests} requests are in hand already")
-        self.requests += 1
-        metrics.INTAKE_IN_FLIGHT.set(self.requests)
-        return Room(self)
+    def request(self, *, asks: bool = False) -> Room:
+        """A request, or a question, is in hand from now to the end of the block that its room is entered for.
+
+        Raises Refused (429).
+        """
+        if (self.questions if asks else self.requests) >= self._limits.requests:
+            raise self._busy(f"{self._limits.requests} requests are in hand already")
+        self._count(1, asks)
+        return Room(self, asks)
 
     def leave(self, room: Room) -> None:
         """A request is in hand no more."""
-        self.requests -= 1
         self.bytes -= room.taken
-        metrics.INTAKE_IN_FLIGHT.set(self.requests)
+        self._count(-1, room.asks)
+
+    def _count(self, more: int, asks: bool) -> None:
+        if asks:
+            self.questions += more
+        else:
+            self.requests += more
+        metrics.INTAKE_IN_FLIGHT.set(self.requests + self.questions)
 
     def take(self, size: int) -> None:
         """So many bytes more are in memory. Raises Refused (429)."""

@@ -34,7 +34,7 @@ class IntakeLimits:
     connections: int = 2_000
     """Open at once; one more takes the place of the one that was idle the longest, or is told to come again (503)."""
     requests: int = 512
-    """Worked on at once; one more is told to come again (429)."""
+    """Worked on at once, and as many questions beside them; one more is told to come again (429)."""
     memory_bytes: int = 256 * MIB
     """Of all bodies together, from their first byte to their answer."""
     append_seconds: float = 20.0

@@ -39,7 +39,7 @@ class BoundedRoute(APIRoute):
         request = Request(scope, receive, send)
         room: Room | None = None
         try:
-            with self.admission.request() as room:
+            with self.admission.request(asks=scope["method"] == "GET") as room:
                 scope[_ROOM] = room
                 response = await self.endpoint(request=request, **parameters)
         except Refused as refused:

@@ -88,10 +88,12 @@ class Asked:
 
     def busy(self, *arguments: Any, **more: Any) -> httpx.Response:
         self.admission.requests += self.limits.requests
+        self.admission.questions += self.limits.requests
         try:
             return self.send(*arguments, **more)
         finally:
             self.admission.requests -= self.limits.requests
+            self.admission.questions -= self.limits.requests
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The certificates that Amazon SNS signs with: fetched from its own hosts, checked, and kept for a while."""
+"""The certificates that Amazon SNS signs with: fetched from its own hosts, checked, and kept for a while.
+
+Their chain is not built up to a root: SNS serves the last certificate alone, and those above it are nowhere that could be
+trusted more than its own host, whose TLS certificate is verified.
+"""
 
 import http.client
 import re

@@ -80,6 +80,14 @@ def header_domain(header: str) -> str | None:
     return mail_domain(re.split(r"[>\s,;\")]", after, maxsplit=1)[0]) if at else None
 
 
+def words(value: object) -> str:
+    """A value of JSON as text, of several the first; an empty one for none."""
+    if isinstance(value, str):
+        return value
+    value = value[0] if isinstance(value, list) and value else value
+    return value if isinstance(value, str) else str(value or "")
+
+
 def text(value: str, longest: int = 1024) -> str | None:
     """A text as events hold it: addresses replaced, cut where it is too long; None for an empty one."""
     return (without_addresses(value) if "@" in value else value)[:longest] or None

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from processors.mta_logs.answers import Answer, answer_of, cleaned, enhanced
-from processors.mta_logs.facts import Facts, key_part, message_id, text
+from processors.mta_logs.facts import Facts, key_part, message_id, text, words
 from processors.mta_logs.routes import Routes
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken
 from processors.mta_logs.times import BadTime, LogTimes, of_a_log
@@ -114,15 +114,31 @@ class KumoReader:
         headers = said("headers") or _NOTHING
         report = said("feedback_report") or _NOTHING if kind == "Feedback" else _NOTHING
         if report:
-            recipient = _first(report.get("original_rcpt_to")) or recipient
+            recipient = words(report.get("original_rcpt_to")) or recipient
         hashed, domain = facts.recipient(recipient)
         attempts = _count(said("num_attempts"))
         identity = str(record["id"])
-        source = f"{key_part(str(said('nodeid')))}/{key_part(identity)}/{kind}/{at}/{hashed}/{attempts}"[
-            :2048
-        ]
+        fact = f"{_node(said('nodeid'))}/{key_part(identity)}/{kind}/{at}/{hashed}/{attempts}"
+        source = fact[:2048]
         outgoing = kind not in _COMING_IN
-        host, address = (said("peer_address"), said("source_address")) if outgoing else (None, None)
+        peer, own = (said("peer_address"), said("source_address")) if outgoing else (None, None)
+        queue = words(said("queue"))
+        way = (
+            domain,
+            facts.domain(words(said("sender"))),
+            headers.get("From") or headers.get("from") or "",
+            peer.get("name") if peer else "",
+            words(own.get("address")).rpartition(":")[0].strip("[]") if isinstance(own, dict) else "",
+            said("egress_pool"),
+            # As the meta data name it, else of the queue's name, `campaign:tenant@domain`.
+            (said("meta") or _NOTHING).get("campaign") or (queue.partition(":")[0] if ":" in queue else ""),
+        )
+        try:
+            shared = self._routes[way]
+        except TypeError:  # One of them is a list, or the like.
+            of_recipient, of_sender, *rest = way
+            header, host, address, pool, campaign = map(words, rest)
+            shared = self._routes[of_recipient, of_sender, header, host, address, pool, campaign]
         row: Row = {
             "occurred_at": at,
             "source_event_id": source,
@@ -130,17 +146,7 @@ class KumoReader:
             "provider_message_id": text(identity),
             "message_id": message_id(_header(headers, "Message-ID", "Message-Id", "message-id")),
             "recipient_hash": hashed,
-            **self._routes[
-                domain,
-                facts.domain(_words(said("sender"))),
-                _header(headers, "From", "from"),
-                _words(host.get("name")) if host else "",
-                _words(address.get("address")).rpartition(":")[0].strip("[]")
-                if isinstance(address, dict)
-                else "",
-                _words(said("egress_pool")),
-                _words((said("meta") or _NOTHING).get("campaign")) or _campaign(_words(said("queue"))),
-            ],
+            **shared,
         }
         if event is MessageSent:
             row["size"] = _count(said("size"))
@@ -149,8 +155,8 @@ class KumoReader:
         elif event is MessageDropped:
             row["reason"] = "other" if kind == "AdminBounce" else "policy"
         elif event is ComplaintReceived:
-            row["feedback_type"] = text(_words(report.get("feedback_type")).lower(), 256) or "abuse"
-            row["user_agent"] = text(_words(report.get("user_agent")))
+            row["feedback_type"] = text(words(report.get("feedback_type")).lower(), 256) or "abuse"
+            row["user_agent"] = text(words(report.get("user_agent")))
             row["incidents"] = max(1, _count(report.get("incidents")))
         else:
             self._answered(row, event, record, recipient, at)
@@ -169,7 +175,7 @@ class KumoReader:
             created = record.get("created_time", record.get("created"))
             if created is not None:
                 row["latency_ms"] = max(0, at - self._moment(created))
-            row["tls_version"] = text(_words(record.get("tls_protocol_version")), 256)
+            row["tls_version"] = text(words(record.get("tls_protocol_version")), 256)
         else:
             row["enhanced_code"] = answer.enhanced_code
 
@@ -183,30 +189,21 @@ class _Damaged(ValueError):
     """A record that can't be understood."""
 
 
-def _words(value: Any) -> str:
-    return value if isinstance(value, str) else str(value or "")
-
-
 def _answer(response: Mapping[str, Any], recipient: str) -> Answer:
     """What was said: a code, an enhanced code of three numbers, and words."""
-    code, words, parts = response.get("code"), _words(response.get("content")), response.get("enhanced_code")
-    if "\r" in words:
-        words = words.replace("\r\n", "\n")
+    code, content, parts = response.get("code"), words(response.get("content")), response.get("enhanced_code")
+    if "\r" in content:
+        content = content.replace("\r\n", "\n")
     if not parts:
-        return answer_of(f"{code} {words}" if code and words else str(code or words), recipient)
+        return answer_of(f"{code} {content}" if code and content else str(code or content), recipient)
     status = _status(parts["class"], parts["subject"], parts["detail"])
-    said = f"{status} {words}" if words else status
+    said = f"{status} {content}" if content else status
     if not code:
         return answer_of(said, recipient)
     said = f"{code} {said}"
     if isinstance(code, int) and 200 <= code <= 599:
         return Answer(code, enhanced(status), cleaned(said, recipient))
     return answer_of(said, recipient)
-
-
-def _campaign(queue: str) -> str:
-    """Of a queue's name, `campaign:tenant@domain`."""
-    return queue.partition(":")[0] if ":" in queue else ""
 
 
 @lru_cache(1_000)
@@ -227,12 +224,8 @@ def _status(of_class: Any, subject: Any, detail: Any) -> str:
 def _header(headers: Mapping[str, Any], *names: str) -> str:
     for name in names:
         if value := headers.get(name):
-            return value if isinstance(value, str) else str(_first(value))
+            return words(value)
     return ""
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) and value else value or None
 
 
 def _count(value: Any) -> int:

@@ -3,45 +3,49 @@
 from typing import NamedTuple
 
 from processors.classification.providers import provider_of
-from processors.mta_logs.facts import header_domain, ip, mail_domain, text
+from processors.mta_logs.facts import header_domain, ip, mail_domain, text, words
 from processors.mta_logs.taking import LogSettings, Row
 
 _MOST = 20_000
 
 
 class Way(NamedTuple):
-    """What tells one way from another, as the log has it; in the order that `Routes` is asked by."""
+    """What tells one way from another, as the log has it: texts, or what is made one."""
 
     recipient_domain: str | None
     mail_from_domain: str | None
-    header_from: str
-    host: str
-    address: str
-    pool: str
-    campaign: str
+    header_from: object
+    host: object
+    address: object
+    pool: object
+    campaign: object
 
 
-class Routes(dict[tuple[str | None, str | None, str, str, str, str, str], Row]):
+Asked = tuple[str | None, str | None, object, object, object, object, object]
+"""A way, as it is quickest written."""
+
+
+class Routes(dict[Asked, Row]):
     """The fields of events by the way, for records that tell all of it."""
 
     def __init__(self, settings: LogSettings) -> None:
         super().__init__()
         self._settings = settings
 
-    def __missing__(self, way: tuple[str | None, str | None, str, str, str, str, str]) -> Row:
+    def __missing__(self, way: Asked) -> Row:
         told = Way._make(way)
-        mx_host = mail_domain(told.host)
+        mx_host = mail_domain(words(told.host))
         if len(self) >= _MOST:
             self.clear()
         self[way] = found = {
             "recipient_domain": told.recipient_domain,
             "mail_from_domain": told.mail_from_domain,
-            "from_domain": header_domain(told.header_from) or self._from_domain(told.mail_from_domain),
+            "from_domain": header_domain(words(told.header_from)) or self._from_domain(told.mail_from_domain),
             "mx_host": mx_host,
             "provider": provider_of(mx_host, told.recipient_domain),
-            "ip": ip(told.address),
-            "pool": text(told.pool, 256),
-            "campaign": text(told.campaign, 256),
+            "ip": ip(words(told.address)),
+            "pool": text(words(told.pool), 256),
+            "campaign": text(words(told.campaign), 256),
         }
         return found
 

@@ -171,3 +171,33 @@ def test_damaged_records_are_told_apart(damaged: str) -> None:
     reading = Reading("kumomta").take([record("Delivery"), damaged, record("Bounce")])
     assert reading.counts["damaged"] == 1
     assert len(reading.events) == 2
+
+
+def test_what_is_no_text_is_made_one() -> None:
+    odd = {
+        "meta": {"campaign": ["spring", "x"]},
+        "headers": {"From": ["A <a@brand.example>", "b@other.example"]},
+        "egress_pool": 5,
+    }
+    (event,) = Reading("kumomta").take(record("Delivery", **odd)).events
+    assert (event.campaign, event.from_domain, event.pool) == ("spring", "brand.example", "5")
+    (event,) = (
+        Reading("kumomta")
+        .take(record("Delivery", meta={"campaign": {"a": 1}}, queue=None, egress_pool=None))
+        .events
+    )
+    assert (event.campaign, event.pool) == ("{'a': 1}", None)
+    (event,) = (
+        Reading("kumomta")
+        .take(record("Delivery", meta=None, queue="gmail.com", headers=None, sender=None))
+        .events
+    )
+    assert (event.campaign, event.from_domain, event.mail_from_domain) == (None, None, None)
+
+
+def test_ways_are_told_apart_and_remembered() -> None:
+    hosts = ["gmail-smtp-in.l.google.com", "mx.example.org"] * 2
+    records = [
+        record("Delivery", id=str(number), peer_address={"name": host}) for number, host in enumerate(hosts)
+    ]
+    assert [event.provider for event in Reading("kumomta").take(records).events] == ["gmail", "other"] * 2

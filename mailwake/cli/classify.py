@@ -35,11 +35,12 @@ def classify(
     Example: echo '{"text": "550 5.1.1 user unknown"}' | mailwake classify
     """
     from mailwake.cli.failures import NOT_SO, USAGE, CommandFailed
+    from processors.classification.matching import matcher_of
     from processors.classification.ruleset import RulesetError, active_ruleset, ruleset_named
 
     try:
         rules = active_ruleset() if ruleset is None else ruleset_named(ruleset)
-        rules.matcher  # noqa: B018 - so that a wrong pattern shows before the first line
+        matcher_of(rules)  # So that a wrong pattern shows before the first line.
     except RulesetError as error:
         raise CommandFailed(str(error), USAGE) from None
     if file is None:

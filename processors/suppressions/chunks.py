@@ -25,8 +25,8 @@ JOURNAL = b"journal/"
 
 FEW = 64
 """A flush that touches so few buckets writes them, and nothing to the journal."""
-JOURNALED = 100_000
-"""The journal holds at most so many recipients, or half as many as there are if that is more."""
+JOURNALED = 200_000
+"""The journal holds at most so many recipients, or as many as there are if that is more."""
 
 _KEY, _PREFIX = 16, 2
 _HEAD = struct.Struct(">16sI")
@@ -141,7 +141,7 @@ class Recipients:
     def _shortened(self) -> dict[bytes, bytes | None]:
         """What takes away the entries of the journal that are in all buckets, or too many."""
         chunks: dict[bytes, bytes | None] = {}
-        most = max(JOURNALED, self._count // 2)
+        most = max(JOURNALED, self._count)
         while self._journal:
             oldest = next(iter(self._journal))
             is_needed = next(iter(self._behind.values()), None) == oldest

@@ -32,8 +32,9 @@ ALL = "all"
 VERSION = "2"
 """Of what the tables hold: a file of another one is filled anew."""
 
-STEP = 50_000
-"""The most records in one transaction."""
+STEP = 250_000
+"""About the most records in one transaction. Recipients lie anywhere in the table: of a million one that takes few of them
+writes nearly as much of it as one that takes many."""
 
 _KEY = ("tenant", "recipient_hash", "stream")
 _SAID = ("reason", "reasons", "since", "evidence", "bounce_class", "leaf", "recipient_domain", "by", "note")
@@ -253,25 +254,18 @@ class _Filling:
             position = self._position(source, start)
             if log.end(source) <= position:
                 return taken
-            batch = log.read(source, position, STEP)
-            if batch.next == batch.first:
+            read = _read(log, source, position)
+            if read.next == position:
                 return taken
-            mark = log.mark(source, batch.next)
-            try:
-                latest = _latest(batch.values)
-            except UnknownSchema as error:
-                raise IndexUnusable(
-                    f"{source.topic}/{source.partition}, offsets {batch.first} to {batch.next - 1}: {error}. A newer mailwake "
-                    "wrote that: who is suppressed can be said here again once this one is upgraded too"
-                ) from None
+            mark = log.mark(source, read.next)
             with _transaction(self.connection):
                 self._require()
                 # Another process may follow the same file: then it has taken this batch already.
                 if self._position(source, start) != position:
                     continue
-                self._apply(latest)
+                self._apply(read.latest)
                 self.connection.execute(_MARK, (self.number, *source, mark.log_id, mark.offset, mark.digest))
-            taken += len(batch)
+            taken += read.records
 
     def complete(self) -> None:
         """From now on this is what is answered, and nothing else is kept."""
@@ -317,8 +311,38 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def _latest(values: Sequence[bytes | None]) -> pl.DataFrame:
-    """The last word of a batch on each recipient and stream; `reason` is null where that is lifted.
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What some records say: the last word on each recipient and stream, how many they were, and where the next one is."""
+
+    latest: pl.DataFrame
+    records: int
+    next: int
+
+
+def _read(log: Log, source: TopicPartition, position: int) -> _Read:
+    """About `STEP` records, or what there is. Raises LogError, IndexUnusable."""
+    parts = [pl.DataFrame(schema=_SCHEMA)]
+    records = 0
+    while records < STEP:
+        batch = log.read(source, position, STEP - records)
+        try:
+            parts.append(_told(batch.values))
+        except UnknownSchema as error:
+            raise IndexUnusable(
+                f"{source.topic}/{source.partition}, offsets {batch.first} to {batch.next - 1}: {error}. A newer mailwake "
+                "wrote that: who is suppressed can be said here again once this one is upgraded too"
+            ) from None
+        records += len(batch)
+        position = batch.next
+        if not batch.more:
+            break
+    latest = pl.concat(parts).unique(_KEY, keep="last", maintain_order=False).sort(_KEY)
+    return _Read(latest, records, position)
+
+
+def _told(values: Sequence[bytes | None]) -> pl.DataFrame:
+    """What a batch says of recipients and streams, in its order; `reason` is null where something is lifted.
 
     What is garbage is passed over: whoever loads the topic tells of it. Raises UnknownSchema.
     """
@@ -332,8 +356,7 @@ def _latest(values: Sequence[bytes | None]) -> pl.DataFrame:
         parts.append(suppressed.with_columns(joined).select(*_SCHEMA))
     if (lifted := frames.get(SuppressionLifted)) is not None:
         parts.append(lifted.select(INDEX, *_KEY))
-    told = pl.concat(parts, how="diagonal").sort(INDEX)
-    return told.unique(_KEY, keep="last", maintain_order=False).sort(_KEY)
+    return pl.concat(parts, how="diagonal").sort(INDEX)
 
 
 _SCHEMA: dict[str, Any] = {

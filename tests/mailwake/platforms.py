@@ -37,7 +37,7 @@ from streams.log import LogUnavailable, Record
 PROGRAMS = Path(__file__).with_name("worker_programs.py")
 PARTITIONS = 4
 LONGEST_S = 150
-PORTION = 100
+PORTION = 75
 """The most records that are appended together."""
 GAVE_UP = {REFUSED: "fenced", NO_ROOM: "a neighbour stayed away", WEDGED: "stuck"}
 """Codes with which a worker ends that is to be started again."""

@@ -33,7 +33,7 @@ def test_a_deleted_warehouse_is_filled_again(done: World, undisturbed: Undisturb
 
 
 def test_a_warehouse_from_an_older_copy_catches_up(world: World, undisturbed: Undisturbed) -> None:
-    world.run_program("die", "warehouse committed", 20, expect=None)
+    world.run_program("die", "warehouse committed", 8, expect=None)
     shutil.copytree(world.warehouse, world.folder / "older", symlinks=True)
     world.run("run", "--until-idle")
     shutil.rmtree(world.warehouse)

@@ -39,14 +39,14 @@ READERS = (
 SCENARIO = Scenario(
     seed=4,
     start_ms=days_before_today(20),
-    days=4,
-    domains=24,
-    messages_per_day=700,
+    days=7,
+    domains=8,
+    messages_per_day=200,
     repeat_share=0.02,
     late_share=0.05,
     settle=True,
 )
-"""About 9,000 events with repeats and late ones, and 320 reports about them.
+"""A week: about 4,000 events with repeats and late ones, and 200 reports about them.
 
 Of these last weeks, so that retention, which `mailwake up` keeps, has nothing to remove.
 """
@@ -62,7 +62,7 @@ GARBAGE = (
 )
 """Put into both inputs: too short, unframed, of an unknown schema, of a schema that belongs elsewhere."""
 
-GARBAGE_EVERY = 2_000
+GARBAGE_EVERY = 1_000
 
 
 @dataclass(frozen=True)

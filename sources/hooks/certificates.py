@@ -117,6 +117,12 @@ class Certificates:
             raise SignatureRefused("certificate", "a certificate that has expired, or is not valid yet")
         return kept.key
 
+    def is_kept(self, url: str, now_ms: int) -> bool:
+        """Whether `key_at` has the key of this URL already."""
+        with self._lock:
+            kept = self._kept.get(url)
+            return kept is not None and now_ms < kept.until_ms
+
     def _remembered(self, url: str, now_ms: int) -> _Kept | None:
         with self._lock:
             kept = self._kept.get(url)

@@ -12,7 +12,7 @@ import orjson
 from sources.hooks.configured import Hook, InvalidHook
 from sources.hooks.freshness import TOLERANCE_SECONDS, UsedTokens, check_fresh
 from sources.hooks.shared_secret import check_shared
-from sources.hooks.signature import SignatureRefused, SignedRequest, Verified
+from sources.hooks.signature import AtOnce, SignatureRefused, SignedRequest, Verified
 
 MOST_FIELDS = 10_000
 """Fields of a form: Mandrill posts one."""
@@ -42,15 +42,12 @@ def seconds(text: object) -> int:
     return int(digits) * 1000
 
 
-class MailgunVerifier:
+class MailgunVerifier(AtOnce):
     """HMAC-SHA256 over timestamp and token, in the body: `signature`, and `parent-signature` of a subaccount.
 
     The signature does not cover the events, so a token is good for one content only.
     https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
     """
-
-    waits = False
-    laborious = False
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
@@ -88,14 +85,11 @@ def _mailgun_body(body: bytes) -> tuple[dict[str, object], bytes]:
     return signature, orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)
 
 
-class SvixVerifier:
+class SvixVerifier(AtOnce):
     """Resend, by Svix: HMAC-SHA256 over id, timestamp and body; a request can bear several signatures.
 
     https://docs.svix.com/receiving/verifying-payloads/how-manual
     """
-
-    waits = False
-    laborious = False
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
@@ -135,14 +129,11 @@ def _svix_key(hook: Hook, key: str) -> bytes:
         raise InvalidHook(f"hook {hook.name}: keys wants whsec_ and base64, as Resend shows it") from None
 
 
-class MandrillVerifier:
+class MandrillVerifier(AtOnce):
     """HMAC-SHA1, base64, over the hook's URL and the form's fields in the order of their names.
 
     https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests
     """
-
-    waits = False
-    laborious = False
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
@@ -171,11 +162,9 @@ def _form(body: bytes) -> list[tuple[str, str]]:
         raise SignatureRefused("malformed", "a body that is no form") from None
 
 
-class _HexOfBody:
+class _HexOfBody(AtOnce):
     """HMAC-SHA256 over the raw body, in hex digits, in a header of its own."""
 
-    waits = False
-    laborious = False
     header = ""
 
     def __init__(self, hook: Hook) -> None:

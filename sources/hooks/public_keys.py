@@ -8,7 +8,7 @@ from sources.hooks.configured import Hook, InvalidHook
 from sources.hooks.freshness import TOLERANCE_SECONDS, check_fresh
 from sources.hooks.hmac_keys import required_header, seconds
 from sources.hooks.shared_secret import check_shared
-from sources.hooks.signature import SignatureRefused, SignedRequest, Verified
+from sources.hooks.signature import AtOnce, SignatureRefused, SignedRequest, Verified
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -45,10 +45,9 @@ class Signed(NamedTuple):
     """When, ms, where the signature covers a time."""
 
 
-class _PublicKeyVerifier:
+class _PublicKeyVerifier(AtOnce):
     """A signature by any of the hook's public keys."""
 
-    waits = False
     laborious = True
     wants = ""
     """Which key, for who configured another one."""

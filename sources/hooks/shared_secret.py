@@ -9,7 +9,7 @@ import hmac
 from ipaddress import ip_address
 
 from sources.hooks.configured import Hook
-from sources.hooks.signature import Channel, SignatureRefused, SignedRequest, Verified
+from sources.hooks.signature import AtOnce, Channel, SignatureRefused, SignedRequest, Verified
 
 
 def check_shared(hook: Hook, request: SignedRequest) -> bool:
@@ -62,11 +62,8 @@ def _check_network(hook: Hook, request: SignedRequest) -> None:
         raise SignatureRefused("network", f"{peer} is in none of the hook's networks")
 
 
-class SharedSecretVerifier:
+class SharedSecretVerifier(AtOnce):
     """For a provider that signs nothing: whoever knows the hook's URL, and its secret."""
-
-    waits = False
-    laborious = False
 
     def __init__(self, hook: Hook, channel: Channel = "hook") -> None:
         self._hook, self._channel = hook, channel

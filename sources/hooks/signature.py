@@ -4,7 +4,7 @@
     verified = verifier.verify(request)           # SignatureRefused: answer its status, keep nothing, count its reason
                                                   # CertificateUnavailable: answer 503, the provider comes again
 
-`verify` computes; only where `waits` is true may it fetch a certificate first: call it in a thread then.
+`verify` computes; only where `waits` says so may it fetch a certificate first: call it in a thread then.
 """
 
 from collections.abc import Mapping
@@ -63,13 +63,25 @@ class CertificateUnavailable(Exception):
     """The certificate that a signature needs can't be had now: nobody's fault, and worth trying again."""
 
 
+class AtOnce:
+    """What a verifier is that has all it needs."""
+
+    laborious = False
+
+    def waits(self, request: SignedRequest) -> bool:
+        """See `Verifier.waits`."""
+        return False
+
+
 class Verifier(Protocol):
     """Judges the requests of one configured hook."""
 
-    waits: bool
-    """Whether `verify` may wait for a certificate to be fetched."""
     laborious: bool
     """Whether `verify` is mostly arithmetic with large numbers: quicker several times in a row than in between."""
+
+    def waits(self, request: SignedRequest) -> bool:
+        """Whether `verify` of this request may have to wait for a certificate to be fetched."""
+        ...
 
     def verify(self, request: SignedRequest) -> Verified:
         """Raises SignatureRefused, CertificateUnavailable. Compares in constant time; safe from several threads."""

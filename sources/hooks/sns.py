@@ -33,12 +33,20 @@ class AmazonVerifier:
     Where a hook has a shared secret, SNS's messages must bring it too: put it into the subscription's URL.
     """
 
-    waits = True
     laborious = False
 
     def __init__(self, hook: Hook, certificates: Certificates) -> None:
         self._hook, self._certificates = hook, certificates
         self._tolerance = hook.tolerance_seconds or SNS_TOLERANCE_SECONDS
+
+    def waits(self, request: SignedRequest) -> bool:
+        """See `Verifier.waits`."""
+        try:
+            message = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            return False
+        url = message.get("SigningCertURL") if isinstance(message, dict) else None
+        return isinstance(url, str) and not self._certificates.is_kept(url, request.now_ms)
 
     def verify(self, request: SignedRequest) -> Verified:
         """Raises SignatureRefused, CertificateUnavailable."""

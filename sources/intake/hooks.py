@@ -115,7 +115,7 @@ async def _verified(mounted: Mounted, request: Request, headers: Mapping[str, st
         peer=client[0] if client else None,
     )
     try:
-        if mounted.verifier.waits:
+        if len(body) > INLINE_LIMIT or mounted.verifier.waits(signed):
             return await run_in_threadpool(mounted.verifier.verify, signed)
         if not mounted.verifier.laborious:
             return mounted.verifier.verify(signed)

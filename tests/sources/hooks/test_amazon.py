@@ -127,6 +127,16 @@ def test_a_certificate_is_fetched_once_a_day() -> None:
     assert len(fetch.asked) == 2
 
 
+def test_only_what_is_not_kept_yet_is_waited_for() -> None:
+    one, body = verifier(tolerance_seconds=10**6), sns_signed(sns_message())
+    assert one.waits(request(body))
+    one.verify(request(body))
+    assert not one.waits(request(body, now_ms=NOW + KEPT_MS - 1))
+    assert one.waits(request(body, now_ms=NOW + KEPT_MS))
+    for raw in (b"{}", b"[]", b"no json", b'{"SigningCertURL": 4}'):
+        assert not one.waits(request(raw))
+
+
 def test_only_so_many_certificates_are_kept() -> None:
     certificates = Certificates(Amazon(), at_most=3)
     for number in range(10):

@@ -190,11 +190,13 @@ def test_a_signature_is_good_within_its_window_and_for_its_content_only(here: Ho
 class Says:
     """A verifier that says what it is told to."""
 
-    waits = True
     laborious = False
 
     def __init__(self, said: Verified | Exception) -> None:
         self._said = said
+
+    def waits(self, request: object) -> bool:
+        return True
 
     def verify(self, request: object) -> Verified:
         if isinstance(self._said, Exception):

@@ -16,7 +16,10 @@ CORPORA = HERE.parents[2] / "shared" / "corpora"
 LABELS = HERE / "labels.jsonl"
 """A line per recipient of a mail in the corpora: {"key": corpus/file#address, "is": class.leaf, "address_fatal", "why"?}."""
 HOLDOUTS = sorted((HERE.parent / "processors" / "classification").glob("holdout_*.jsonl"))
-"""Replies, each labelled before any rule was tried on it: {"text", "smtp_code"?, "enhanced_code"?, "mx"?, "class", "leaf", "address_fatal"}."""
+"""Replies, each labelled before any rule was tried on it: {"text", "smtp_code"?, "enhanced_code"?, "mx"?, "provider"?, "class",
+"leaf", "address_fatal"}. Set 9 has more: "or" (a second class that is right as well, with "or_leaf"?), "fatal_doubt" (whoever
+labelled it was not sure of "address_fatal"), "seen" (its wording stood in a rule's example, a test or an earlier set), and what
+the first run said: "said" (class.leaf) and "said_fatal"."""
 
 
 @dataclass
@@ -32,8 +35,15 @@ class Score:
     differing: list[str] = field(default_factory=list)
 
     def count(self, what: str, leaf: str, fatal: bool, verdict: Verdict | None) -> None:
-        said = "nothing" if verdict is None else f"{verdict.bounce_class}.{verdict.leaf}"
-        said_fatal = verdict is not None and verdict.address_fatal
+        """One case: what it was judged to be, and the verdict on it, None where nothing was read of it."""
+        if verdict is None:
+            self.add(what, leaf, fatal, "nothing", False)
+        else:
+            said = f"{verdict.bounce_class}.{verdict.leaf}"
+            self.add(what, leaf, fatal, said, verdict.address_fatal, verdict.rule)
+
+    def add(self, what: str, leaf: str, fatal: bool, said: str, said_fatal: bool, rule: str = "") -> None:
+        """One case whose verdict is known by its words only."""
         self.judged += 1
         self.classes += said.split(".")[0] == leaf.split(".")[0]
         self.leaves += said == leaf
@@ -41,7 +51,6 @@ class Score:
         self.false_fatal += said_fatal and not fatal
         self.missed_fatal += fatal and not said_fatal
         if said != leaf or said_fatal != fatal:
-            rule = "" if verdict is None else verdict.rule
             self.differing.append(f"{what}: judged {leaf} {fatal}, said {said} {said_fatal} by {rule}")
 
     @property
@@ -75,13 +84,35 @@ def score_of_replies(path: Path) -> Score:
     return score
 
 
+def first_score_of_replies(path: Path, fresh: bool = False) -> Score:
+    """What the first run said of a set that has it written down; where fresh, only of wordings not seen before."""
+    score = Score()
+    for line in lines_of(path):
+        if not (fresh and line.get("seen")):
+            leaf, text = f"{line['class']}.{line['leaf']}", str(line["text"])[:80]
+            score.add(text, leaf, bool(line["address_fatal"]), str(line["said"]), bool(line["said_fatal"]))
+    return score
+
+
+def either_of_replies(path: Path) -> int:
+    """How many replies are of the class that they were judged to be, or of the second that was allowed for them."""
+    ruleset = active_ruleset()
+    return sum(
+        classify(reply_of(line), ruleset).bounce_class in (line["class"], line.get("or"))
+        for line in lines_of(path)
+    )
+
+
 def reply_of(line: dict[str, str | bool | int]) -> Reply:
-    text, code, enhanced, mx = (line.get(name) for name in ("text", "smtp_code", "enhanced_code", "mx"))
+    text, code, enhanced, mx, provider = (
+        line.get(name) for name in ("text", "smtp_code", "enhanced_code", "mx", "provider")
+    )
     return Reply(
         str(text),
         None if code is None else int(code),
         None if enhanced is None else str(enhanced),
         None if mx is None else str(mx),
+        None if provider is None else str(provider),
     )
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "processors" / "mails"), str(HERE.parent.parent)]
 
-from judged import CORPORA, HOLDOUTS, LABELS, Score, score_of_mails, score_of_replies  # noqa: E402
+from judged import (  # noqa: E402
+    CORPORA,
+    HOLDOUTS,
+    LABELS,
+    Score,
+    either_of_replies,
+    lines_of,
+    score_of_mails,
+    score_of_replies,
+)
 
 Row = tuple[str, str, str, str]
 
@@ -69,8 +78,14 @@ def main() -> None:
     scores += ((path.stem.replace("_", " "), score_of_replies(path)) for path in HOLDOUTS)
     for what, score in scores:
         rows += score_rows(what, score)
+    for path in HOLDOUTS:
+        allowed = sum("or" in line for line in lines_of(path))
+        if allowed:
+            either, judged = either_of_replies(path), len(lines_of(path))
+            what = f"class, or the second ({allowed})"
+            rows.append((path.stem.replace("_", " "), what, f"{either} of {judged}", percent(either, judged)))
     for row in (("on", "what", "right", ""), *rows):
-        sys.stdout.write(f"{row[0]:22} {row[1]:26} {row[2]:>12} {row[3]:>9}\n")
+        sys.stdout.write(f"{row[0]:22} {row[1]:28} {row[2]:>12} {row[3]:>9}\n")
     if "--differing" in sys.argv:
         sys.stdout.writelines(f"{what}: {line}\n" for what, score in scores for line in score.differing)
 

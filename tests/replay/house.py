@@ -14,7 +14,7 @@ from processors.documents.stage import DocumentStage
 from processors.reputation.stage import ReputationStage
 from processors.stage import Stage
 from processors.suppressions.stage import SuppressStage
-from replay.differences import compare_view
+from replay.differences import _compared, _total
 from replay.lineage import LOADED, live_lineage
 from replay.verify import live_lane
 from replay.view import ends_now
@@ -142,8 +142,11 @@ class House:
         with self.replay() as replay:
             shown = replay.warehouse.current_generation() if generation is None else generation
             names = [view.name for view in replay.warehouse.views() if view.compared]
-            found = [compare_view(replay.warehouse, name, shown, shown) for name in names]
-            return {each.view: (each.live_rows, each.live_digest) for each in found}
+            found = {name: _compared(replay.warehouse, name, None).digests(shown) for name in names}
+            return {
+                view: (sum(count for count, _ in shards.values()), _total(shards))
+                for view, shards in found.items()
+            }
 
     def ends(self) -> dict[str, int]:
         log = self.log()

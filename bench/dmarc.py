@@ -4,23 +4,15 @@ One report of 10,000 records with distinct addresses, and 500 reports of two rec
 each through the parse stage, from the framed document to the framed events. `--json` prints one JSON object.
 """
 
-import argparse
 import gzip
-import json
 import resource
-import time
-from collections.abc import Callable
-from hashlib import sha256
 from xml.parsers import expat
 
-from processors.documents.stage import DocumentStage
-from processors.stage import Slice
-from schemas.codec import encode
-from schemas.documents import DocumentReceived
+from parse_stage import best, received, staged, told
 
 RECORDS = 10_000
 REPORTS = 500
-ROUNDS = 3
+AT = 1_709_800_000_000
 
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <feedback><report_metadata><org_name>receiver.example</org_name><email>dmarc@receiver.example</email>
@@ -42,28 +34,6 @@ def report(number: int, records: int) -> bytes:
     return f"{_HEAD.format(number=number)}{''.join(rows)}</feedback>".encode()
 
 
-def received(content: bytes, number: int) -> bytes:
-    """The framed document that this becomes."""
-    return encode(
-        DocumentReceived(
-            event_id=DocumentReceived.id_of("default", str(number)),
-            occurred_at=1_709_800_000_000,
-            recorded_at=1_709_800_000_000,
-            receipt_id=str(number),
-            sha256=sha256(content).hexdigest(),
-            size=len(content),
-            content=content,
-        )
-    )
-
-
-def staged(values: list[bytes]) -> int:
-    """Run these documents through a fresh stage; how many events and outcomes came."""
-    stage = DocumentStage(lambda tenant, digest: None)
-    stage.take(Slice("documents", 0, 0, len(values), range(len(values)), values))
-    return len(stage.flush().emissions)
-
-
 def bare(content: bytes) -> int:
     """What the XML parser alone costs: every tag and text told to Python, nothing done with it."""
     parser = expat.ParserCreate()
@@ -74,21 +44,11 @@ def bare(content: bytes) -> int:
     return parser.Parse(content, True)
 
 
-def best(work: Callable[[], object]) -> float:
-    """The shortest of a few rounds, seconds."""
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def measure() -> dict[str, float]:
     """Rates per second, and the process's peak memory."""
     large = report(0, RECORDS)
-    one = [received(gzip.compress(large), 0)]
-    small = [received(gzip.compress(report(number, 2)), number) for number in range(REPORTS)]
+    one = [received(gzip.compress(large), 0, AT)]
+    small = [received(gzip.compress(report(number, 2)), number, AT) for number in range(REPORTS)]
     if staged(one) != RECORDS + 2 or staged(small) != REPORTS * 4:
         raise SystemExit("the stage did not give every record")
     large_seconds, small_seconds = best(lambda: staged(one)), best(lambda: staged(small))
@@ -100,20 +60,12 @@ def measure() -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--json", action="store_true", help="one JSON object")
-    as_json = arguments.parse_args().json
-    measured = measure()
-    if as_json:
-        print(json.dumps(measured))
-        return
-    print(f"one report of {RECORDS:,} records   {measured['records_per_second']:>8,} records/s")
-    print(f"  bare expat pass           {measured['bare_expat_records_per_second']:>8,} records/s")
-    print(f"reports of 2 records        {measured['small_reports_per_second']:>8,} reports/s")
-    print(f"peak memory                 {measured['peak_mb']:>8,} MB")
-
+LINES = {
+    "records_per_second": (f"one report of {RECORDS:,} records", "records/s"),
+    "bare_expat_records_per_second": ("  bare expat pass", "records/s"),
+    "small_reports_per_second": ("reports of 2 records", "reports/s"),
+    "peak_mb": ("peak memory", "MB"),
+}
 
 if __name__ == "__main__":
-    main()
+    told(__doc__, measure, LINES)

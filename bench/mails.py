@@ -5,24 +5,17 @@ and Exchange, qmail's and Exim's notes, a complaint, a vacation notice. Parsed a
 the framed document to the framed events. `--json` prints one JSON object.
 """
 
-import argparse
-import json
 import resource
-import time
-from collections.abc import Callable
-from hashlib import sha256
 
-from processors.documents.stage import DocumentStage
+from parse_stage import best, received, staged, told
+
 from processors.mails.read import read_mail
 from processors.origin import Origin
-from processors.stage import Slice
-from schemas.codec import encode
-from schemas.documents import DocumentReceived
 from schemas.recipient import recipient_hash
 
 MAILS = 1200
-ROUNDS = 3
 WANTED = 400
+AT = 1_793_600_000_000
 KEY = b"k" * 32
 
 _RETURNED = """Return-Path: <b-{n}@bounce.example.com>
@@ -134,79 +127,38 @@ class _Keys:
         """Nobody's: documents are in clear."""
 
 
-def received(content: bytes, number: int) -> bytes:
-    """The framed document that this becomes."""
-    return encode(
-        DocumentReceived(
-            event_id=DocumentReceived.id_of("default", str(number)),
-            occurred_at=1_793_600_000_000,
-            recorded_at=1_793_600_000_000,
-            source="mail",
-            receipt_id=str(number),
-            sha256=sha256(content).hexdigest(),
-            size=len(content),
-            content=content,
-        )
-    )
-
-
 def parsed(mails: list[bytes]) -> int:
     """Read these; how many events came."""
     origin = Origin(
         "default",
         "mail",
         None,
-        1_793_600_000_000,
-        1_793_600_000_000,
+        AT,
+        AT,
         lambda address: recipient_hash(KEY, address),
     )
     return sum(len(read_mail(one, origin).events) for one in mails)
 
 
-def staged(values: list[bytes]) -> int:
-    """Run these documents through a fresh stage; how many events and outcomes came."""
-    stage = DocumentStage(lambda tenant, digest: None, keys=_Keys())
-    stage.take(Slice("documents", 0, 0, len(values), range(len(values)), values))
-    return len(stage.flush().emissions)
-
-
-def best(work: Callable[[], object]) -> float:
-    """The shortest of a few rounds, seconds."""
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def measure() -> dict[str, int]:
     """Rates per second, and the process's peak memory."""
     mails = [mail(n) for n in range(MAILS)]
-    documents = [received(content, number) for number, content in enumerate(mails)]
-    if parsed(mails) != MAILS or staged(documents) != 2 * MAILS:
+    documents = [received(content, number, AT, "mail") for number, content in enumerate(mails)]
+    if parsed(mails) != MAILS or staged(documents, _Keys()) != 2 * MAILS:
         raise SystemExit("not every mail gave its event")
     return {
         "parsed_per_second": round(MAILS / best(lambda: parsed(mails))),
-        "staged_per_second": round(MAILS / best(lambda: staged(documents))),
+        "staged_per_second": round(MAILS / best(lambda: staged(documents, _Keys()))),
         "wanted_per_second": WANTED,
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--json", action="store_true", help="one JSON object")
-    as_json = arguments.parse_args().json
-    measured = measure()
-    if as_json:
-        print(json.dumps(measured))
-        return
-    print(f"mails parsed            {measured['parsed_per_second']:>8,} mails/s")
-    print(f"through the parse stage {measured['staged_per_second']:>8,} mails/s   (wanted: {WANTED})")
-    print(f"peak memory             {measured['peak_mb']:>8,} MB")
-
+LINES = {
+    "parsed_per_second": ("mails parsed", "mails/s"),
+    "staged_per_second": ("through the parse stage", f"mails/s   (wanted: {WANTED})"),
+    "peak_mb": ("peak memory", "MB"),
+}
 
 if __name__ == "__main__":
-    main()
+    told(__doc__, measure, LINES)

@@ -6,7 +6,6 @@ from hashlib import sha256
 
 import idna
 
-
 _BLOCK = 64
 """Bytes that SHA-256 takes at a time (FIPS 180-4)."""
 

@@ -1,5 +1,6 @@
 """`GET /v1/messages/{id}`: the life of one message, every event of it in order."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from sources.intake.refusal import Refused, answer
 from sources.intake.route import bounded_route
 
 LONGEST_ID = 1024
+AT_ONCE = 8
+"""Questions that the warehouse is asked at once: each holds a thread, and other requests want some too."""
 
 
 class WarehouseAway(Exception):
@@ -58,6 +61,7 @@ class Unknown(Problem):
 def messages_router(desk: MessagesDesk, admission: Admission) -> APIRouter:
     """The messages' route."""
     router = APIRouter(route_class=bounded_route(admission), tags=["answers"])
+    asking = asyncio.Semaphore(AT_ONCE)
 
     @router.get(
         "/v1/messages/{message_id:path}",
@@ -79,7 +83,8 @@ def messages_router(desk: MessagesDesk, admission: Admission) -> APIRouter:
         if not message_id.strip() or len(message_id) > LONGEST_ID:
             raise Refused(400, "bad_id", f"wants an id of 1 to {LONGEST_ID:,} characters")
         try:
-            found = await run_in_threadpool(desk.tell, caller.tenant, message_id)
+            async with asking:
+                found = await run_in_threadpool(desk.tell, caller.tenant, message_id)
         except WarehouseAway:
             raise Refused(
                 503, "unavailable", "the warehouse can't be asked now; come again", retry_after=15

@@ -1,6 +1,8 @@
 """The GETs: what is asked for, as whose, and what is answered."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,9 +48,11 @@ class Here:
             self.asked.append(asked)
             return self.life
 
+        self.tell: Callable[..., Life] = tell
+
         routers = [
             suppressions_router(SuppressionsDesk(access, look_up), admission),
-            messages_router(MessagesDesk(access, tell), admission),
+            messages_router(MessagesDesk(access, lambda *asked: self.tell(*asked)), admission),
             health_router(lambda: self.of_log, lambda: self.of_suppressions),
         ]
         self.app = Front(
@@ -109,6 +113,31 @@ def test_a_message_of_which_nothing_is_known_is_404_with_how_far_that_is(here: H
     here.life = here.life.model_copy(update={"loaded": [{"topic": "mail.events"}]})
     said = here.get("/v1/messages/unknown")
     assert (said.status_code, said.json()["loaded"]) == (404, [{"topic": "mail.events"}])
+
+
+def test_a_slow_warehouse_keeps_nobody_from_asking_who_may_be_mailed(here: Here) -> None:
+    answers = threading.Event()
+
+    def slowly(*asked: str) -> Life:
+        assert answers.wait(20)
+        return here.life
+
+    here.tell = slowly
+    headers = {"authorization": f"Bearer {here.key}"}
+
+    async def asked() -> tuple[bool, list[int]]:
+        transport = httpx.ASGITransport(here.app)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://intake", headers=headers
+        ) as client:
+            questions = [asyncio.create_task(client.get(f"/v1/messages/{at}")) for at in range(100)]
+            await asyncio.sleep(0.05)
+            said = (await client.get(f"/v1/suppressions/{'a' * 32}")).json()
+            assert not any(question.done() for question in questions)
+            answers.set()
+            return said["suppressed"], [(await question).status_code for question in questions]
+
+    assert asyncio.run(asked()) == (False, [404] * 100)
 
 
 def test_an_id_without_end_is_not_asked_for(here: Here) -> None:

@@ -160,10 +160,12 @@ class PowerReader:
             ],
         }
         message = f"{key_part(said.header_message_id or said.envid or said.jobid)}/{hashed}"
-        queued = self._moment(said.timequeued) if said.timequeued else None
-        remote = said.type in ("rb", "remote-bounce")
+        remote, latency_ms = said.type in ("rb", "remote-bounce"), None
         if record is not ComplaintReceived and record is not MessageDeferred and not remote:
-            since = at if queued is None else queued
+            since = at
+            if said.timequeued:
+                since = self._moment(said.timequeued)
+                latency_ms = max(0, at - since)
             source = f"{message}/{since}/sent"[:2048]
             sent = {
                 "occurred_at": since,
@@ -177,7 +179,7 @@ class PowerReader:
         source = f"{message}/{at}/{relay}/{status}"[:2048]
         shared["occurred_at"], shared["source_event_id"] = at, source
         shared["event_id"] = self._facts.id_of(record, source)
-        _add_own(shared, record, said, recipient, remote, None if queued is None else max(0, at - queued))
+        _add_own(shared, record, said, recipient, remote, latency_ms)
         taken.events.append((record, shared))
 
     def _moment(self, given: str) -> int:

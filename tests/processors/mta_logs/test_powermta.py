@@ -105,3 +105,10 @@ def test_a_file_without_a_header_is_damaged_line_by_line() -> None:
     assert (
         Reading("powermta").take([DELIVERED, BOUNCED]).damaged == ["no line before it names the columns"] * 2
     )
+
+
+def test_a_time_in_the_queue_that_can_t_be_read_is_in_the_way_of_those_only_that_tell_it() -> None:
+    put_off = BOUNCED.replace("b,1768483391,1768483388,", "t,1768483391,yesterday,")
+    reading = Reading("powermta").take([HEADER, put_off, BOUNCED.replace("1768483388", "yesterday")])
+    assert [type(event) for event in reading.events] == [MessageDeferred]
+    assert reading.counts == {"told": 1, "noted": 1, "skipped": 0, "damaged": 1}

@@ -151,9 +151,9 @@ def _emissions(topic: str, record: type[Event], rows: pl.DataFrame, key: pl.Expr
     """A record of each row, in the order of their events."""
     if not rows.height:
         return iter(())
-    keys = rows.select(key.cast(pl.Binary)).to_series()
-    values = framed_rows(record, rows.drop(INDEX))
-    return map(Emission, repeat(topic), keys, values, rows.get_column("recorded_at"))
+    keys = rows.select(key.cast(pl.Binary)).to_series().to_list()
+    values = framed_rows(record, rows.drop(INDEX)).to_list()
+    return map(Emission, repeat(topic), keys, values, rows.get_column("recorded_at").to_list())
 
 
 def _failures(frames: Mapping[type[Event], pl.DataFrame]) -> pl.DataFrame:
@@ -173,7 +173,7 @@ def _classified(failed: pl.DataFrame, ruleset: Ruleset) -> pl.DataFrame:
     judged_rows = failed.join(
         distinct.with_columns(said), on=_REPLY, how="left", nulls_equal=True, maintain_order="left"
     ).sort(INDEX)
-    events, tenants = judged_rows.get_column("event_id"), judged_rows.get_column("tenant")
+    events, tenants = (judged_rows.get_column(name).to_list() for name in ("event_id", "tenant"))
     keys = [BounceClassified.key_of(event, ruleset.name) for event in events]
     ids = [BounceClassified.id_of(tenant, key) for tenant, key in zip(tenants, keys, strict=True)]
     return judged_rows.select(

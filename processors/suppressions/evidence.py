@@ -92,8 +92,10 @@ def _evidence(
     )
     rows = named.join(closes, on=["kind", "_told"], how="inner", maintain_order="left").explode("_closes")
     keys = rows.select(pl.concat_str("fact_event_id", "kind", "_closes", separator="/")).to_series()
-    tenants = rows.get_column("tenant")
-    ids = [SuppressionEvidence.id_of(tenant, key) for tenant, key in zip(tenants, keys, strict=True)]
+    tenants = rows.get_column("tenant").to_list()
+    ids = [
+        SuppressionEvidence.id_of(tenant, key) for tenant, key in zip(tenants, keys.to_list(), strict=True)
+    ]
     return rows.select(
         INDEX,
         pl.Series("event_id", ids, pl.String),

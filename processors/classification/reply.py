@@ -55,6 +55,9 @@ _ADDRESS = re.compile(r"<?[^\s<>@,;:()\[\]\"]{1,64}@[\w.-]{1,253}\.[a-z]{2,63}\b
 _IP = re.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b")
 _QUEUE_ID = re.compile(r"(?<![\w=])(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{10,128}\b")
 _SHORTEST_REPLY = 12
+_OF_THE_SENDER = re.compile("sender|postmaster").search
+_SUMMARY = "... service unavailable"
+"""What sendmail adds of its own below what the program said that delivers (mail.local, procmail)."""
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII).fullmatch
 _VAGUE = frozenset({"4.0.0", "5.0.0", "2.0.0"})
 
@@ -96,9 +99,10 @@ def _from_code_on(text: str, smtp_code: int | None) -> str | None:
     at = min((at for mark in (" ", "-") if (at := text.find(f" {smtp_code}{mark}")) > 0), default=0)
     if at <= 0 or len(text) - at <= _SHORTEST_REPLY:
         return None
-    if text.startswith(str(smtp_code)) and "sender" in text[:at]:
+    if text.startswith(str(smtp_code)) and _OF_THE_SENDER(text, 0, at):
         return None  # what the receiver heard when it asked for the sender's own mailbox
-    return text[at + 1 :]
+    reply = text[at + 1 :]
+    return None if reply.endswith(_SUMMARY) else reply
 
 
 def _one_line(raw: str) -> str:

@@ -52,6 +52,19 @@ def test_addresses_are_not_dead_for_that(text: str | None) -> None:
     assert found.action != "suppress"
 
 
+def test_what_sendmail_adds_below_a_program_s_words_is_not_the_reason() -> None:
+    added = "554 <someone@example.com>... Service unavailable"
+    assert meaning(f"mail.local: /var/mail/someone: Disc quota exceeded\n{added}") == "bad_mailbox.quota"
+    assert meaning(added) == "transient.system"
+
+
+def test_what_was_heard_of_the_sender_s_own_host_is_not_the_recipient_s() -> None:
+    asked = "550-Postmaster verification failed while checking <someone@example.org>"
+    assert meaning(f"{asked}\n550-Response: 550 user unknown") == "policy.sender"
+    asked = "550-Callout verification failed: 550"
+    assert meaning(f"{asked} 550 5.1.1 <someone@example.org>: User unknown") == "bad_mailbox.unknown"
+
+
 @pytest.mark.parametrize(
     ("text", "leaf"),
     [

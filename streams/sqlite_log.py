@@ -34,8 +34,8 @@ from streams.sqlite_connections import Connections, beside
 from streams.sqlite_retention import Removed
 from streams.sqlite_schema import declare, numbers, open_database, undeclared
 
-_NOTES = "notes"
-"""The stage that none is, whose state notes are."""
+_NOTE = b"id"
+"""The chunk that a note is, as if it were the state of a stage of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class SqliteLog:
 
     def noted(self, name: str) -> bytes | None:
         """See `NotedLog.noted`."""
-        return next((value for key, value in self.state(_NOTES) if key == name.encode()), None)
+        return next((value for key, value in self.state(name) if key == _NOTE), None)
 
     def note(self, name: str, value: bytes) -> None:
         """See `NotedLog.note`: state that belongs to no stage."""
@@ -207,7 +207,7 @@ class SqliteLog:
             connection.execute(
                 "INSERT INTO state (stage, key, value) VALUES (?, ?, ?) "
                 "ON CONFLICT (stage, key) DO UPDATE SET value = excluded.value",
-                (_NOTES, name.encode(), value),
+                (name, _NOTE, value),
             )
 
     @contextmanager

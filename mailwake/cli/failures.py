@@ -62,6 +62,7 @@ _CODES = (
     ("streams.log", "LogFull", NO_ROOM),
     ("streams.log", "LogUnavailable", NO_ROOM),
     ("sinks.sink", "SinkBusy", NO_ROOM),
+    ("mailwake.privacy.holdings", "UnknownTenant", USAGE),
     ("streams.log", "LogError", REFUSED),
     ("sinks.sink", "SinkError", REFUSED),
     ("sinks.engine", "WarehouseInUse", REFUSED),

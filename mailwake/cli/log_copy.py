@@ -56,8 +56,9 @@ def copy(
         except ValueError as error:
             raise CommandFailed(f"a log's address is {error}", USAGE) from None
         with progress("copied", at_first="copying", as_json=as_json) as advance:
-            of_log.carry_over(origin, made)
+            of_log.check_copy(origin, made)
             copied = copy_log(origin, made, Copying(accept_loss=accept_loss), advance)
+            of_log.carry_over(origin, made)
     if as_json:
         print_json({"from": source, "to": target, "copied": dict(copied)})
         return

@@ -130,18 +130,23 @@ def _some(names: list[str]) -> str:
 
 def _address(text: str) -> str:
     from mailwake.cli.failures import USAGE, CommandFailed
-    from schemas.recipient import InvalidAddress, normalised
+    from schemas.mailbox import mailbox
+    from schemas.recipient import InvalidAddress
 
-    address = text.strip().removeprefix("<").removesuffix(">")
     try:
-        normalised(address)
+        return mailbox(text)
     except InvalidAddress as error:
-        raise CommandFailed(f"that is no address: {error}", USAGE) from None
-    return address
+        raise CommandFailed(f"{text[:80]!r} is no address: {error}", USAGE) from None
 
 
 def _tenants(settings: "Settings", holdings: "Holdings", tenant: str | None, every: bool) -> list[str]:
-    return list(holdings.keyring.tenants()) if every else [tenant or settings.tenant]
+    from mailwake.privacy.holdings import check_known
+
+    if every:
+        return list(holdings.keyring.tenants())
+    if tenant is not None:
+        check_known(holdings.keyring, tenant)
+    return [tenant or settings.tenant]
 
 
 @contextmanager

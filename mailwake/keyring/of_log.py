@@ -29,8 +29,19 @@ def note(log: NotedLog, keyring: Keyring) -> None:
     log.note(NOTE, str(keyring.identity()).encode())
 
 
+def check_copy(source: NotedLog, target: NotedLog) -> None:
+    """Raises OtherKeyring where a log can't be copied into one that belongs to another keyring."""
+    theirs, ours = noted(source), noted(target)
+    if theirs is not None and ours is not None and theirs != ours:
+        raise OtherKeyring(
+            f"the log to copy was hashed and sealed with a keyring (id {theirs}) and the one to copy to belongs to another "
+            f"(id {ours}): what is copied could not be read there. Copy to a log that nothing was opened for yet, and give "
+            "its processes the source's keyring"
+        )
+
+
 def carry_over(source: NotedLog, target: NotedLog) -> None:
-    """Let the copy of a log belong to the keyring that it belongs to, unless it has one already. Raises LogError."""
+    """Let the copy of a log belong to the keyring that the log belongs to. Raises LogError."""
     known = source.noted(NOTE)
     if known is not None and target.noted(NOTE) is None:
         target.note(NOTE, known)

@@ -63,7 +63,8 @@ def _told(
     except OutOfBudget:
         searched = False
     fields = document.model_dump(exclude={"content"})
-    if contents and content is not None:
+    # Of one that could not be looked through nobody knows whether it tells of this recipient or of others.
+    if contents and searched and content is not None:
         fields["content"] = base64.b64encode(content).decode()
     yield {
         "is": "document" if searched else "document that could not be looked through",

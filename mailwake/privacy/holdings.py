@@ -26,6 +26,18 @@ class Holdings:
     keyring: Keyring
 
 
+class UnknownTenant(LogError):
+    """A tenant that has no keys and never had any."""
+
+
+def check_known(keyring: Keyring, tenant: str) -> None:
+    """Raises UnknownTenant for one that never had keys: asking for them would make some."""
+    if tenant not in (*keyring.tenants(), *keyring.forgotten()):
+        raise UnknownTenant(
+            f"tenant {tenant} is not known: it has no keys, so nothing was ever kept for it (mailwake keyring list)"
+        )
+
+
 def known(keyring: Keyring, tenant: str, address: str) -> str:
     """The hash by which a tenant knows a recipient. Raises InvalidAddress, TenantForgotten."""
     key = keyring.hashing_key(tenant)

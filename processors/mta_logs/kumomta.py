@@ -206,17 +206,17 @@ def _answer(response: Mapping[str, Any], recipient: str) -> Answer:
     return answer_of(said, recipient)
 
 
-@lru_cache(1_000)
+@lru_cache(1_000, typed=True)
 def _node(name: Any) -> str:
     return key_part(str(name))
 
 
-@lru_cache(20_000)
+@lru_cache(20_000, typed=True)
 def _milliseconds(seconds: Any) -> int:
     return of_a_log(int(seconds * 1000))
 
 
-@lru_cache(2_000)
+@lru_cache(2_000, typed=True)
 def _status(of_class: Any, subject: Any, detail: Any) -> str:
     return f"{of_class}.{subject}.{detail}"
 

@@ -57,6 +57,8 @@ class Platform:
     """Settings of its own."""
     restarts: list[str] = field(default_factory=list)
     """Why workers were started again by `supervised`."""
+    given_up: threading.Event = field(default_factory=threading.Event)
+    """Set where a fault failed: nobody goes on with it."""
 
     def __post_init__(self) -> None:
         """Every platform has a keyring, which its processes share."""
@@ -99,6 +101,7 @@ class Platform:
         """Everything that arrives in SCENARIO, some garbage among it, or a part of it; with a pause after each append.
 
         As long as the broker is away it is tried again, as producers do; what was kept all the same is then repeated.
+        Until `given_up`, where nobody needs it any more.
         """
         every = appends()
         for records in every[len(every) * part // parts : len(every) * (part + 1) // parts]:
@@ -106,6 +109,8 @@ class Platform:
                 try:
                     self.log.append_all(records)
                 except LogUnavailable:
+                    if self.given_up.is_set():
+                        raise
                     continue
                 break
             time.sleep(pause_s)
@@ -117,6 +122,9 @@ class Platform:
         thread.start()
         try:
             yield thread
+        except BaseException:
+            self.given_up.set()
+            raise
         finally:
             thread.join()
 

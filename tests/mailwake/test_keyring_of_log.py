@@ -4,11 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from mailwake.cli.app import app
 from mailwake.emitter import Emitter
 from mailwake.keeping import make_backup, put_back
+from mailwake.keyring import of_log
 from mailwake.keyring.opening import KeysWhenAsked, default_file, open_keyring
 from mailwake.opening import open_log
+from mailwake.privacy.holdings import UnknownTenant
 from mailwake.settings import Settings, load_settings
 from mailwake.suppressed.recipients import hash_of
 from schemas.documents import DocumentReceived
@@ -16,7 +21,8 @@ from sources.files import Intake
 from streams.blobs import Blobs
 from streams.keyring.file_keyring import FileKeyring
 from streams.keyring.keyring import NoKeyring, OtherKeyring
-from streams.log import LogError, Record
+from streams.log import LogError, Record, TopicPartition
+from streams.log_copy import CopyRefused
 
 ADDRESS = "john@example.com"
 
@@ -127,3 +133,49 @@ def test_a_backup_is_restored_with_its_own_keyring_or_none(settings: Settings, t
     with pytest.raises(OtherKeyring, match="another keyring"):
         list(put_back(elsewhere, Path("saved")))
     assert elsewhere.log_path.exists() and not list(Path("new").glob("*.before-*"))
+
+
+def copied(source: str, target: str) -> Result:
+    return CliRunner().invoke(app, ["log", "copy", f"sqlite:///{source}", f"sqlite:///{target}"])
+
+
+def test_a_copy_belongs_to_the_keyring_of_its_source(settings: Settings) -> None:
+    emit()
+    identity = open_keyring(settings).identity()
+    assert copied("mailwake.db", "copy.db").exit_code == 0
+    copy = open_log(Settings(log="sqlite:///copy.db"))
+    assert of_log.noted(copy) == identity
+    copy.close()
+    with pytest.raises(NoKeyring):
+        open_keyring(Settings(log="sqlite:///copy.db"))
+
+
+def test_a_copy_into_a_log_of_another_keyring_is_refused(settings: Settings) -> None:
+    emit()
+    other = Settings(log="sqlite:///other.db")
+    open_log(other).close()
+    open_keyring(other)
+    refused = copied("mailwake.db", "other.db")
+    assert isinstance(refused.exception, OtherKeyring) and "could not be read there" in str(refused.exception)
+    log = open_log(other)
+    assert log.end(TopicPartition("mail.events")) == 0
+    log.close()
+
+
+def test_a_copy_that_is_refused_notes_nothing(settings: Settings) -> None:
+    emit()
+    log = open_log(Settings(log="sqlite:///full.db"))
+    log.append("mail.events", [Record(b"default/a.example", b"another fact", 0)])
+    log.close()
+    assert isinstance(copied("mailwake.db", "full.db").exception, CopyRefused)
+    log = open_log(Settings(log="sqlite:///full.db"))
+    assert of_log.noted(log) is None
+    log.close()
+
+
+@pytest.mark.parametrize("command", ["export", "erase"])
+def test_a_tenant_that_is_not_known_gets_no_keys(settings: Settings, command: str) -> None:
+    emit()
+    said = CliRunner().invoke(app, ["privacy", command, ADDRESS, "--tenant", "nosuch"])
+    assert isinstance(said.exception, UnknownTenant) and "tenant nosuch is not known" in str(said.exception)
+    assert list(open_keyring(settings).tenants()) == ["default"]

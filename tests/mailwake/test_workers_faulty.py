@@ -84,15 +84,17 @@ def test_a_worker_is_told_to_end_while_the_broker_is_away(
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> Iterator[Callable[[Fault, str], None]]:
-    """Collects what came of each fault; written into the documentation at the end, if that is asked for.
+def outcomes() -> Callable[[Fault, str], None]:
+    """Takes what came of a fault, and writes it into the documentation if that is asked for.
 
     What was not run this time stays as it is there.
     """
-    told: dict[str, str] = {}
-    yield lambda fault, outcome: told.update({fault.name: outcome})
-    if told and os.environ.get("WRITE"):
-        PAGE.write_text(with_outcomes(PAGE.read_text(), told))
+
+    def told(fault: Fault, outcome: str) -> None:
+        if os.environ.get("WRITE"):
+            PAGE.write_text(with_outcomes(PAGE.read_text(), {fault.name: outcome}))
+
+    return told
 
 
 def with_outcomes(page: str, told: dict[str, str]) -> str:

@@ -92,6 +92,14 @@ def test_shared_values_go_before_a_row_s_own() -> None:
     )
 
 
+def test_rows_that_name_as_many_others_as_are_shared_lose_none() -> None:
+    rows: list[dict[str, Any]] = [{**BARE, "stream": "cold"}, {**BARE, "ip": "192.0.2.1"}]
+    shared = {"tenant": "beta", "recorded_at": 2**40, "stream": "other"}
+    assert encode_rows(MessageDelivered, rows, shared) == by_fastavro(
+        MessageDelivered, [{**row, **shared} for row in rows]
+    )
+
+
 def test_more_values_than_are_remembered() -> None:
     rows = [
         {**BARE, "mx_host": f"mx{number % 3000}.example", "occurred_at": number << 14}

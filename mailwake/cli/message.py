@@ -5,6 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+SHORT_HASH = 8
+"""So much of a recipient's hash tells those of one message apart."""
+
 
 def message(
     message_id: Annotated[
@@ -47,50 +50,102 @@ def _show(found: Any) -> None:
 
     for name, ids in (("Message-ID", found.message_ids), ("provider's id", found.provider_message_ids)):
         print_line(plain(f"{name:>15}  {', '.join(ids) or '(not known)'}"))
-    for name, value in _about(found.events).items():
+    for name, value in about(found.events).items():
         print_line(plain(f"{name:>15}  {value}"))
     print_line()
-    rows = [
-        (event["occurred_at"], event["kind"], _where(event), _meaning(event), _answer(event))
-        for event in found.events
-    ]
-    print_table(None, ("when", "what", "where", "meaning", "answer"), rows)
+    columns, rows = table(found.events)
+    print_table(None, columns, rows)
 
 
-def _about(events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """What is the same all along: from whom, to whom, by which route, with which authentication expected."""
-    merged: dict[str, Any] = {}
-    for event in events:
-        merged = {**event, **merged}
+def about(events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What is the same in all events that say it: from whom, to whom, by which route, with which authentication expected.
+
+    Of what differs, how many there are. A stream that is `other` says nothing: it is what sources tell that know none.
+    """
+    route = {
+        name: (word, _values(events, name))
+        for name, word in (
+            ("ip", "addresses"),
+            ("pool", "pools"),
+            ("region", "regions"),
+            ("stream", "streams"),
+            ("campaign", "campaigns"),
+        )
+    }
     said = {
-        "from": merged.get("from_domain"),
-        "envelope-from": merged.get("mail_from_domain"),
-        "recipient": " at ".join(
-            filter(None, (merged.get("recipient_hash"), merged.get("recipient_domain")))
-        ),
+        "from": _same(_values(events, "from_domain"), "domains"),
+        "envelope-from": _same(_values(events, "mail_from_domain"), "domains"),
+        "recipient": _same(_recipients(events), "recipients"),
         "sent by": ", ".join(
-            f"{name} {merged[name]}"
-            for name in ("ip", "pool", "region", "stream", "campaign")
-            if merged.get(name)
+            f"{name} {values[0]}" if len(values) == 1 else f"{len(values)} {word}"
+            for name, (word, values) in route.items()
+            if values
         ),
-        "authentication": _authentication(merged),
+        "authentication": _authentication(events),
     }
     return {name: value for name, value in said.items() if value}
 
 
-def _authentication(merged: Mapping[str, Any]) -> str:
-    words = []
-    if domain := merged.get("dkim_domain"):
-        words.append(
-            f"DKIM d={domain}" + (f" s={merged['dkim_selector']}" if merged.get("dkim_selector") else "")
+def table(events: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """The columns and rows of the events; whom each is about where they are not all about the same."""
+    several = len(_recipients(events)) > 1
+    columns = ("when", "what", *(("recipient",) if several else ()), "where", "meaning", "answer")
+    rows = [
+        (
+            event["occurred_at"],
+            event["kind"],
+            *((_whom(event, SHORT_HASH),) if several else ()),
+            _where(event),
+            _meaning(event),
+            _answer(event),
         )
+        for event in events
+    ]
+    return columns, rows
+
+
+def _values(events: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    values = dict.fromkeys(str(event[name]) for event in events if event.get(name))
+    return [value for value in values if (name, value) != ("stream", "other")]
+
+
+def _same(values: Sequence[str], word: str) -> str:
+    return values[0] if len(values) == 1 else f"{len(values)} {word}" if values else ""
+
+
+def _recipients(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each recipient once, with what any event says of it; one that is known by its domain only, where it is no other's."""
+    domains: dict[str, str] = {}
+    for event in events:
+        if hashed := event.get("recipient_hash"):
+            domains[hashed] = domains.get(hashed) or event.get("recipient_domain") or ""
+    hashed_in = set(domains.values())
+    others = [one for one in _values(events, "recipient_domain") if one not in hashed_in]
+    return [f"{hashed} at {domain}" if domain else hashed for hashed, domain in domains.items()] + others
+
+
+def _whom(event: Mapping[str, Any], most: int) -> str:
+    hashed = (event.get("recipient_hash") or "")[:most]
+    return " at ".join(filter(None, (hashed, event.get("recipient_domain"))))
+
+
+def _authentication(events: Sequence[Mapping[str, Any]]) -> str:
+    words: list[str] = []
+    signed = dict.fromkeys(
+        f"DKIM d={domain}" + (f" s={event['dkim_selector']}" if event.get("dkim_selector") else "")
+        for event in events
+        if (domain := event.get("dkim_domain"))
+    )
+    if len(signed) == 1:
+        words += signed
     for name, what in (
         ("spf_aligned", "SPF alignment"),
         ("dkim_aligned", "DKIM alignment"),
         ("dmarc_expected", "DMARC"),
     ):
-        if name in merged:
-            words.append(f"{what} {'expected' if merged[name] else 'not expected'}")
+        expected = {bool(event[name]) for event in events if name in event}
+        if len(expected) == 1:
+            words.append(f"{what} {'expected' if True in expected else 'not expected'}")
     return ", ".join(words)
 
 

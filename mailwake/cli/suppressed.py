@@ -327,16 +327,13 @@ def _text_of(file: str) -> Iterator[Any]:
 def _hashing(settings: "Settings", tenant: str) -> Any:
     """Gives hash and domain of an address or hash."""
     from mailwake.keyring.opening import KeysWhenAsked
-    from mailwake.suppressed.recipients import UnknownRecipient, hash_of
-    from schemas.recipient import normalised
+    from mailwake.suppressed.recipients import UnknownRecipient, hash_and_domain
 
     keys = KeysWhenAsked(settings)
 
     def hashed(given: str) -> tuple[str, str | None]:
         try:
-            return hash_of(keys, tenant, given), normalised(given).rpartition("@")[
-                2
-            ] if "@" in given else None
+            return hash_and_domain(keys, tenant, given)
         except UnknownRecipient as error:
             raise ValueError(str(error)) from None
 

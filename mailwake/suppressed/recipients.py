@@ -16,7 +16,8 @@ from processors.classification.stage import ClassifyStage
 from processors.suppressions.stage import SuppressStage
 from replay.lineage import FIRST, known_to_log, lineage
 from schemas.keyring import TenantKeys
-from schemas.recipient import InvalidAddress, recipient_hash
+from schemas.mailbox import mailbox
+from schemas.recipient import InvalidAddress, normalised, recipient_hash
 from sinks.sink import SinkError
 from sinks.suppressions.index import (
     ALL,
@@ -130,22 +131,31 @@ def hash_of(keys: TenantKeys, tenant: str, address_or_hash: str) -> str:
 
     Raises UnknownRecipient, and what the keyring raises.
     """
-    given = address_or_hash.strip()
-    if "@" not in given:
+    return hash_and_domain(keys, tenant, address_or_hash)[0]
+
+
+def hash_and_domain(keys: TenantKeys, tenant: str, address_or_hash: str) -> tuple[str, str | None]:
+    """The same, with the domain of an address.
+
+    Raises UnknownRecipient, and what the keyring raises.
+    """
+    if "@" not in address_or_hash:
+        given = address_or_hash.strip()
         if not _HASH.fullmatch(given):
             raise UnknownRecipient(
                 f"{given[:40]!r} is neither an address nor a recipient_hash (32 hex digits)"
             )
-        return given.lower()
+        return given.lower(), None
     key = keys.hashing_key(tenant)
     if key is None:
         raise UnknownRecipient(
             f"tenant {tenant} was forgotten: its recipients can be looked up by their recipient_hash only"
         )
     try:
-        return recipient_hash(key, given)
+        address = mailbox(address_or_hash)
+        return recipient_hash(key, address), normalised(address).rpartition("@")[2]
     except InvalidAddress as error:
-        raise UnknownRecipient(f"no address: {error}") from None
+        raise UnknownRecipient(f"{address_or_hash[:80]!r} is no address: {error}") from None
 
 
 def source_of(log: Log) -> Source:

@@ -128,7 +128,8 @@ class DocumentReader:
             return _Finding(member.member, "mail", "rejected", warnings=(said,))
         if not reading.events:
             return _Finding(member.member, reading.kind, "rejected", warnings=warnings, reason=reading.reason)
-        return _Finding(member.member, reading.kind, "parsed", warnings=warnings, events=reading.events)
+        outcome: Outcome = "partial" if reading.is_partial else "parsed"
+        return _Finding(member.member, reading.kind, outcome, warnings=warnings, events=reading.events)
 
     def _webhook(self, document: DocumentReceived, content: bytes) -> _Finding:
         reading = read_webhook(document.source, content, self._origin(document))

@@ -15,6 +15,7 @@ from processors.mails.events import (
 )
 from processors.mails.failures import (
     ENOUGH,
+    action_of,
     is_about_failure,
     is_by_daemon,
     is_by_machine,
@@ -26,7 +27,7 @@ from processors.mails.notes import Note, note_of
 from processors.mails.phrases import FAILURES, is_told
 from processors.mails.settings import MailSettings
 from processors.mails.status import STATUS_TYPES, is_only_codes, looks_like_status, notice_of
-from processors.mails.told import Notice, codes_of
+from processors.mails.told import Notice, Outcome, codes_of
 from processors.mails.words import Words
 from processors.origin import Origin
 from schemas.mail import MailEvent
@@ -44,6 +45,8 @@ class MailReading:
     """What was odd and put up with."""
     reason: str | None = None
     """Why a mail gives no event."""
+    is_partial: bool = False
+    """Whether what it tells of somebody is cut."""
 
 
 def read_mail(content: bytes, origin: Origin, settings: MailSettings = MailSettings()) -> MailReading:  # noqa: B008
@@ -51,11 +54,12 @@ def read_mail(content: bytes, origin: Origin, settings: MailSettings = MailSetti
     mail = _unwrapped(Mail.of(content))
     note = note_of(mail)
     telling = Telling(mail, content, note.returned, origin, settings)
-    kind, events, warnings = _told(mail, note, telling, settings)
+    status = _status_in(mail, note)
+    kind, events = _told(mail, note, status, telling, settings)
     reason = None if events else "a mail that tells nothing of another mail's delivery"
-    return MailReading(
-        kind, events, tuple(dict.fromkeys((*mail.warnings, *warnings, *telling.warnings))), reason
-    )
+    told = status if status is not None and kind == "dsn" else Notice(())
+    warnings = tuple(dict.fromkeys((*mail.warnings, *told.warnings, *telling.warnings)))
+    return MailReading(kind, events, warnings, reason, told.is_partial)
 
 
 def _unwrapped(mail: Mail) -> Mail:
@@ -69,24 +73,23 @@ def _unwrapped(mail: Mail) -> Mail:
 
 
 def _told(
-    mail: Mail, note: Note, telling: Telling, settings: MailSettings
-) -> tuple[MailKind, tuple[MailEvent, ...], tuple[str, ...]]:
-    status = _status_in(mail, note)
+    mail: Mail, note: Note, status: Notice | None, telling: Telling, settings: MailSettings
+) -> tuple[MailKind, tuple[MailEvent, ...]]:
     if status is not None and not _is_challenge(status, note):
-        return "dsn", tuple(outcome_events(status, telling)), status.warnings
+        return "dsn", tuple(outcome_events(status, telling))
     feedback = feedback_in(mail, note)
     if feedback is not None:
-        return "feedback-report", tuple(complaint_events(feedback, telling)), ()
+        return "feedback-report", tuple(complaint_events(feedback, telling))
     if _is_bounce(mail, note):
         notice = Notice(tuple(outcomes_of(mail, note)))
-        return "bounce", tuple(outcome_events(notice, telling)), ()
+        return "bounce", tuple(outcome_events(notice, telling))
     named = _unsubscribing(mail, settings)
     if named is not None:
-        return "mail", (unsubscribe_event(named, telling),), ()
+        return "mail", (unsubscribe_event(named, telling),)
     if status is not None or is_auto_reply(mail, note):
         by = status.outcomes[0].address if status is not None else answering(mail)
-        return "auto-reply", (auto_reply_event(telling, by),), ()
-    return "mail", (), ()
+        return "auto-reply", (auto_reply_event(telling, by),)
+    return "mail", ()
 
 
 def _unsubscribing(mail: Mail, settings: MailSettings) -> dict[str, str] | None:
@@ -121,14 +124,14 @@ def _status_in(mail: Mail, note: Note) -> Notice | None:
         if leaf.content_type in STATUS_TYPES:
             notice = notice_of(leaf.content().decode("utf-8", "replace"))
             if notice.outcomes:
-                return _worded(notice, note)
+                return _worded(notice, note, mail)
     for leaf in mail.leaves:
         if leaf.is_text and leaf.content_type != "text/html":
             text = leaf.text()
             if looks_like_status(text):
                 notice = notice_of(text)
                 if any(outcome.address for outcome in notice.outcomes):
-                    return _worded(notice, note)
+                    return _worded(notice, note, mail)
     return None
 
 
@@ -138,15 +141,27 @@ def _is_challenge(status: Notice, note: Note) -> bool:
     return not replied and is_challenge(note) and not is_told(FAILURES, note.text[:4000])
 
 
-def _worded(notice: Notice, note: Note) -> Notice:
+def _worded(notice: Notice, note: Note, mail: Mail) -> Notice:
     words = Words(note.text, len(notice.outcomes))
     to = note.returned.recipients
     mailed_to = to[0] if len(to) == 1 and not note.returned.is_list else None
     outcomes = []
     for outcome in notice.outcomes:
+        if outcome.is_unsaid:
+            outcomes.append(_guessed(outcome, words, note, mail))
+            continue
         if not outcome.words or is_only_codes(outcome.words):
             near = words.about(outcome.address)
             outcome = replace(outcome, words="\n".join(filter(None, (outcome.words, near))) or None)
         address = words.mailed(outcome.address) or (mailed_to if len(notice.outcomes) == 1 else None)
         outcomes.append(replace(outcome, address=address))
     return replace(notice, outcomes=tuple(outcomes))
+
+
+def _guessed(outcome: Outcome, words: Words, note: Note, mail: Mail) -> Outcome:
+    """What became of a recipient of whom the status says nothing, by what the note says of the same one, and no other."""
+    address = words.whole(outcome.address, note.returned.recipients)
+    near = None if outcome.words and not is_only_codes(outcome.words) else words.near(address)
+    said = "\n".join(filter(None, (outcome.words, near))) or None
+    action = action_of(mail.fields.words("subject"), note.text)
+    return replace(outcome, address=words.mailed(address), words=said, action=action)

@@ -121,14 +121,14 @@ def _outcome(group: dict[str, str], warnings: list[str]) -> Outcome | None:
         return None
     action = _action(group.get("action"), status)
     if action is None:
-        warnings.append("a recipient has neither an Action nor a Status: taken for failed")
-        action = "failed"
+        warnings.append("a recipient has neither an Action nor a Status: went by what else the mail says")
     words = _words(group)
     mx_host = host_of(group.get("remote-mta", ""))
     said_by = _SAID_BY.search(words or "")
     if said_by:
         mx_host = said_by.group(1).lower()
-    return Outcome(address, action, status, words, mx_host, group.get("last-attempt-date"))
+    at = group.get("last-attempt-date")
+    return Outcome(address, action or "failed", status, words, mx_host, at, is_unsaid=action is None)
 
 
 def _words(group: dict[str, str]) -> str | None:

@@ -23,6 +23,8 @@ class Outcome:
     """The host that refused or took the message."""
     at: str | None = None
     """When it happened, as the mail writes it."""
+    is_unsaid: bool = False
+    """Whether a delivery status has neither Action nor Status for it, as where it is cut: `action` is a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Notice:
     message_id: str | None = None
     """The message's id, where the mail tells it apart from the message (X-Original-Message-ID)."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether what became of somebody is missing."""
+        return any(outcome.is_unsaid for outcome in self.outcomes)
 
 
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.([0-7])\.(\d{1,3})(?![\d]|\.\d)")

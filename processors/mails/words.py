@@ -55,6 +55,19 @@ class Words:
         place = self._places.get(address.lower()) if address else None
         return self.gist if place is None else self.at(place, self._starts)
 
+    def near(self, address: str | None) -> str | None:
+        """The words near an address; None where the note names others only, of whom the gist may be."""
+        named = address is not None and address.lower() in self._places
+        return self.about(address) if named or not self._places else None
+
+    def whole(self, address: str | None, mailed: tuple[str, ...]) -> str | None:
+        """The address, which may be cut, as the note or the returned message, which was `mailed` to these, has it whole."""
+        known = dict.fromkeys((*self._places, *(one.lower() for one in mailed)))
+        if not address or address.lower() in known:
+            return address
+        begun = [one for one in known if one.startswith(address.lower())]
+        return begun[0] if len(begun) == 1 else address
+
     def mailed(self, address: str | None) -> str | None:
         """The address that this one was made from by the receiver, where the note says so; else itself."""
         place = self._places.get(address.lower()) if address else None

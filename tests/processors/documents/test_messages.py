@@ -210,6 +210,14 @@ def test_inspecting_tells_what_ingesting_would() -> None:
     assert event.enhanced_code == "5.1.1"
 
 
+def test_a_notification_that_is_cut_amid_a_recipient_is_partial() -> None:
+    head, found, _ = DSN.partition(b"\nAction:")
+    assert found
+    (outcome,) = outcomes(emitted(document(head)))
+    assert (outcome.kind, outcome.outcome, outcome.records) == ("dsn", "partial", 1)
+    assert any("neither an Action nor a Status" in warning for warning in outcome.warnings)
+
+
 def test_warnings_of_a_flood_are_bounded() -> None:
     body = orjson.dumps([{"event": f"unheard-of-{n}", "sg_event_id": str(n)} for n in range(1_000)])
     good = orjson.loads(body)

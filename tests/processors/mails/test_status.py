@@ -2,6 +2,8 @@
 
 from made_mails import ORIGIN, hash_of, mail, report
 
+from processors.classification.classify import active_ruleset
+from processors.classification.stage import verdict_on
 from processors.mails.read import read_mail
 from schemas.mail import MessageBounced, MessageDeferred, MessageDelivered
 
@@ -144,3 +146,39 @@ def test_an_internationalised_address_is_read_in_either_form() -> None:
         (event,) = read_mail(report(status=status, part="message/global-delivery-status"), ORIGIN).events
         assert event.recipient_hash == hash_of("jörg@exämple.de")
         assert event.recipient_domain == "xn--exmple-cua.de"
+
+
+WARNED = "a recipient has neither an Action nor a Status: went by what else the mail says"
+CUT = "Reporting-MTA: dns; mta.example.com\n\nFinal-Recipient: rfc822; "
+
+
+def test_of_a_block_that_is_cut_the_note_tells_and_nothing_is_taken_for_fatal() -> None:
+    reading = read_mail(report(status=CUT + "user@example.net\nOrig"), ORIGIN)
+    (event,) = reading.events
+    assert reading.is_partial and reading.warnings == (WARNED,)
+    assert isinstance(event, MessageBounced)
+    assert event.recipient_hash == hash_of("user@example.net")
+    assert not verdict_on(event, active_ruleset()).address_fatal
+    assert not read_mail(report(failed="user@example.net"), ORIGIN).is_partial
+
+
+def test_what_the_note_says_of_another_is_not_said_of_a_recipient_that_is_cut() -> None:
+    note = "<first@example.net>: host mx.example.net said: 550 5.1.1 no such user\n"
+    whole = "first@example.net\nAction: failed\nStatus: 5.1.1\n\nFinal-Recipient: rfc822; second@exam"
+    first, second = read_mail(report(status=CUT + whole, note=note), ORIGIN).events
+    assert isinstance(first, MessageBounced) and isinstance(second, MessageBounced)
+    fatal = [verdict_on(event, active_ruleset()).address_fatal for event in (first, second)]
+    assert (fatal, second.response) == ([True, False], None)
+
+
+def test_an_address_that_is_cut_is_the_one_that_the_mail_has_whole() -> None:
+    note = "<user@example.net>: host mx.example.net said: 550 5.1.1 no such user\n"
+    for said in (note, "It failed.\n"):
+        (event,) = read_mail(report(status=CUT + "user@exam", note=said), ORIGIN).events
+        assert event.recipient_hash == hash_of("user@example.net")
+
+
+def test_a_block_that_is_cut_in_a_mail_about_a_delay_is_a_delay() -> None:
+    note = "Your message to <user@example.net> is delayed. It will be retried for 5 days.\n"
+    (event,) = read_mail(report(status=CUT + "user@example.net\nOrig", note=note), ORIGIN).events
+    assert isinstance(event, MessageDeferred)

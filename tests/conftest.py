@@ -1,6 +1,7 @@
 """Options of the test runs, and the Kafka broker and the schema registry that some of them share."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,10 @@ from deploy.kafka.jars import ToolMissing
 from deploy.registry.server import RegistryServer
 from schemas import codec, columns, packed
 from schemas.catalog import install
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+"""Tests start hundreds of processes, which need not compile again what another one has."""
 
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 """Brokers of tests do little and not for long: what a better compiler gives them is less than what it takes."""

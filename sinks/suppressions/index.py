@@ -32,7 +32,7 @@ ALL = "all"
 VERSION = "2"
 """Of what the tables hold: a file of another one is filled anew."""
 
-STEP = 250_000
+STEP = 100_000
 """About the most records in one transaction. Recipients lie anywhere in the table: of a million one that takes few of them
 writes nearly as much of it as one that takes many."""
 

@@ -63,9 +63,12 @@ def add(
     The URL ends in a secret of its own. Secrets on the command line would be seen by others on this machine: name where
     they are.
     """
-    from mailwake.cli.output import note, print_json, print_line
+    from urllib.parse import urlsplit
+
+    from mailwake.cli.output import complain, print_json, print_line
     from mailwake.settings import load_settings
-    from sources.intake.hook_editing import add_hook
+    from sources.intake.access import is_loopback
+    from sources.intake.hook_editing import add_hook, not_set_here
 
     settings = load_settings()
     given: dict[str, str | bool | list[str]] = {
@@ -84,26 +87,35 @@ def add(
         print_json({"name": hook.name, "provider": hook.provider, "tenant": hook.tenant, "url": url})
         return
     print_line(url)
-    if settings.intake_url is None:
-        note("the provider must reach it: MAILWAKE_INTAKE_URL says what the world calls this intake")
+    for variable in not_set_here(hook):
+        complain(f"{variable} is not set here, so it was not looked at: it must be set for the intake")
+    if is_loopback(urlsplit(url).hostname or ""):
+        complain(
+            "the provider must reach it, and this address is this machine's own: MAILWAKE_INTAKE_URL says what the world "
+            "calls this intake"
+        )
 
 
 @app.command("list")
 def list_hooks(as_json: AsJson = False) -> None:
-    """The webhooks there are: names, providers, what proves who posts. No secrets, no URLs."""
+    """The webhooks there are: names, providers, what proves who posts, what is wrong. No secrets, no URLs.
+
+    Variables that secrets are in are the intake's, and are not looked at unless they are set here too.
+    """
     from mailwake.cli.output import print_json, print_table
     from mailwake.settings import load_settings
-    from sources.intake.hook_editing import hooks_in
+    from sources.intake.hook_editing import hooks_in, trouble_with
 
+    columns = ("name", "provider", "tenant", "proof", "trouble")
     rows = [
-        (hook.name, hook.provider, hook.tenant, ", ".join(_proofs(hook)))
+        (hook.name, hook.provider, hook.tenant, ", ".join(_proofs(hook)), trouble_with(hook))
         for hook in hooks_in(load_settings().hooks)
     ]
     if as_json:
         for row in rows:
-            print_json(dict(zip(("name", "provider", "tenant", "proof"), row, strict=True)))
+            print_json(dict(zip(columns, row, strict=True)))
         return
-    print_table(None, ("name", "provider", "tenant", "proof"), rows)
+    print_table(None, columns, rows)
 
 
 @app.command()

@@ -11,7 +11,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -26,6 +26,8 @@ KEYED = frozenset({"sendgrid", "mailgun", "resend", "mandrill", "mailersend", "m
 """Providers that sign with, or for, a key that must be known here. SNS brings a certificate; the others don't sign."""
 
 SECRETS = ("token", "keys", "basic", "header_value")
+ELSEWHERE = ("env:", "file:")
+"""What the place of a secret that is not written out begins with."""
 LEAST_TOKEN = 16
 """Characters: what is guarded by its URL alone must not be guessed."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
@@ -76,7 +78,7 @@ def hooks_from(
 
     Raises InvalidHook.
     """
-    hooks = tuple(_hook(name, table, environment) for name, table in tables.items())
+    hooks = tuple(hook_from(name, table, environment) for name, table in tables.items())
     seen: dict[tuple[str, str], str] = {}
     for hook in hooks:
         other = seen.setdefault((hook.provider, hook.token), hook.name)
@@ -103,7 +105,8 @@ def _texts(value: object) -> list[str]:
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
 
 
-def _hook(name: str, table: object, environment: Mapping[str, str] | None) -> Hook:
+def hook_from(name: str, table: object, environment: Mapping[str, str] | None = os.environ) -> Hook:
+    """One hook of a parsed hooks.toml, as `hooks_from` gives it. Raises InvalidHook."""
     if not isinstance(table, Mapping):
         raise InvalidHook(f"hook {name}: wants a table, as in [{name}]")
     known = {each.name: each for each in fields(Hook)}
@@ -115,8 +118,31 @@ def _hook(name: str, table: object, environment: Mapping[str, str] | None) -> Ho
         if required not in given:
             raise InvalidHook(f"hook {name}: {required} is missing")
     hook = Hook(name=name, **given)
-    _check(hook, token_is_elsewhere=environment is None and hook.token.startswith(("env:", "file:")))
+    _check(hook, token_is_elsewhere=environment is None and hook.token.startswith(ELSEWHERE))
     return hook
+
+
+def looked_up(hook: Hook, environment: Mapping[str, str]) -> Hook:
+    """A hook whose secrets may be the names of their places, with those that are there.
+
+    What is in a variable that is not set stays `env:NAME`: it may be set for the intake. Raises InvalidHook for a file that
+    can't be read, and for what is no secret of its setting.
+    """
+
+    def there(setting: str, text: str) -> str:
+        if text.startswith("env:") and not environment.get(text[4:]):
+            return text
+        return secret_of(hook.name, setting, text, environment)
+
+    found = replace(
+        hook,
+        token=there("token", hook.token),
+        keys=tuple(there("keys", key) for key in hook.keys),
+        basic=hook.basic and there("basic", hook.basic),
+        header_value=hook.header_value and there("header_value", hook.header_value),
+    )
+    _check(found, token_is_elsewhere=found.token.startswith(ELSEWHERE))
+    return found
 
 
 def _typed(name: str, setting: str, value: Any, environment: Mapping[str, str] | None) -> Any:
@@ -145,7 +171,7 @@ def _secret(name: str, setting: str, text: str, environment: Mapping[str, str] |
     return text if environment is None else secret_of(name, setting, text, environment)
 
 
-def secret_of(name: str, setting: str, text: str, environment: Mapping[str, str]) -> str:
+def secret_of(name: str, setting: str, text: str, environment: Mapping[str, str] = os.environ) -> str:
     """A secret from where `text` says it is: there, env:NAME, file:PATH. Raises InvalidHook where there is none."""
     kind, _, where = text.partition(":")
     secret = text
@@ -154,8 +180,9 @@ def secret_of(name: str, setting: str, text: str, environment: Mapping[str, str]
     elif kind == "file":
         try:
             secret = Path(where).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidHook(f"hook {name}: {setting} can't be read from {where}: {error}") from None
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise InvalidHook(f"hook {name}: {setting} can't be read from {where}: {why}") from None
     if not secret:
         raise InvalidHook(f"hook {name}: {setting} is empty ({text if kind in ('env', 'file') else setting})")
     return secret

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sources.hooks.configured import Hook, InvalidHook, hooks_from, secret_of
+from sources.hooks.verifiers import require_usable
 from sources.intake.kept_file import written
 from streams.file_lock import FileLock
 
@@ -32,8 +33,33 @@ def token_of(path: Path, name: str, environment: Mapping[str, str] = os.environ)
     return None if hook is None else secret_of(name, "token", hook.token, environment)
 
 
-def add_hook(path: Path, name: str, settings: Mapping[str, str | bool | list[str]]) -> Hook:
-    """Add a hook with these settings and a token of its own. Raises InvalidHook, OSError; the file is then as it was."""
+def trouble_with(hook: Hook, environment: Mapping[str, str] = os.environ) -> str | None:
+    """What keeps a hook of a file from being used, as far as that can be seen from here; None for nothing."""
+    try:
+        require_usable(hook, environment)
+    except InvalidHook as error:
+        return str(error)
+    return None
+
+
+def not_set_here(hook: Hook, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The variables that a hook's secrets are in, and that are not set."""
+    secrets = (hook.token, *hook.keys, hook.basic or "", hook.header_value or "")
+    named = (secret[4:] for secret in secrets if secret.startswith("env:"))
+    return tuple(name for name in named if not environment.get(name))
+
+
+def add_hook(
+    path: Path,
+    name: str,
+    settings: Mapping[str, str | bool | list[str]],
+    environment: Mapping[str, str] = os.environ,
+) -> Hook:
+    """Add a hook with these settings and a token of its own.
+
+    Raises InvalidHook, also for secrets that can't be read or are none of the provider's kind; OSError. The file is then as
+    it was.
+    """
     if not _NAME(name):
         raise InvalidHook(f"hook {name!r}: a name wants 1 to 64 of A-Z a-z 0-9 _ -")
     with _editing(path) as text:
@@ -42,9 +68,10 @@ def add_hook(path: Path, name: str, settings: Mapping[str, str | bool | list[str
         table = {"provider": settings["provider"], "token": secrets.token_urlsafe(24), **settings}
         lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]
         changed = f"{text.rstrip()}\n\n[{name}]\n".lstrip() + "\n".join(lines) + "\n"
-        hooks = _parsed(path, changed)
+        hook = next(hook for hook in _parsed(path, changed) if hook.name == name)
+        require_usable(hook, environment)
         written(path, changed)
-    return next(hook for hook in hooks if hook.name == name)
+    return hook
 
 
 def remove_hook(path: Path, name: str) -> None:

@@ -22,7 +22,7 @@ from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
 from sources.intake.confirming import NotConfirmed, confirm
 from sources.intake.held_keys import HeldKeys
-from sources.intake.hook_file import HookFile, Mounted
+from sources.intake.hook_file import HookFile, HookUnusable, Mounted
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused, answer
 from sources.intake.route import bounded_route, headers_of, room_of
@@ -99,7 +99,13 @@ def _intake(intake: Intake, tenant: str, source: str, channel: str, from_domain:
 
 
 def _found(hooks: HookFile, source: str, token: str) -> Mounted:
-    mounted = hooks.find(source, token)
+    try:
+        mounted = hooks.find(source, token)
+    except HookUnusable:
+        raise Refused(
+            503, "hook_unusable", "this hook can't be used as it is configured: nothing was kept, come again; mailwake "
+            "hooks list and the intake's log say what is wrong", retry_after=SECOND_CHANCE_S,
+        ) from None  # fmt: skip
     if mounted is None:
         raise Refused(404, "no_such_hook", "there is no such hook: mailwake hooks add makes one")
     return mounted

@@ -73,7 +73,7 @@ class Watched(Generic[Value]):
 
     def _looked(self) -> Value:
         named = tuple(self._named())
-        seen = (_seen(self._path), *map(_seen, named))
+        seen = (_seen(self._path), *map(_seen_or_not, named))
         if self._value is not None and seen == self._seen:
             return self._value
         value = self._absent if seen[0] is None else self._parse(self._path.read_text("utf-8"))
@@ -90,6 +90,14 @@ def _seen(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _seen_or_not(path: Path) -> tuple[int, int, int] | None:
+    """The same of a file that is named in another: whether it can be looked at is that one's business."""
+    try:
+        return _seen(path)
+    except (OSError, ValueError):
+        return None
 
 
 def written(path: Path, text: str) -> None:

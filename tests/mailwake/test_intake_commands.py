@@ -75,6 +75,43 @@ def test_secrets_are_named_or_piped_and_never_on_the_command_line(
     assert proofs == {"mailgun": "signature", "postmark": "basic", "brevo": "header x-secret"}
 
 
+def test_a_key_that_can_not_be_one_is_refused_and_said_of_a_hook_that_is_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = run("hooks", "add", "sendgrid", "--key", "file:nope.pub", expect=2)
+    assert said.count("\n") == 1 and "keys can't be read from" in said and "nope.pub" in said
+    assert run("hooks", "list", "--json") == ""
+    (tmp_path / "word").write_text("user:pass")
+    run("hooks", "add", "postmark", "--basic", "file:word")
+    (tmp_path / "word").unlink()
+    (line,) = map(json.loads, run("hooks", "list", "--json").splitlines())
+    assert "basic can't be read from" in line["trouble"]
+    with monkeypatch.context() as settings:
+        settings.setenv("WORD", "user:pass")
+        run("hooks", "add", "brevo", "--basic", "env:WORD")
+    assert json.loads(run("hooks", "list", "--json").splitlines()[1])["trouble"] is None
+
+
+@pytest.mark.parametrize(
+    ("url", "told"), [(None, True), ("http://localhost:1", True), ("https://mail.example", False)]
+)
+def test_whoever_is_given_an_url_of_this_machine_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    url: str | None,
+    told: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if url is not None:
+        monkeypatch.setenv("MAILWAKE_INTAKE_URL", url)
+    with pytest.raises(SystemExit), explained():
+        app(["hooks", "add", "mailgun", "--key", "env:NOT_SET_HERE"], prog_name="mailwake")
+    said = capsys.readouterr()
+    assert said.out.count("\n") == 1 and ("MAILWAKE_INTAKE_URL" in said.err) is told
+    assert "NOT_SET_HERE is not set here" in said.err
+
+
 def test_an_intake_says_what_keeps_it_from_starting(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

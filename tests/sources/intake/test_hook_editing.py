@@ -65,3 +65,33 @@ def test_secrets_that_are_elsewhere_need_not_be_there_to_edit_the_file(tmp_path:
 def test_what_is_not_there_can_not_be_removed(tmp_path: Path) -> None:
     with pytest.raises(InvalidHook, match="no hook nothing"):
         remove_hook(tmp_path / "hooks.toml", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            {"provider": "sendgrid", "keys": ["file:nope.pub"]},
+            "keys can't be read from nope.pub: No such file",
+        ),
+        ({"provider": "sendgrid", "keys": ["file:noise"]}, "keys can't be read from noise"),
+        ({"provider": "sendgrid", "keys": ["file:word"]}, "keys wants a public key"),
+        ({"provider": "sendgrid", "keys": ["env:WORD"]}, "keys wants a public key"),
+        ({"provider": "postal", "keys": ["env:NOT_SET", "no key"]}, "keys wants a public key"),
+        ({"provider": "resend", "keys": ["file:word"]}, "keys wants whsec_"),
+        ({"provider": "postmark", "basic": "file:word"}, "basic wants user:password"),
+        (
+            {"provider": "ses", "header": "x-secret", "header_value": "file:nope"},
+            "header_value can't be read",
+        ),
+    ],
+)
+def test_a_secret_that_can_not_be_one_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str | bool | list[str]], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "noise").write_bytes(bytes(range(256)))
+    (tmp_path / "word").write_text("a word!")
+    with pytest.raises(InvalidHook, match=f"^hook x: {says}"):
+        add_hook(tmp_path / "hooks.toml", "x", settings, {"WORD": "a word!"})
+    assert not (tmp_path / "hooks.toml").exists()

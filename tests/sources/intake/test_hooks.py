@@ -281,6 +281,63 @@ def test_a_secret_that_changes_in_its_file_is_taken_at_once(
     assert (status("renewed"), status("last")) == (403, 200)
 
 
+def test_a_hook_that_can_not_be_used_keeps_no_other_from_being_used(
+    here: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kept_file, "LOOK_AGAIN_S", 0)
+    path, key = here.hooks.path, tmp_path / "there" / "key.pub"
+    path.write_text(
+        f"""
+        [bad]
+        provider = "sendgrid"
+        token = "a-token-of-the-bad-one"
+        keys = ["file:{key}"]
+        [typo]
+        provider = "postmark"
+        token = "a-token-of-the-slip"
+        unsinged = true
+        [nowhere]
+        provider = "postmark"
+        token = "env:NOT_SET_FOR_ANYBODY"
+        unsigned = true
+        [good]
+        provider = "postmark"
+        token = "a-token-of-the-good-one"
+        unsigned = true
+        """
+    )
+
+    def status(url: str) -> int:
+        return here.post(f"/hooks/{url}", content=b"{}").status_code
+
+    assert status("postmark/a-token-of-the-good-one") == 200
+    said = here.post("/hooks/sendgrid/a-token-of-the-bad-one", content=b"[]")
+    assert (said.status_code, said.json()["error"], said.headers["retry-after"]) == (
+        503,
+        "hook_unusable",
+        "30",
+    )
+    assert here.send("HEAD", "/hooks/postmark/a-token-of-the-slip").status_code == 503
+    assert status("sendgrid/another-token-altogether") == 404
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert [message.split(":")[0] for message in errors] == ["hook bad", "hook typo", "hook nowhere"]
+    assert str(key) in errors[0] and "unsinged is no setting" in errors[1] and str(path) in errors[2]
+    path.write_text(path.read_text().replace("unsinged", "unsigned"))
+    assert status("postmark/a-token-of-the-slip") == 200, "later changes are taken"
+    key.parent.mkdir()
+    key.write_text("no key")
+    assert status("sendgrid/a-token-of-the-bad-one") == 503
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    key.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert status("sendgrid/a-token-of-the-bad-one") == 401, "there is a key, and no signature"
+    assert sum(record.levelname == "ERROR" for record in caplog.records) == 4, "each is said once"
+
+
+def test_a_file_of_nothing_but_unusable_hooks_ends_that_programs_are_heard_without_a_key(here: House) -> None:
+    here.hooks.path.write_text("[bad]\nprovider = 'sendgrid'\ntoken = 'a-token-of-the-bad-one'\n")
+    assert here.hooks.hooks() == {} and here.hooks.was_used
+
+
 def test_a_body_larger_than_it_may_be_is_refused(tmp_path: Path) -> None:
     with house(tmp_path, IntakeLimits(hook_bytes=1_000)) as here:
         hook = add_hook(here.hooks.path, "h", {"provider": "postmark", "unsigned": True})

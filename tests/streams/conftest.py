@@ -10,7 +10,9 @@ from deploy.kafka.broker import Broker
 from streams.kafka_cluster import KafkaCluster
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("log_conformance")
+pytest.register_assert_rewrite(
+    "log_conformance", "log_mark_conformance", "log_samples", "log_step_conformance"
+)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import time
 
 from aiokafka.protocol.admin import AlterConfigsRequest, DeleteRecordsRequest
-from log_conformance import BRIEF, LATEST, TOPICS
+from log_samples import BRIEF, LATEST, TOPICS
 
 from streams.kafka_batches import encode
 from streams.kafka_cluster import KafkaPartition

@@ -5,82 +5,29 @@ Offsets are compared with those that `append` gave back: a log may leave gaps wh
 Subclass `LogConformance` and provide its `opener` fixture and `retain`; pytest then runs the suite against it.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import cast
 
 import pytest
+from log_mark_conformance import MarkConformance
+from log_samples import BRIEF, EVENTS, LATEST, TOPICS, Opener, read_all, records, values_of
+from log_step_conformance import StepConformance
 
 from streams.log import (
     Log,
     LogError,
-    LogInUse,
     NotedLog,
     OffsetGone,
     Record,
-    Retention,
     Topic,
     TopicPartition,
     UnknownTopic,
 )
 from streams.partitioner import partition_of
 
-Opener = Callable[[Sequence[Topic]], Log]
 
-EVENTS = TopicPartition("events")
-LATEST = TopicPartition("latest")
-BRIEF = TopicPartition("brief")
-TOPICS = (
-    Topic("events"),
-    Topic("spread", partitions=4),
-    Topic("latest", retention=Retention(compacted=True)),
-    Topic("brief", retention=Retention(max_age_ms=1_000)),
-)
-
-
-def records(count: int, start: int = 0) -> list[Record]:
-    return [Record(b"key %d" % i, b"value %d" % i, 1_000 + i) for i in range(start, start + count)]
-
-
-def read_all(log: Log, source: TopicPartition, limit: int = 7) -> list[tuple[int, Record]]:
-    """Everything of a partition, read in batches of `limit` that must join up."""
-    found: list[tuple[int, Record]] = []
-    offset = log.begin(source)
-    while True:
-        batch = log.read(source, offset, limit)
-        assert batch.source == source
-        assert batch.first == offset
-        assert len(batch) == len(batch.offsets) == len(batch.keys) == len(batch.timestamps) <= limit
-        assert all(batch.first <= o < batch.next for o in batch.offsets)
-        found += [
-            (o, Record(*rest))
-            for o, *rest in zip(batch.offsets, batch.keys, batch.values, batch.timestamps, strict=True)
-        ]
-        if batch.next == batch.first:
-            assert offset == log.end(source)
-            return found
-        offset = batch.next
-
-
-def values_of(log: Log, source: TopicPartition) -> list[bytes | None]:
-    return [record.value for _, record in read_all(log, source)]
-
-
-class LogConformance(ABC):
-    @pytest.fixture
-    @abstractmethod
-    def opener(self) -> Opener:
-        """Opens one and the same log, empty at first: each call as another process would, all closed at the end."""
-
-    @abstractmethod
-    def retain(self, log: Log, now_ms: int) -> None:
-        """Have retention and compaction done as of that time."""
-
-    @pytest.fixture
-    def log(self, opener: Opener) -> Log:
-        return opener(TOPICS)
+class LogConformance(StepConformance, MarkConformance):
+    """The whole of it."""
 
     # Identity and topics
 
@@ -284,207 +231,6 @@ class LogConformance(ABC):
         (back,) = log.append("latest", [Record(b"a", b"back", 5)])
         assert back > 2
         assert [(o, r.value) for o, r in read_all(log, LATEST)] == [(1, b"2"), (back, b"back")]
-
-    # Transactions
-
-    def test_a_step_shows_all_at_once(self, opener: Opener) -> None:
-        log, other = opener(TOPICS), opener(TOPICS)
-        with log.hold():
-            with log.transaction() as step:
-                step.append("events", records(2))
-                step.append("events", records(1, start=2))
-                step.append("spread", records(10), partition=2)
-                step.commit("group", BRIEF, 0)
-                step.put_state("stage", {b"chunk": b"1"})
-                assert log.end(EVENTS) == other.end(EVENTS) == 0
-                assert log.committed("group") == {}
-                assert list(log.state("stage")) == []
-            for one in (log, other):
-                assert read_all(one, EVENTS) == list(enumerate(records(3)))
-                assert [r for _, r in read_all(one, TopicPartition("spread", 2))] == records(10)
-                assert one.committed("group") == {BRIEF: 0}
-                assert list(one.state("stage")) == [(b"chunk", b"1")]
-
-    def test_a_step_that_raises_leaves_nothing(self, log: Log) -> None:
-        log.append("events", records(3))
-        with log.hold():
-            with pytest.raises(ZeroDivisionError), log.transaction() as step:
-                step.append("events", records(2))
-                step.commit("group", EVENTS, 3)
-                step.put_state("stage", {b"chunk": b"1"})
-                raise ZeroDivisionError
-            assert log.end(EVENTS) == 3
-            assert log.committed("group") == {}
-            assert list(log.state("stage")) == []
-            with log.transaction() as step:
-                step.commit("group", EVENTS, 3)
-        assert log.committed("group") == {EVENTS: 3}
-
-    def test_a_step_that_cannot_be_kept_whole_leaves_nothing(self, log: Log) -> None:
-        with log.hold():
-            with pytest.raises(UnknownTopic), log.transaction() as step:
-                step.append("events", records(1))
-                step.append("nowhere", records(1))
-            with pytest.raises(LogError), log.transaction() as step:
-                step.append("events", records(1))
-                step.put_state("stage", {b"chunk": b"1"})
-                step.commit("group", EVENTS, 2)
-            assert log.end(EVENTS) == 0
-            assert list(log.state("stage")) == []
-
-    def test_a_step_may_hold_nothing(self, log: Log) -> None:
-        with log.hold():
-            with log.transaction() as step:
-                step.append("events", [])
-                step.put_state("stage", {})
-            with log.transaction() as step:
-                step.append("events", records(1))
-        assert [record for _, record in read_all(log, EVENTS)] == records(1)
-
-    def test_positions_are_kept_by_group_and_partition(self, opener: Opener) -> None:
-        log = opener(TOPICS)
-        spread = log.partitions("spread")
-        log.append("spread", records(100))
-        with log.hold():
-            for step_number in range(3):
-                with log.transaction() as step:
-                    step.commit("one", spread[0], step_number)
-                    step.commit("two", spread[0], 2 * step_number)
-                    step.commit("one", spread[3], 1)
-        log.close()
-        log = opener(TOPICS)
-        assert log.committed("one") == {spread[0]: 2, spread[3]: 1}
-        assert log.committed("two") == {spread[0]: 4}
-        assert log.committed("three") == {}
-
-    def test_state_is_replaced_by_chunk(self, opener: Opener) -> None:
-        log = opener(TOPICS)
-        with log.hold():
-            with log.transaction() as step:
-                step.put_state("stage", {b"a": b"1", b"b": b"2", b"c": b""})
-                step.put_state("other", {b"a": b"theirs"})
-            with log.transaction() as step:
-                step.put_state("stage", {b"a": b"10", b"d": b"lost"})
-                step.put_state("stage", {b"b": None, b"d": None, b"never": None})
-        log.close()
-        log = opener(TOPICS)
-        assert dict(log.state("stage")) == {b"a": b"10", b"c": b""}
-        assert dict(log.state("other")) == {b"a": b"theirs"}
-
-    def test_what_was_handed_over_may_change_afterwards(self, log: Log) -> None:
-        mine = records(2)
-        chunks: dict[bytes, bytes | None] = {b"a": b"1"}
-        with log.hold(), log.transaction() as step:
-            step.append("events", mine)
-            step.put_state("stage", chunks)
-            mine.clear()
-            chunks.clear()
-        assert [r for _, r in read_all(log, EVENTS)] == records(2)
-        assert dict(log.state("stage")) == {b"a": b"1"}
-
-    def test_emitters_go_on_during_a_step(self, opener: Opener) -> None:
-        log, emitter = opener(TOPICS), opener(TOPICS)
-        with log.hold(), log.transaction() as step:
-            step.append("events", records(1))
-            assert list(emitter.append("events", records(1, start=1))) == [0]
-        assert [r for _, r in read_all(log, EVENTS)] == [*records(1, start=1), *records(1)]
-
-    def test_one_runtime_at_a_time(self, opener: Opener) -> None:
-        log, other = opener(TOPICS), opener(TOPICS)
-        with log.hold():
-            with pytest.raises(LogInUse), other.hold():
-                pass
-            with log.transaction() as step:
-                step.append("events", records(1))
-        with other.hold(), other.transaction() as step:
-            step.append("events", records(1))
-        assert [r for _, r in read_all(log, EVENTS)] == 2 * records(1)
-
-    def test_no_step_without_holding_the_log(self, log: Log) -> None:
-        with pytest.raises(LogError, match="hold"), log.transaction():
-            pass
-        with log.hold():
-            pass
-        with pytest.raises(LogError, match="hold"), log.transaction():
-            pass
-
-    # Marks
-
-    def test_a_mark_holds_as_the_log_grows_and_is_reopened(self, opener: Opener) -> None:
-        log = opener(TOPICS)
-        log.append("events", records(5))
-        marks = [log.mark(EVENTS, offset) for offset in range(6)]
-        assert [m.offset for m in marks] == list(range(6))
-        assert all(m.log_id == log.id and m.source == EVENTS for m in marks)
-        assert len({m.digest for m in marks}) == 6
-        log.append("events", records(5))
-        log.close()
-        for mark in marks:
-            opener(TOPICS).check(mark)
-
-    def test_a_mark_after_a_step_is_about_its_last_record(self, log: Log) -> None:
-        with log.hold():
-            for number in range(2):
-                with log.transaction() as step:
-                    step.append("events", records(3, start=3 * number))
-        end = log.end(EVENTS)
-        mark = log.mark(EVENTS, end)
-        assert mark.digest
-        log.append("events", records(2))
-        log.check(mark)
-        with pytest.raises(LogError, match=r"another record at \d+, before the position"):
-            log.check(replace(mark, digest=log.mark(EVENTS, 1).digest))
-
-    def test_reading_passes_what_a_step_leaves_between_records(self, log: Log) -> None:
-        with log.hold():
-            for number in range(3):
-                with log.transaction() as step:
-                    step.append("events", records(2, start=2 * number))
-        for limit in (1, 2, 3, 100):
-            assert [r for _, r in read_all(log, EVENTS, limit)] == records(6)
-        assert log.read(EVENTS, 0, 100).next == log.end(EVENTS)
-
-    def test_no_mark_past_the_end(self, log: Log) -> None:
-        log.append("events", records(5))
-        with pytest.raises(LogError, match="5"):
-            log.mark(EVENTS, 6)
-
-    def test_a_mark_tells_what_differs(self, log: Log) -> None:
-        log.append("events", records(5))
-        mark = log.mark(EVENTS, 3)
-        for other, said in (
-            (replace(mark, log_id="ffff"), r"another log.*ffff"),
-            (replace(mark, offset=6), r"ends before the position.*5.*6"),
-            (replace(mark, offset=4), r"another record at 3"),
-        ):
-            with pytest.raises(LogError, match=said):
-                log.check(other)
-
-    def test_a_mark_of_another_log_without_the_topic(self, log: Log) -> None:
-        mark = replace(log.mark(EVENTS, 0), log_id="ffff", source=TopicPartition("nowhere"))
-        with pytest.raises(LogError, match="another log"):
-            log.check(mark)
-
-    def test_a_mark_and_retention(self, log: Log) -> None:
-        log.append("brief", [Record(None, b"%d" % i, i) for i in range(10)])
-        marks = [log.mark(BRIEF, offset) for offset in range(11)]
-        self.retain(log, now_ms=1_005)
-        assert log.begin(BRIEF) == 5
-        for mark in marks[:5]:
-            with pytest.raises(LogError, match=r"begins after the position.*5"):
-                log.check(mark)
-        for mark in marks[5:]:
-            log.check(mark)
-        log.check(log.mark(BRIEF, 5))
-
-    def test_a_mark_and_compaction(self, log: Log) -> None:
-        log.append("latest", [Record(b"same", b"%d" % i, i) for i in range(10)])
-        marks = [log.mark(LATEST, offset) for offset in range(11)]
-        self.retain(log, now_ms=10)
-        for mark in marks:
-            log.check(mark)
-        with pytest.raises(LogError, match="another record at 9"):
-            log.check(replace(marks[10], digest=marks[9].digest))
 
     # Threads
 

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from aiokafka import AIOKafkaProducer
 from kafka_broker_side import apply_retention
-from log_conformance import BRIEF, EVENTS, TOPICS, LogConformance, Opener, read_all, records, values_of
+from log_conformance import LogConformance
+from log_samples import BRIEF, EVENTS, TOPICS, Opener, read_all, records, values_of
 
 from streams.kafka_batches import encode
 from streams.kafka_cluster import KafkaCluster

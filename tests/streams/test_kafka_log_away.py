@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from log_conformance import EVENTS, TOPICS, records, values_of
+from log_samples import EVENTS, TOPICS, records, values_of
 
 from deploy.kafka.broker import Broker, free_port
 from mailwake.cli.failures import NO_ROOM, code_of

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from log_conformance import EVENTS, TOPICS, records, values_of
+from log_samples import EVENTS, TOPICS, records, values_of
 
 from streams import kafka_producing
 from streams.kafka_cluster import KafkaCluster

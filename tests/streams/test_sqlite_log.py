@@ -2,7 +2,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from log_conformance import BRIEF, EVENTS, LATEST, LogConformance, Opener, read_all, records
+from log_conformance import LogConformance
+from log_samples import BRIEF, EVENTS, LATEST, Opener, read_all, records
 
 from streams.log import Log, Record, Topic, TopicPartition
 from streams.sqlite_log import SqliteLog

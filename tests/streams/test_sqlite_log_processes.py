@@ -13,8 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from log_conformance import read_all
 from log_programs import APPEND, TOPICS
+from log_samples import read_all
 
 from streams.log import LogError, LogInUse, Record, TopicPartition
 from streams.partitioner import partition_of

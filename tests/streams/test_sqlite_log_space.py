@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from log_conformance import read_all
+from log_samples import read_all
 
 from streams import sqlite_connections, sqlite_records, sqlite_retention
 from streams.log import LogError, LogFull, OffsetGone, Record, Retention, Topic, TopicPartition

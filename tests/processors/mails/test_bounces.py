@@ -1,7 +1,8 @@
 """Bounces that are no DSN: whom they are about, and in which words."""
 
 import pytest
-from bounces_made import MADE, Made
+from bounces_made import MADE
+from made_bounce import Made
 from made_mails import ORIGIN, hash_of
 
 from processors.mails.read import read_mail

@@ -15,13 +15,12 @@ from processors.classification.ruleset import Doubt, Rule, Ruleset, RulesetError
 
 _OF_WORDS = ("token", "scoped", "text")
 
-_DOUBT = 1 << 30
-
 _REMEMBERED = 65_536
 """Texts: most are repeats."""
 
-_IN_ONE_FILTER = 170
-"""Patterns. More share a cache of states that gets too small for them, fewer take more passes over the text."""
+_IN_ONE_FILTER = 210
+"""Patterns. More share a cache of states that gets too small for them, and are all asked before the first of them can decide;
+fewer take more passes over the text."""
 
 _READY = 8
 """Rulesets kept ready: the active one, and those that history is told anew by."""
@@ -47,23 +46,22 @@ class Matcher:
         self._rules = rules
         self._signatures = signatures
         self._patterns: list[tuple[str, int]] = []
-        """Each with whose it is: the index of a rule; below zero that of a signature from the end; or _DOUBT."""
+        """Each with whose it is: the index of a rule; below zero that of a signature from the end, which come first."""
         self._by_code: dict[str | int, list[int]] = defaultdict(list)
         self._unless: dict[int, Callable[[str], object]] = {}
-        for index, rule in enumerate(rules):
-            self._take(index, rule)
         for index, signature in enumerate(signatures, -len(signatures)):
             self._add(signature.pattern, index, f"signature of {signature.provider}")
-        for doubt in doubts:
-            self._add(doubt.pattern, _DOUBT, f"{doubt.file}: doubt")
+        for index, rule in enumerate(rules):
+            self._take(index, rule)
         self._decided = lru_cache(_REMEMBERED)(self._decide)
         self._filters = [
             _compiled(self._patterns[at : at + _IN_ONE_FILTER])
             for at in range(0, len(self._patterns), _IN_ONE_FILTER)
         ]
+        self._doubts = [compile_pattern(doubt.pattern, f"{doubt.file}: doubt") for doubt in doubts]
 
     def first(self, heard: Heard) -> tuple[Rule | None, bool]:
-        """The rule that decides, which is of those that hold the one asked first; and whether doubts stand beside it.
+        """The rule that decides, which is of those that hold the one asked first; and whether doubts stand beside its fatality.
 
         What stands before the receiver's own reply (the sending server's account of it, greetings) is only asked where
         the reply's words tell nothing.
@@ -76,30 +74,39 @@ class Matcher:
 
     def all(self, heard: Heard) -> Iterator[Rule]:
         """Every rule that holds for the whole text, in the order in which they are asked."""
-        return self._holding(heard, self._found(heard.text))
+        for index in self._holding(heard):
+            yield self._rules[index]
 
     def _decide(self, heard: Heard) -> tuple[Rule | None, bool]:
-        found = self._found(heard.text)
-        return next(self._holding(heard, found), None), _DOUBT in found
+        index = next(self._holding(heard), None)
+        if index is None:
+            return None, False
+        rule = self._rules[index]
+        is_fatal = rule.consequences.address_fatal
+        return rule, is_fatal and any(doubt(heard.text) is not None for doubt in self._doubts)
 
-    def _found(self, text: str) -> set[int]:
-        encoded = text.encode()
-        found: set[int] = set()
+    def _holding(self, heard: Heard) -> Iterator[int]:
+        """The indexes of the rules that hold, each once and rising: a filter is only asked once those before it are used up."""
+        text = heard.text.encode()
+        by_code = sorted({at for key in _code_keys(heard) for at in self._by_code.get(key, ())}, reverse=True)
+        providers = {heard.provider}
+        last = -1
         for matching, whose in self._filters:
-            found.update(whose[at] for at in matching.Match(encoded) or ())
-        return found
+            found = {whose[at] for at in matching.Match(text) or ()}
+            providers.update(self._signatures[at].provider for at in found if at < 0)
+            while by_code and by_code[-1] < whose[-1]:
+                found.add(by_code.pop())
+            for index in sorted(at for at in found if at > last):
+                last = index
+                if self._holds(index, heard, providers):
+                    yield index
+        yield from (index for index in reversed(by_code) if self._holds(index, heard, providers))
 
-    def _holding(self, heard: Heard, found: set[int]) -> Iterator[Rule]:
-        providers = {heard.provider, *(self._signatures[at].provider for at in found if at < 0)}
-        candidates = {at for at in found if 0 <= at < _DOUBT}
-        for key in _code_keys(heard):
-            candidates.update(self._by_code.get(key, ()))
-        for index in sorted(candidates):
-            rule = self._rules[index]
-            if rule.provider is not None and rule.provider not in providers:
-                continue
-            if _codes_hold(rule, heard) and not self._excepted(index, heard.text):
-                yield rule
+    def _holds(self, index: int, heard: Heard, providers: set[str]) -> bool:
+        rule = self._rules[index]
+        if rule.provider is not None and rule.provider not in providers:
+            return False
+        return _codes_hold(rule, heard) and not self._excepted(index, heard.text)
 
     def _excepted(self, index: int, text: str) -> bool:
         unless = self._unless.get(index)

@@ -7,11 +7,12 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mailwake.foreign_log import ENOUGH_LINES, complaint, is_understood
 from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings
@@ -24,6 +25,7 @@ from sources.mta_logs.framing import Labels
 from sources.mta_logs.hashing import TenantHashes
 from sources.mta_logs.places import TOPIC, Places
 from sources.mta_logs.tail import Tail
+from streams import metrics
 from streams.file_lock import FileLock
 from streams.log import Log, LogFull, LogUnavailable
 from streams.sqlite_log import SqliteLog
@@ -34,6 +36,8 @@ logger = logging.getLogger(__name__)
 IDLE_S = 0.2
 """How long a tail rests that found nothing to read."""
 LONGEST_WAIT_S = 10.0
+MEASURE_S = 1.0
+"""How often it is measured how far behind a tail is."""
 
 
 class TailInUse(Exception):
@@ -67,6 +71,16 @@ class OpenTail:
     tail: Tail
     appends: Appends
     name: str
+    format_name: str
+    following: Following
+    log: Log
+    is_first: bool
+    """Whether no tail of this name ever looked at its files."""
+    waits: Callable[[Exception | None], None] = lambda error: None
+    """Told of each step whether it waits for the log, and why."""
+    _is_settled: bool = False
+    """Whether it is known if these files are of the format, and said if they are not."""
+    _measured: float = float("-inf")
 
     def run(self, stopping: threading.Event, until_end: bool, wait_s: float) -> None:
         """Follow until told to stop, or read to the end. What is busy is waited for; with `until_end`, so many seconds.
@@ -76,12 +90,22 @@ class OpenTail:
         with seldom_collecting():
             self._run(stopping, until_end, wait_s if until_end else None)
 
+    def not_its_format(self) -> str | None:
+        """What to say where not one line of what was read was of the format; None where that is as it should be."""
+        lines = self.tail.summary.lines
+        if is_understood(lines):
+            return None
+        places = [followed.place for followed in self.following.files]
+        return complaint(self.format_name, lines.total(), places, self.is_first)
+
     def _run(self, stopping: threading.Event, until_end: bool, wait_s: float | None) -> None:
         ended = False
         while not stopping.is_set():
             read = self._step(until_end, stopping, wait_s)
             if read:
                 ended = False
+                if not until_end and not self._is_settled:
+                    self._settle()
                 continue
             if until_end:
                 if ended:
@@ -91,12 +115,33 @@ class OpenTail:
                 continue
             stopping.wait(IDLE_S)
 
+    def _settle(self) -> None:
+        lines = self.tail.summary.lines
+        are_enough = lines.total() >= ENOUGH_LINES
+        places = [followed.place for followed in self.following.files]
+        if not is_understood(lines) and (
+            said := complaint(self.format_name, lines.total(), places, self.is_first and are_enough)
+        ):
+            logger.warning("%s", said)
+            self._is_settled = True
+        self._is_settled = self._is_settled or are_enough or is_understood(lines)
+
+    def _measure(self) -> None:
+        if time.monotonic() - self._measured >= MEASURE_S:
+            self._measured = time.monotonic()
+            metrics.TAIL_BEHIND.set(behind(self.following), self.format_name)
+
     def _step(self, to_the_end: bool, stopping: threading.Event, wait_s: float | None) -> int:
         pause, since, told = 0.1, time.monotonic(), ""
         while True:
             try:
-                return self.tail.step(self.appends, to_the_end)
+                read = self.tail.step(self.appends, to_the_end)
+                self.waits(None)
+                self._measure()
+                return read
             except (LogFull, LogUnavailable) as error:
+                self.waits(error)
+                self._measure()
                 if wait_s is not None and time.monotonic() - since > wait_s:
                     raise
                 if str(error) != told:
@@ -121,6 +166,7 @@ def opened_tail(settings: Settings, options: TailOptions) -> Iterator[OpenTail]:
         hashes = TenantHashes(open_keyring(settings), settings.tenant)
         appends = _appends(log, name)
         places = Places(log, settings.tenant, name)
+        is_first = not places.looked_at
         reader = reader_of(options.format_name, options.reading, hashes)
         following = Following(options.targets, places.places, places.looked_at, options.from_end)
         labels = Labels(
@@ -128,7 +174,19 @@ def opened_tail(settings: Settings, options: TailOptions) -> Iterator[OpenTail]:
         )
         tail = Tail(options.format_name, reader, following, places, labels, hashes.ask)
         stack.callback(tail.close)
-        yield OpenTail(tail, appends, name)
+        yield OpenTail(tail, appends, name, options.format_name, following, log, is_first)
+
+
+def behind(following: Following) -> int:
+    """Bytes of the files that were found that are not read yet; of packed ones that do not say how much they hold, none."""
+    left = 0
+    for followed in following.files:
+        if followed.broken or followed.finished:
+            continue
+        file = followed.file
+        size = (file.ended_at() or 0) if file.compressed else file.stat().st_size
+        left += max(0, size - followed.place.offset)
+    return left
 
 
 def default_name(options: TailOptions) -> str:

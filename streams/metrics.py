@@ -287,6 +287,11 @@ TAIL_LINES = Counter(
 TAIL_EVENTS = Counter(
     "mailwake_tail_events_total", "Events that lines of mail servers' logs gave.", ["format"]
 )
+TAIL_BEHIND = Gauge(
+    "mailwake_tail_behind_bytes",
+    "Bytes of the followed files that are not read yet; of packed files that do not say how much they hold, none.",
+    ["format"],
+)
 
 BUILD_INFO = Gauge("mailwake_build_info", "Always 1; the version is in the label.", ["version"])
 

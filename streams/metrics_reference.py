@@ -12,7 +12,7 @@ _HEAD = """# Metrics and health
 
 Made by `python -m streams.metrics_reference` from `streams/metrics.py`; a test holds that they agree.
 
-`mailwake up`, `mailwake worker` and `mailwake intake` serve four pages on 127.0.0.1:9464 (`MAILWAKE_METRICS_HOST`, `MAILWAKE_METRICS_PORT`; 0: none):
+`mailwake up`, `mailwake worker` and `mailwake intake` serve four pages on 127.0.0.1:9464 (`MAILWAKE_METRICS_HOST`, `MAILWAKE_METRICS_PORT`; 0: none), and so does `mailwake tail --metrics-port PORT`:
 
 | page | says |
 | --- | --- |

@@ -65,6 +65,14 @@ def tail(
     with_local: Annotated[
         bool, typer.Option("--with-local", help="Tell deliveries that stay on the server as well.")
     ] = False,
+    metrics_port: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Serve /metrics, /healthz and /readyz on this port; 0: nowhere. MAILWAKE_METRICS_HOST holds.",
+        ),
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Follow a mail server's log: each line's events once, through rotation, restarts and crashes.
@@ -77,8 +85,10 @@ def tail(
     import logging
     import threading
 
-    from mailwake.cli.failures import REFUSED, USAGE, CommandFailed
+    from mailwake.cli.failures import NOT_SO, REFUSED, USAGE, CommandFailed
     from mailwake.cli.progress import progress
+    from mailwake.monitor.server import MonitorCannotListen, monitored
+    from mailwake.monitor.tail import PARTS, watching
     from mailwake.settings import load_settings
     from mailwake.tailing import TailInUse, opened_tail
 
@@ -93,12 +103,23 @@ def tail(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        with opened_tail(settings, options) as opened:
+        with (
+            monitored(settings.model_copy(update={"metrics_port": metrics_port}), PARTS) as monitor,
+            opened_tail(settings, options) as opened,
+            watching(monitor, opened),
+        ):
             logging.getLogger("mailwake").info("tail %s into %s", opened.name, settings.log)
             with progress("reading", at_first="opening", as_json=as_json) as advance:
                 opened.tail.advance = lambda lines: advance("lines", lines)
                 opened.run(stopping, until_end, settings.wait_seconds)
             _print(opened, as_json)
+            if until_end and (said := opened.not_its_format()):
+                raise CommandFailed(said, NOT_SO)
+    except MonitorCannotListen:
+        raise CommandFailed(
+            f"--metrics-port {metrics_port}: can't listen there: stop what does, or choose another port",
+            REFUSED,
+        ) from None
     except TailInUse as error:
         raise CommandFailed(str(error), REFUSED) from None
     except PermissionError as error:

@@ -178,6 +178,7 @@ NOT_OF_UP = {
     "mailwake_intake_requests_total",
     "mailwake_intake_signatures_refused_total",
     "mailwake_tail_events_total",
+    "mailwake_tail_behind_bytes",
     "mailwake_tail_lines_total",
 }
 """What only an emitter, a worker, a tail, or an intake that was asked has series of."""

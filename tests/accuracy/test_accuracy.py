@@ -15,14 +15,16 @@ from judged import (
 
 from processors.classification.classify import active_ruleset
 
-FIRST_RUN = {"holdout_8": (0.87, 0.84, 0.90, 0.80), "holdout_9": (0.87, 0.77, 0.97, 0.90)}
-"""Sets on which nothing was improved since, with what they must hold: by class, by leaf, precision and recall of fatality."""
+USUAL = (0.95, 0.90, 0.98, 0.90)
+"""What a set must hold: by class, by leaf, precision and recall of fatality."""
+OF_ITS_OWN = {"holdout_8": (0.87, 0.84, 0.90, 0.80), "holdout_9": (0.93, 0.85, 0.98, 0.95)}
+"""Set 8 is held to its first run, as nothing was improved on it since; of 9, many labels allow a second class."""
 
 
 @pytest.mark.parametrize("path", HOLDOUTS, ids=lambda path: path.stem)
 def test_replies_are_judged_as_people_did(path: Path) -> None:
     score = score_of_replies(path)
-    by_class, by_leaf, precision, recall = FIRST_RUN.get(path.stem, (0.95, 0.90, 0.98, 0.90))
+    by_class, by_leaf, precision, recall = OF_ITS_OWN.get(path.stem, USUAL)
     assert score.judged >= 60
     assert score.class_accuracy >= by_class, score.differing
     assert score.leaf_accuracy >= by_leaf, score.differing

@@ -31,6 +31,8 @@ MAIL, DOCUMENTS = TopicPartition("mail.events"), TopicPartition("documents")
 PROGRAM = Path(__file__).with_name("spool_programs.py")
 LONG_S = 60.0
 """How long the drain may stand still: only what hangs takes so long."""
+BETWEEN_EMITS_S = 0.005
+"""How long who emits by the way rests: a broker takes seconds to come back, and all that is spooled meanwhile is read."""
 
 
 @pytest.fixture
@@ -98,6 +100,7 @@ def test_a_broker_that_goes_away_amid_emits_and_comes_back(tmp_path: Path, broke
         while not stopping.is_set():
             log.append_emits([emit_of(name, numbers[name])])
             numbers[name] += 1
+            stopping.wait(BETWEEN_EMITS_S)
 
     threads = [threading.Thread(target=go_on, args=(name,)) for name in numbers]
     with started(broker):

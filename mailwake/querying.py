@@ -27,7 +27,7 @@ Ask = Callable[[str, str], Iterator[bytes]]
 
 
 def ask(settings: Settings, sql: str, output_format: str) -> Iterator[bytes]:
-    """The answer, as it comes. Raises QueryFailed, NoWarehouse, SettingsError, WarehouseInUse, SinkBusy."""
+    """The answer, as it comes. Raises QueryFailed, NoWarehouse, SettingsError, WarehouseInUse, SinkBusy, LoginRefused."""
     with asking(settings) as asked:
         yield from asked(sql, output_format)
 
@@ -56,8 +56,8 @@ def _asked_here(url: str, sql: str, output_format: str) -> Iterator[bytes]:
 
 
 def _asked(server: Server, settings: Settings, sql: str, output_format: str) -> Iterator[bytes]:
-    """The answer of a server, which is told to read only, and what a query may take."""
-    from sinks.warehouse.client import explained
+    """The answer of a server, which is told to read only, and what a query may take. Raises LoginRefused."""
+    from sinks.warehouse.client import LoginRefused, explained, is_login_refused
 
     longest = max(server.timeouts.answer, settings.query_seconds)
     connection = (
@@ -81,7 +81,12 @@ def _asked(server: Server, settings: Settings, sql: str, output_format: str) -> 
     credentials = b64encode(f"{server.user}:{server.password}".encode()).decode()
     headers = {"Authorization": f"Basic {credentials}"}
     with explained(server.where):
-        yield from _answer(connection, arguments, sql, headers, "is the server still running?")
+        try:
+            yield from _answer(connection, arguments, sql, headers, "is the server still running?")
+        except QueryFailed as error:
+            if is_login_refused(error):
+                raise LoginRefused(server.where, error) from None
+            raise
 
 
 def _answer(
@@ -96,7 +101,8 @@ def _answer(
         connection.request("POST", f"/?{urlencode(arguments)}", body, dict(headers))
         response = connection.getresponse()
         if response.status != 200:
-            raise QueryFailed(response.read().decode(errors="replace").strip())
+            said = response.read().decode(errors="replace").strip()
+            raise QueryFailed(said or f"HTTP status {response.status}")
         yield from _without_late_error(response)
     except http.client.HTTPException as error:
         raise QueryFailed(f"the answer broke off: {type(error).__name__}; {ask_whether}") from None

@@ -77,17 +77,36 @@ REFUSED_CODES = frozenset({
 })  # fmt: skip
 """What a server refuses until somebody changes its configuration, or mailwake's."""
 
+LOGIN_CODES = frozenset({
+    192,  # UNKNOWN_USER
+    193,  # WRONG_PASSWORD
+    194,  # REQUIRED_PASSWORD
+    516,  # AUTHENTICATION_FAILED
+})  # fmt: skip
+"""Those among them that speak of user and password."""
+
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large|errno: (28|122|27)\b")
 _CODE = re.compile(r"\bCode: (\d+)")
 _PASSING_STATUS = re.compile(r"HTTP status (408|429|5\d\d)\b")
 """What is answered in a server's place while it starts, or by what stands before it."""
 _REFUSED_STATUS = re.compile(r"HTTP status (401|403)\b")
+_LOGIN_STATUS = re.compile(r"HTTP status 401\b")
 """To a wrong password some answer without a code of ClickHouse's."""
 
 
 class ServerRefuses(SinkError):
     """The server is there and does not let us, or has not what the settings name; waiting does not help."""
+
+
+class LoginRefused(ServerRefuses):
+    """The server knows no such user, or not by this password."""
+
+    def __init__(self, where: str, error: Exception) -> None:
+        super().__init__(
+            f"the warehouse {where} refuses the password: MAILWAKE_WAREHOUSE_PASSWORD is not that of the user in "
+            f"MAILWAKE_WAREHOUSE ({_short(error)})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,12 +280,20 @@ def explained(where: str) -> Iterator[None]:
             raise SinkBusy(
                 f"the warehouse {where} is busy or away, trying again later: {_short(error)}"
             ) from error
+        if is_login_refused(error):
+            raise LoginRefused(where, error) from error
         if _code(error) in REFUSED_CODES or _REFUSED_STATUS.search(str(error)):
             raise ServerRefuses(
                 f"the warehouse {where} refuses: {_short(error)}; look at MAILWAKE_WAREHOUSE (user, database), "
                 "MAILWAKE_WAREHOUSE_PASSWORD and MAILWAKE_WAREHOUSE_CLUSTER, and at what that user may do"
             ) from error
         raise
+
+
+def is_login_refused(error: Exception) -> bool:
+    """Whether an error of the server's, or of who answers in its place, speaks of user and password."""
+    code = _code(error)
+    return code in LOGIN_CODES if code else bool(_LOGIN_STATUS.search(str(error)))
 
 
 def _passes(error: Exception) -> bool:

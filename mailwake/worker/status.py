@@ -1,5 +1,6 @@
 """How far the workers on a log in Kafka have come, all of them together."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mailwake.opening import existing_any_log
@@ -24,7 +25,7 @@ READS = (
 
 
 def worker_status(settings: Settings) -> dict[str, Any]:
-    """Topics with their offsets, and each part's position and lag on each partition.
+    """Topics with their offsets, each part's position and lag on each partition, and what waits for which part in all.
 
     Positions are Kafka's of the parts' groups, which change with the outputs. Offsets count control markers: there are
     fewer records than `end` says. Raises LogError.
@@ -32,9 +33,19 @@ def worker_status(settings: Settings) -> dict[str, Any]:
     log = existing_any_log(settings)
     try:
         assert isinstance(log, KafkaLog)
-        return {"log": log.id, "topics": _topics(log), "stages": _stages(log)}
+        stages = _stages(log)
+        return {"log": log.id, "topics": _topics(log), "stages": stages, "waiting": waiting(stages)}
     finally:
         log.close()
+
+
+def waiting(stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many offsets wait for each part that any wait for, on all its partitions."""
+    found: dict[str, int] = {}
+    for one in stages:
+        if one["lag"]:
+            found[one["stage"]] = found.get(one["stage"], 0) + one["lag"]
+    return found
 
 
 def _topics(log: KafkaLog) -> list[dict[str, Any]]:

@@ -30,9 +30,11 @@ from mailwake.cli import (
     warehouse,
     worker,
 )
+from mailwake.cli.usage import Commands
 
 app = typer.Typer(
     name="mailwake",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

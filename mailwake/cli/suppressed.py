@@ -127,6 +127,7 @@ def lift(
         typer.Option(
             help="What is lifted (complaint, unsubscribe, bounce, manual, import; may be given again), or why, in your "
             "words: that lifts bounce, manual and import.",
+            metavar="(complaint, unsubscribe, bounce, manual, import, or your words)",
             show_default=False,
         ),
     ],

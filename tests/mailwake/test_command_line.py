@@ -1,6 +1,7 @@
 """What commands print: help that can be read, and with --json nothing but JSON."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +29,20 @@ def test_every_command_explains_itself() -> None:
 
     assert isinstance(app, typer.Typer)
     assert not list(under(get_command(app), "mailwake"))
+
+
+def test_what_the_documentation_says_prints_json_has_the_option_or_needs_none() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    table = text.partition("## What `--json` prints")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?`(?:, `.+?`)*) \| (.*) \|$", table, re.MULTILINE)
+    assert len(rows) > 40
+    for commands, prints in rows:
+        for usage in re.findall(r"`(.+?)`", commands):
+            command: object = get_command(app)
+            for word in usage.split():
+                command = getattr(command, "commands", {}).get(word, command)
+            options = {name for one in getattr(command, "params", []) for name in one.opts}
+            assert ("--json" in options) is not prints.startswith("always JSON"), usage
 
 
 @pytest.mark.parametrize("command", [(), ("ingest",), ("replay", "rebuild")], ids=" ".join)

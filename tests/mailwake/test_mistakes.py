@@ -64,9 +64,11 @@ def test_every_error_with_a_code_is_where_it_is_looked_for(module: str, error: s
 
 
 def assert_told(said: Said, code: int, says: str) -> None:
-    assert says in " ".join(said.err.replace("│", " ").split())
+    assert says in " ".join(said.err.split())
     assert said.code == code
     assert "Traceback" not in said.err
+    *logged, told = said.err.splitlines()
+    assert told.startswith("mailwake: ") and all(" INFO " in line for line in logged)
     assert not said.out
 
 
@@ -76,7 +78,20 @@ def assert_told(said: Said, code: int, says: str) -> None:
         (["frobnicate"], USAGE, "No such command 'frobnicate'"),
         (["run", "--nope"], USAGE, "No such option: --nope"),
         (["run"], USAGE, "say --until-idle, or use mailwake up"),
-        (["ingest"], USAGE, "Missing argument"),
+        (["ingest"], USAGE, "mailwake: ingest: PATHS is wanted (mailwake ingest --help)"),
+        (
+            ["tail"],
+            USAGE,
+            "tail: FILES and --format postfix|kumomta|powermta|haraka are wanted (mailwake tail --help)",
+        ),
+        (
+            ["suppressed", "lift", "a@b.example"],
+            USAGE,
+            "complaint, unsubscribe, bounce, manual, import, or your words) and --by",
+        ),
+        (["suppressed", "chek"], USAGE, "Did you mean 'check'? (mailwake suppressed --help)"),
+        (["keys", "create", "--scopes"], USAGE, "mailwake: Option '--scopes' requires an argument"),
+        (["status", "\x1b[31m"], USAGE, "\\x1b[31m"),
         (["ingest", "missing.xml"], USAGE, "missing.xml: no such file or folder"),
         (["inspect", "missing.xml"], USAGE, "missing.xml: no such file or folder"),
         (["simulate", "--days", "x"], USAGE, "--days"),

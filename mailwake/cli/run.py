@@ -80,6 +80,7 @@ def run(
     if as_json:
         print_json({"records": done, "dead_letters": letters})
     else:
-        print_line(", ".join(f"{name} {records:,} records" for name, records in done.items()))
+        said = ", ".join(f"{name} {records:,} records" for name, records in done.items())
+        print_line(said if any(done.values()) else "nothing was left to do")
         if letters:
             print_line(f"{letters:,} records could not be understood: mailwake dead-letters list")

@@ -51,8 +51,8 @@ class MonitorServer:
             self._server = _Server(self._host, self._port, self._answer)
         except (OSError, OverflowError, UnicodeError) as error:
             raise MonitorCannotListen(
-                f"can't listen on {self._host}:{self._port} for metrics: {error}; stop what listens there, let "
-                "MAILWAKE_METRICS_PORT name another port, or 0 for none"
+                f"can't listen on {self._host}:{self._port} for metrics: {error}; stop what listens there, or choose "
+                "another port: MAILWAKE_METRICS_PORT (0: none)"
             ) from error
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="monitor", daemon=True).start()

@@ -159,7 +159,7 @@ class HttpServer:
             where = f"{self._options.host}:{self._options.port}"
             raise CannotListen(
                 f"can't listen on {where} for ClickHouse's HTTP interface: {self._failure}; "
-                f"stop what listens there, or choose another port"
+                "stop what listens there, or choose another port: MAILWAKE_HTTP_PORT"
             ) from self._failure
         logger.info("serving ClickHouse's HTTP interface on %s", self.url)
         return self

@@ -213,6 +213,7 @@ def test_a_port_in_use_is_named(there: World) -> None:
         port = str(taken.getsockname()[1])
         said = there.run("up", expect=None, MAILWAKE_HTTP_PORT=port)
     assert_told(said, REFUSED, f"can't listen on 127.0.0.1:{port}")
+    assert "or choose another port: MAILWAKE_HTTP_PORT" in said.err
 
 
 def test_a_host_that_is_none_is_named(there: World) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,31 @@ FOR_TESTS = {
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
 }
 """Tests write records of 1970: what is too old goes when a test says so. Transactions that time out go soon."""
+
+LONGEST = (
+    "mailwake/test_workers_faulty.py",
+    "mailwake/test_killed.py",
+    "replay/test_swap.py",
+    "mailwake/test_worker_sharing.py",
+    "mailwake/test_lost_and_replaced.py",
+    "replay/test_rebuild.py",
+    "mailwake/test_workers.py",
+    "mailwake/test_running.py",
+    "replay/test_replay_commands.py",
+    "mailwake/test_worker_command.py",
+    "mailwake/test_suppressed.py",
+    "streams/test_spooled_log.py",
+)
+"""Files that take longest. They come first: a process that begins one at the end works on when the others are done.
+
+Those that wait for workers stand between those that compute.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: place.get(item.path.relative_to(folder).as_posix(), len(place)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

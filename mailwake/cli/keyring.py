@@ -30,18 +30,26 @@ def init(
 
     Beside a log in SQLite it is made by whoever needs it first. On Kafka every process must be given the same one.
     """
-    from mailwake.cli.output import note, print_json, print_line
-    from mailwake.keyring.opening import keyring_name, open_keyring
+    from mailwake.cli.output import print_json, print_line
+    from mailwake.keyring.opening import existing_keyring, keyring_name, open_keyring
     from mailwake.settings import load_settings
 
     settings = load_settings()
+    made = existing_keyring(settings) is None
     keyring = open_keyring(settings, create=True, insist=force)
     tenants = list(keyring.tenants())
+    name = keyring_name(settings)
     if as_json:
-        print_json({"keyring": keyring_name(settings), "id": keyring.identity(), "tenants": tenants})
+        print_json({"keyring": name, "id": keyring.identity(), "tenants": tenants, "made": made})
+    elif made:
+        print_line(
+            f"made the keyring {name}: keep a copy of it, apart from the log's backups; without it sealed documents can't be "
+            "read, and no recipient is known by address"
+        )
     else:
-        print_line(f"the keyring {keyring_name(settings)}: {len(tenants)} tenants have keys")
-        note("keep a copy of it apart from the log's backups: without it sealed documents can't be read")
+        print_line(
+            f"the keyring {name} was there already, and is as it was: {len(tenants)} tenants have keys"
+        )
 
 
 @app.command("list")

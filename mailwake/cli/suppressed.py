@@ -317,12 +317,11 @@ def _entering() -> Iterator[tuple["Settings", "Log", int]]:
 def _text_of(file: str) -> Iterator[Any]:
     import io
     import sys
+    from contextlib import nullcontext
 
-    if file == "-":
-        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
-        return
-    with Path(file).open(encoding="utf-8-sig", newline="") as lines:
-        yield lines
+    # What is no UTF-8 is told of its row, by `read_rows`.
+    with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as raw:
+        yield io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _hashing(settings: "Settings", tenant: str) -> Any:

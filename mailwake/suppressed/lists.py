@@ -69,6 +69,9 @@ WORDS: Mapping[str, str] = {
 
 STREAMS = get_args(SuppressedStream)
 
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+_UTF8_IS_WANTED = "no text in UTF-8, which a list is wanted in: save it as CSV in UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW"
+
 _DOMAIN: TypeAdapter[str] = TypeAdapter(MailDomain)
 _WORD: TypeAdapter[str] = TypeAdapter(Word)
 
@@ -102,8 +105,9 @@ def read_rows(
 ) -> Iterator[Entry | BadRow]:
     """Each row as an entry, or why it is none; nothing but the row at hand is held in memory.
 
-    `hashed` gives the hash of an address or hash, and the address's domain; it raises ValueError saying why not. Raises
-    BadList for what has no column of recipients.
+    `lines` has bytes that are no UTF-8 as lone surrogates (`surrogateescape`). `hashed` gives the hash of an address or hash,
+    and the address's domain; it raises ValueError saying why not. Raises BadList for what has no column of recipients, or is
+    of another encoding from its first row on.
     """
     rows = csv.reader(lines, skipinitialspace=True)
     places: Mapping[str, int] | None = None
@@ -112,12 +116,15 @@ def read_rows(
             row = next(rows)
         except StopIteration:
             return
-        except (csv.Error, UnicodeDecodeError) as error:
-            yield BadRow(rows.line_num, f"no CSV in UTF-8: {error}")
-            if isinstance(error, UnicodeDecodeError):
-                return
+        except csv.Error as error:
+            yield BadRow(rows.line_num, f"no CSV: {error}")
             continue
         if not any(cell.strip() for cell in row):
+            continue
+        if not all(map(str.isascii, row)) and _NO_UTF8.search("".join(row)):
+            if places is None:
+                raise BadList(f"its first row is {_UTF8_IS_WANTED}")
+            yield BadRow(rows.line_num, _UTF8_IS_WANTED)
             continue
         if places is None:
             places, is_header = _places(row)

@@ -12,7 +12,7 @@ import orjson
 from sources.hooks.configured import Hook, InvalidHook
 from sources.hooks.freshness import TOLERANCE_SECONDS, UsedTokens, check_fresh
 from sources.hooks.shared_secret import check_shared
-from sources.hooks.signature import AtOnce, SignatureRefused, SignedRequest, Verified
+from sources.hooks.signature import AtOnce, NotJson, SignatureRefused, SignedRequest, Verified
 
 MOST_FIELDS = 10_000
 """Fields of a form: Mandrill posts one."""
@@ -77,7 +77,7 @@ def _mailgun_body(body: bytes) -> tuple[dict[str, object], bytes]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise SignatureRefused("malformed", "a body that is no JSON") from None
+        raise NotJson from None
     signature = document.get("signature") if isinstance(document, dict) else None
     if not isinstance(signature, dict):
         raise SignatureRefused("missing", "no signature in the body")

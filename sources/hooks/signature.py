@@ -59,6 +59,13 @@ class SignatureRefused(Exception):
         super().__init__(detail)
 
 
+class NotJson(SignatureRefused):
+    """A body that is no JSON, where whoever signs says so in it: it is not of that provider."""
+
+    def __init__(self) -> None:
+        super().__init__("malformed", "a body that is no JSON")
+
+
 class CertificateUnavailable(Exception):
     """The certificate that a signature needs can't be had now: nobody's fault, and worth trying again."""
 

@@ -12,7 +12,7 @@ from sources.hooks.configured import Hook
 from sources.hooks.freshness import SNS_TOLERANCE_SECONDS, check_fresh
 from sources.hooks.public_keys import decoded, is_signed, rsa_with
 from sources.hooks.shared_secret import check_shared
-from sources.hooks.signature import Channel, SignatureRefused, SignedRequest, Verified
+from sources.hooks.signature import Channel, NotJson, SignatureRefused, SignedRequest, Verified
 
 _NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -54,7 +54,7 @@ class AmazonVerifier:
         try:
             message = orjson.loads(request.body)
         except orjson.JSONDecodeError:
-            raise SignatureRefused("malformed", "a body that is no JSON") from None
+            raise NotJson from None
         if isinstance(message, dict) and "SigningCertURL" in message and "Signature" in message:
             return self._signed(message, request.now_ms)
         if not proved and not self._hook.unsigned:

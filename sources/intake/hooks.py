@@ -15,7 +15,7 @@ from starlette.responses import Response
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
 from sources.files import Intake
-from sources.hooks.signature import CertificateUnavailable, SignatureRefused, SignedRequest, Verified
+from sources.hooks.signature import CertificateUnavailable, NotJson, SignatureRefused, SignedRequest, Verified
 from sources.intake.admission import Admission
 from sources.intake.answers import HookTaken, refusals
 from sources.intake.appending import Appending, sealing
@@ -141,6 +141,10 @@ async def _verified(mounted: Mounted, request: Request, headers: Mapping[str, st
             refused.reason,
             refused,
         )
+        if isinstance(refused, NotJson):
+            raise Refused(
+                400, "not_json", f"the body is no JSON, as {hook.provider} posts it: nothing was kept"
+            ) from None
         raise Refused(
             refused.status,
             f"signature_{refused.reason}",

@@ -53,8 +53,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     log.append("suppressions", [Record(b"k", encode(event), 1_750_000_000_000)])
     log.close()
 
-    def ran(*arguments: str, expect: int = 0, stdin: str = "") -> Said:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+    def ran(*arguments: str, expect: int = 0, stdin: str | bytes = b"") -> Said:
+        monkeypatch.setattr(
+            sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin if isinstance(stdin, bytes) else stdin.encode()))
+        )
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended, explained():
             app(arguments, prog_name="mailwake")
@@ -90,6 +92,21 @@ def test_a_row_of_a_list_that_is_not_one_address_is_bad(run: Run) -> None:
     said = run("suppressed", "import", "-", "--json", stdin=listed, expect=1)
     assert [line.split(":")[1].strip() for line in said.err.splitlines()] == ["line 1", "line 2", "line 3"]
     assert json.loads(said.out) == {"imported": 1, "bad": 3}
+
+
+def test_a_list_in_another_encoding_is_told_so_by_row_and_how_to_convert_it(run: Run, tmp_path: Path) -> None:
+    listed = "email,note\ngood@b.example,\nother@b.example,Jörg\nlast@b.example,€\n"
+    (tmp_path / "list.csv").write_bytes(listed.encode("cp1252"))
+    said = run("suppressed", "import", "list.csv", "--json", expect=1)
+    assert json.loads(said.out) == {"imported": 1, "bad": 2}
+    assert [line.split(": ")[1] for line in said.err.splitlines()] == ["line 3", "line 4"]
+    assert all("no text in UTF-8" in line and "iconv -f" in line for line in said.err.splitlines())
+    said = run("suppressed", "import", "-", stdin=listed.encode("utf-16"), expect=2)
+    assert said.err.startswith("mailwake: -: its first row is no text in UTF-8") and said.err.count("\n") == 1
+    assert json.loads(run("suppressed", "import", "-", "--json", stdin=listed).out) == {
+        "imported": 3,
+        "bad": 0,
+    }
 
 
 def test_the_intake_answers_400(run: Run, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the wall lets through: a corpus of usual queries, and none of the attacks, however they are written."""
 
 import json
+import logging
 import random
 import re
 from importlib.resources import files
@@ -189,6 +190,12 @@ def test_what_is_too_large_for_the_engine_to_plan_is_refused(engine: Engine, sta
     """Some thousand joined tables overflow a thread's stack, which is the end of the engine."""
     with pytest.raises(Refused, match="are the most"):
         check(canonical(engine, statement))
+
+
+def test_an_array_s_index_is_nothing_to_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        check("SELECT [1, 2][-1]")
+    assert not caplog.records
 
 
 def test_an_identifier_s_type_is_nothing_but_that() -> None:

@@ -152,6 +152,16 @@ def test_of_two_headers_of_one_name_the_first_counts(here: House, sparkpost: str
     assert here.post(sparkpost, content=BODY, headers=[wrong, right]).status_code == 403
 
 
+@pytest.mark.parametrize("body", [b"", b"hello", b"{"])
+def test_a_body_that_is_no_json_is_said_to_be_none(here: House, mailgun: str, body: bytes) -> None:
+    hook = add_hook(here.hooks.path, "ses", {"provider": "ses", "unsigned": True})
+    for url, provider in ((f"/hooks/ses/{hook.token}", "ses"), (mailgun, "mailgun")):
+        said = here.post(url, content=body)
+        assert (said.status_code, said.json()["error"]) == (400, "not_json")
+        assert f"no JSON, as {provider} posts it" in said.json()["message"]
+    assert here.events("documents") == []
+
+
 def test_signatures_that_come_together_are_judged_each_by_itself(here: House) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     shown = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

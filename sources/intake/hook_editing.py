@@ -38,7 +38,7 @@ def trouble_with(hook: Hook, environment: Mapping[str, str] = os.environ) -> str
     try:
         require_usable(hook, environment)
     except InvalidHook as error:
-        return str(error)
+        return str(error).removeprefix(f"hook {hook.name}: ")
     return None
 
 

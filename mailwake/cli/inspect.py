@@ -19,8 +19,9 @@ def inspect(
 ) -> None:
     """What files would become: their events, what failures mean, warnings, reasons. Appends nothing.
 
-    Recipients are shown in clear, to you alone.
+    Recipients are shown in clear, to you alone. Exit code 1 when a document would be rejected.
     """
+    from mailwake.cli.failures import NOT_SO
     from mailwake.cli.output import plain, print_json, print_line
     from mailwake.cli.progress import waiting
     from mailwake.inspecting import Inspector
@@ -28,11 +29,13 @@ def inspect(
     from sources.files import files_under
 
     inspector = Inspector(load_settings())
+    is_any_rejected = False
     for path in files_under(paths):
         with waiting(f"inspecting {path.name}", as_json=as_json):
             inspections = list(inspector.files(path))
         for found in (found for inspection in inspections for found in inspection.documents):
             outcome = found.outcome.model_dump(mode="json")
+            is_any_rejected = is_any_rejected or outcome["outcome"] == "rejected"
             if as_json:
                 events = [inspector.told(event) for event in found.events]
                 print_json(line_of(path, outcome) | {"events": events})
@@ -43,6 +46,8 @@ def inspect(
             print_line(plain("  ".join(str(part) for part in head if part)))
             _print_report(found.events)
             _print_messages(found.events, inspector)
+    if is_any_rejected:
+        raise typer.Exit(NOT_SO)
 
 
 def _print_report(events: "tuple[Event, ...]") -> None:
@@ -67,13 +72,16 @@ def _print_messages(events: "tuple[Event, ...]", inspector: "Inspector") -> None
 
 
 def _message(event: Any, inspector: "Inspector") -> list[Any]:
+    from mailwake.cli.output import answer_line
+
     verdict = inspector.verdict(event)
-    means = ""
+    told = (getattr(event, name, None) for name in ("feedback_type", "reason", "method"))
+    means = " ".join(filter(None, told))
     if verdict is not None:
         fatal = ", fatal to the address" if verdict.address_fatal else ""
         means = f"{verdict.bounce_class}.{verdict.leaf}{fatal}"
     codes = (getattr(event, "smtp_code", None), getattr(event, "enhanced_code", None))
-    said = getattr(event, "response", None) or getattr(event, "feedback_type", None) or ""
+    said = answer_line(getattr(event, "response", None) or "")
     recipient = inspector.recipient(event) or event.recipient_domain or ""
     of_message = event.message_id or event.provider_message_id or ""
     return [type(event).__name__, recipient, means, " ".join(str(c) for c in codes if c), said, of_message]

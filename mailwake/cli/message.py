@@ -164,8 +164,10 @@ def _meaning(event: Mapping[str, Any]) -> str:
 
 
 def _answer(event: Mapping[str, Any]) -> str:
+    from mailwake.cli.output import answer_line
+
     if event.get("response"):
-        return str(event["response"])
+        return answer_line(str(event["response"]))
     return " ".join(str(event[name]) for name in ("smtp_code", "enhanced_code") if event.get(name))
 
 

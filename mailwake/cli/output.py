@@ -24,6 +24,25 @@ def plain(text: str) -> str:
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def answer_line(text: str) -> str:
+    """A server's answer on one line, without the codes of its further lines (RFC 5321, 4.2.1), however they were joined.
+
+    `550-5.1.1 No such user.` and `550 5.1.1 Goodbye.` become `550 5.1.1 No such user. Goodbye.`
+    """
+    first = _GOES_ON.search(text)
+    if first is None:
+        return " ".join(text.split())
+    code, enhanced, rest = first[1], first[2] or "", text[first.end() :]
+    if enhanced:
+        both = rf"{code}[- ]{re.escape(enhanced)}(?=\s|$)"
+        rest = re.sub(rf"(?<!\S){both}", "", rest)
+    rest = re.sub(rf"\n[ \t]*{code}[- ]", "\n", rest)
+    return " ".join(f"{text[: first.start()]}{code} {enhanced} {rest}".split())
+
+
+_GOES_ON = re.compile(r"(?<!\S)([245]\d\d)-(?:([245]\.\d{1,3}\.\d{1,3})(?=\s)|(?=[^\W\d]))")
+"""The beginning of an answer that has more than one line."""
+
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 

@@ -8,6 +8,7 @@ Everything else that wants the engine, `clickhouse_connect.get_client(interface=
 what `Engine` opened as long as it is open, and with it the limits that `EngineLimits` sets at the start.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,8 @@ class Engine:
                 f"the warehouse {self.folder} can't be opened: no '?' in its path, please"
             )
         self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if (holder := holder_of(self.folder / "status")) not in (None, os.getpid()):
+            raise _in_use(self.folder, f"another process, {holder}")
         self._keeper = self._open(self.limits.as_server_settings())
 
     def connect(self) -> "Connection":
@@ -124,11 +127,33 @@ def _explained(folder: Path, message: str) -> Exception:
     if "already initialized with path" in message:
         return WarehouseInUse(f"this process has another warehouse open; close it before {folder}: {message}")
     if (folder / "status").exists() and _locked(folder / "status"):
-        return WarehouseInUse(
-            f"the warehouse {folder} is open in another process; stop that one, "
-            f"or query it over HTTP (the running process serves ClickHouse's interface)"
-        )
+        return _in_use(folder, "another process")
     return WarehouseUnavailable(f"the warehouse {folder} can't be opened: {message}")
+
+
+def _in_use(folder: Path, holder: str) -> WarehouseInUse:
+    return WarehouseInUse(
+        f"the warehouse {folder} is open in {holder}; stop that one, "
+        f"or query it over HTTP (the running process serves ClickHouse's interface)"
+    )
+
+
+def holder_of(path: Path) -> int | None:
+    """The process that holds the engine's lock on its status file, where the system tells.
+
+    chDB need not be asked then, which says so on standard error in words of its own. Locks nothing itself, so that it is in
+    nobody's way who starts meanwhile.
+    """
+    try:
+        status, locks = path.stat(), Path("/proc/locks").read_text()
+    except OSError:
+        return None
+    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    for line in locks.splitlines():
+        words = line.split()
+        if "->" not in words and words[1:2] == ["FLOCK"] and words[5:6] == [file]:
+            return int(words[4])
+    return None
 
 
 def _locked(path: Path) -> bool:

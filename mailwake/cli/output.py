@@ -53,6 +53,12 @@ def note(text: str) -> None:
         sys.stderr.write(text + "\n")
 
 
+def say(text: str) -> None:
+    """A line on stderr, on a terminal or not, for whoever looks after what runs: where it listens."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
 def complain(text: str) -> None:
     """A line on stderr about something that was passed over."""
     sys.stderr.write(f"mailwake: {text}\n")

@@ -58,7 +58,7 @@ def serve() -> None:
     """
     import signal
 
-    from mailwake.cli.output import note
+    from mailwake.cli.output import say
     from mailwake.opening import usable_warehouse
     from mailwake.serving import served_to_workers
     from mailwake.settings import load_settings
@@ -66,7 +66,7 @@ def serve() -> None:
 
     settings = load_settings()
     with Engine(usable_warehouse(settings)) as engine, served_to_workers(engine, settings) as url:
-        note(
+        say(
             f"workers find it by MAILWAKE_WAREHOUSE={url} and the same MAILWAKE_WAREHOUSE_PASSWORD. Ctrl-C stops."
         )
         stopped = {signal.SIGINT, signal.SIGTERM}

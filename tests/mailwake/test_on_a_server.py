@@ -119,6 +119,13 @@ def test_a_server_that_is_away_or_refuses_is_named(tmp_path: Path, server: HttpS
     assert "refuses the password: MAILWAKE_WAREHOUSE_PASSWORD" in said.err and "not it" not in said.err
 
 
+def test_a_warehouse_that_is_served_says_where_though_nobody_sits_there(tmp_path: Path) -> None:
+    world = World(tmp_path, {"MAILWAKE_WAREHOUSE_PASSWORD": "try", "MAILWAKE_HTTP_PORT": "0"})
+    with running(world, "warehouse", "serve") as process:
+        line = until_it_says(b"MAILWAKE_WAREHOUSE=", process)
+    assert line.startswith("workers find it by MAILWAKE_WAREHOUSE=clickhouse://mailwake@127.0.0.1:")
+
+
 def test_a_cluster_is_rendered(tmp_path: Path, server: HttpServer) -> None:
     """The embedded engine has no cluster, so the plan for one is as far as it goes: it says that there is none."""
     world = world_on(tmp_path, server, "clustered", MAILWAKE_WAREHOUSE_CLUSTER="mail")

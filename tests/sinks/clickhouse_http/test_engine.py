@@ -7,7 +7,7 @@ from pathlib import Path
 import clickhouse_connect
 import pytest
 
-from sinks.engine import Engine, WarehouseInUse, WarehouseUnavailable
+from sinks.engine import Engine, WarehouseInUse, WarehouseUnavailable, holder_of
 
 
 def test_connections_share_the_engine_but_no_session(engine: Engine) -> None:
@@ -49,6 +49,8 @@ def test_the_same_folder_in_another_process(engine: Engine) -> None:
     )
     assert "is open in another process" in done.stdout
     assert str(engine.folder) in done.stdout
+    if holder_of(engine.folder / "status") is not None:
+        assert not done.stderr, "chDB was asked, and said so in its own words"
 
 
 def test_a_folder_that_can_not_be(tmp_path: Path) -> None:

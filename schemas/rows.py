@@ -40,7 +40,9 @@ def encode_by_field(record: type[Event], rows: Sequence[Row], shared: Row) -> li
     """
     names = tuple(rows[0])
     # As many names as the first row has, and all of its names, are the same names: each of them is asked for.
-    if rows[0].keys() <= _fields(record).keys() - shared.keys() and all(map(len(names).__eq__, map(len, rows))):
+    if rows[0].keys() <= _fields(record).keys() - shared.keys() and all(
+        map(len(names).__eq__, map(len, rows))
+    ):
         try:
             return _of_one_shape(record, names, rows, shared)
         except _OtherShape:

@@ -109,9 +109,9 @@ def test_a_worker_that_is_stuck_ends_and_says_where(platform: Callable[[], Platf
     there = platform()
     there.migrate()
     there.fill(0, 0, 6)
-    said = finished(there.program("hang", place, MAILWAKE_STALL_SECONDS="3"), expect=70)
+    said = finished(there.program("hang", place, MAILWAKE_STALL_SECONDS="8"), expect=70)
     (line,) = [line for line in said.err.splitlines() if "CRITICAL" in line]
-    assert "no progress for 3 s" in line and "count/" in line and "records wait" in line
+    assert "no progress for 8 s" in line and "count/" in line and "records wait" in line
     assert "fold/" not in line and "warehouse/" not in line
 
 

@@ -64,7 +64,7 @@ def test_ingest_prints_one_object_with_its_keys_for_each_document(empty: World, 
     assert [line["path"] for line in found] == [str(tmp_path / "one.xml"), str(tmp_path / "two.xml")]
     assert {line["outcome"] for line in found} == {"rejected"}
     assert not said.err
-    inspected = empty.run("inspect", "--json", tmp_path / "one.xml").out
+    inspected = empty.run("inspect", "--json", tmp_path / "one.xml", expect=1).out
     assert list(json.loads(inspected)) == [*INGESTED, "events"]
     assert len(empty.records("documents")) == 2
 

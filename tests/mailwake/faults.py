@@ -113,7 +113,8 @@ def more_and_fewer(platform: Platform, seconds: float) -> None:
     with platform.working(1) as workers:
         with platform.filling(PAUSE_S):
             time.sleep(3)
-            with platform.working(2):
+            with platform.working(2) as others:
+                _wait_until_at_work(others)
                 time.sleep(5)
         platform.settle_supervised(workers)
 

@@ -29,8 +29,8 @@ kafka: setup ## a Kafka broker on 127.0.0.1:9092 until Ctrl-C (needs Java 17 and
 	@$(BIN)/python -m deploy.kafka.broker --port $(or $(PORT),9092)
 
 test: setup-tests check ## every check and every test
-	@echo "== tests, in four processes; those that take longest come early"
-	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@echo "== tests, in three processes; those that take longest come early"
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup ## style, types, schemas
 	@echo "== ruff"

@@ -90,7 +90,7 @@ def kill_at_random(fresh: Callable[..., World], undisturbed: Undisturbed, rounds
 
 
 def test_killed_at_random_moments(fresh: Callable[..., World], undisturbed: Undisturbed) -> None:
-    kill_at_random(fresh, undisturbed, rounds=20, seed=1)
+    kill_at_random(fresh, undisturbed, rounds=12, seed=1)
 
 
 @pytest.mark.soak

@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     """How many brokers have each partition of a topic that is made: 3 unless given, or as many as there are brokers."""
     kafka_kept_days: Annotated[int | None, Field(ge=1)] = None
     """For how long Kafka keeps mail events and what is counted of them; for ever unless given."""
-    worker_name: Annotated[str | None, Field(pattern=r"^[\w.-]{1,200}$")] = None
+    worker_name: Annotated[str | None, Field(pattern=r"^[\w.-]+$", max_length=200)] = None
     """A worker's own name for good (a host, a pod of a StatefulSet): restarted, it gets its partitions back at once."""
     session_seconds: Annotated[int, Field(ge=6, le=300)] = 10
     """How long a worker may go silent before its partitions are given to others."""

@@ -92,11 +92,14 @@ class OpenTail:
 
     def not_its_format(self) -> str | None:
         """What to say where not one line of what was read was of the format; None where that is as it should be."""
+        return self._doubt(self.is_first)
+
+    def _doubt(self, is_first: bool) -> str | None:
         lines = self.tail.summary.lines
         if is_understood(lines):
             return None
         places = [followed.place for followed in self.following.files]
-        return complaint(self.format_name, lines.total(), places, self.is_first)
+        return complaint(self.format_name, lines.total(), places, is_first)
 
     def _run(self, stopping: threading.Event, until_end: bool, wait_s: float | None) -> None:
         ended = False
@@ -117,14 +120,13 @@ class OpenTail:
 
     def _settle(self) -> None:
         lines = self.tail.summary.lines
+        if not lines.total():
+            return
         are_enough = lines.total() >= ENOUGH_LINES
-        places = [followed.place for followed in self.following.files]
-        if not is_understood(lines) and (
-            said := complaint(self.format_name, lines.total(), places, self.is_first and are_enough)
-        ):
+        said = self._doubt(self.is_first and are_enough)
+        if said:
             logger.warning("%s", said)
-            self._is_settled = True
-        self._is_settled = self._is_settled or are_enough or is_understood(lines)
+        self._is_settled = bool(said) or are_enough or is_understood(lines)
 
     def _measure(self) -> None:
         if time.monotonic() - self._measured >= MEASURE_S:
@@ -163,7 +165,7 @@ def opened_tail(settings: Settings, options: TailOptions) -> Iterator[OpenTail]:
         hold_alone(settings, options.targets, name, stack)
         log = open_any_log(settings)
         stack.callback(log.close)
-        hashes = TenantHashes(open_keyring(settings), settings.tenant)
+        hashes = TenantHashes(open_keyring(settings, log), settings.tenant)
         appends = _appends(log, name)
         places = Places(log, settings.tenant, name)
         is_first = not places.looked_at

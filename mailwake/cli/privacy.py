@@ -162,6 +162,6 @@ def _holdings() -> "Iterator[tuple[Settings, Holdings]]":
     use_registry(settings)
     log = existing_any_log(settings)
     try:
-        yield settings, Holdings(log, Blobs(settings.blobs), open_keyring(settings))
+        yield settings, Holdings(log, Blobs(settings.blobs), open_keyring(settings, log))
     finally:
         log.close()

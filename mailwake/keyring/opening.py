@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from mailwake.keyring import of_log
@@ -15,8 +15,10 @@ from streams.keyring.keyring import Keyring
 from streams.log import NoLog, NotedLog
 
 
-def open_keyring(settings: Settings, *, create: bool | None = None, insist: bool = False) -> Keyring:
-    """The keyring of this installation.
+def open_keyring(
+    settings: Settings, log: NotedLog | None = None, *, create: bool | None = None, insist: bool = False
+) -> Keyring:
+    """The keyring of this installation, whose log is opened to be asked unless it is open already.
 
     A file is made on first use beside a log in SQLite, unless that was hashed and sealed with one before. Processes on a log
     in Kafka must share one, and keys that one of them made by itself would be unknown to the others: there a file is only
@@ -24,7 +26,7 @@ def open_keyring(settings: Settings, *, create: bool | None = None, insist: bool
     SettingsError, NoKeyring, OtherKeyring, KeyringUnavailable, KeyringError; LogError where the log can't be read.
     """
     address = _address(settings)
-    with _log(settings) as log:
+    with nullcontext(log) if log is not None else _log(settings) as log:
         if log is None:
             return _opened(settings, address, create)
         if not insist and address.file is not None and not address.file.exists():

@@ -206,7 +206,7 @@ def opened(
         assert isinstance(log, KafkaLog)
         stack.callback(log.close)
         if DocumentStage.name in parts:
-            open_keyring(settings)
+            open_keyring(settings, log)
         member = Member(settings.worker_name, settings.session_seconds * 1000)
         pumps: dict[str, Pump] = {}
         takes: dict[str, tuple[Sequence[str], Callable[[TopicPartition], Owned]]] = {}

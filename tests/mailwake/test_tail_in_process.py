@@ -84,7 +84,7 @@ def port() -> int:
 def followed(opened: OpenTail, until: threading.Event) -> Iterator[None]:
     """Follow for the length of the block."""
     stopping = threading.Event()
-    opened.tail.advance = lambda lines: until.set()
+    opened.tail.advance = lambda lines: until.set() if lines else None
     thread = threading.Thread(target=opened.run, args=(stopping, False, 1.0))
     thread.start()
     assert until.wait(60)
@@ -101,6 +101,26 @@ def test_a_tail_that_follows_warns_once(there: Path, caplog: pytest.LogCaptureFi
         caplog.at_level(logging.WARNING),
     ):
         for _ in followed(opened, threading.Event()):
+            pass
+    assert [record.getMessage() for record in caplog.records] == [
+        "not one of 50 lines is of haraka's format: is it postfix's? (--format postfix)"
+    ]
+
+
+def test_a_line_that_is_not_whole_yet_settles_nothing(there: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = there / "mail.log"
+    whole = log.read_bytes()
+    log.write_bytes(whole[:20])
+    settings, came = Settings(log=f"sqlite:///{there}/events.db"), threading.Event()
+    with (
+        opened_tail(settings, TailOptions("haraka", ("mail.log",))) as opened,
+        caplog.at_level(logging.WARNING),
+    ):
+        opened.tail.step(opened.appends)
+        opened._settle()
+        with log.open("ab") as file:
+            file.write(whole[20:])
+        for _ in followed(opened, came):
             pass
     assert [record.getMessage() for record in caplog.records] == [
         "not one of 50 lines is of haraka's format: is it postfix's? (--format postfix)"

@@ -94,6 +94,7 @@ class LogBytes:
     def _start(self) -> None:
         self._unpacker = _unpacker(self._magic)
         self._at = self._unpacked = 0
+        self._last = b""
 
     @property
     def compressed(self) -> bool:
@@ -120,15 +121,17 @@ class LogBytes:
                 if self._unpacker is not None:
                     return self.read(offset, size)
             return os.pread(self._file, size, offset)
-        if offset < self._unpacked:
+        back = self._unpacked - offset
+        if back > len(self._last):
             self._start()
+            back = -offset
         while self._unpacked < offset:
             if not self._next(min(PIECE, offset - self._unpacked)):
                 return b""
-        got: list[bytes] = []
-        while size > 0 and (some := self._next(size)):
+        # Who reads line by line asks again for the one that the last piece had only the beginning of.
+        got = [self._last[len(self._last) - back :][:size]] if back > 0 else []
+        while (wanted := size - sum(map(len, got))) > 0 and (some := self._next(wanted)):
             got.append(some)
-            size -= len(some)
         return b"".join(got)
 
     def _next(self, most: int) -> bytes:
@@ -165,6 +168,7 @@ class LogBytes:
                 ) from None
             if got:
                 self._unpacked += len(got)
+                self._last = (self._last + got)[-PIECE:]
                 return got
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ from streams.faust_transport import Transport, credentials, quiet
 from streams.kafka_cluster import KafkaPartition
 from streams.kafka_log import KafkaLog
 from streams.kafka_membership import METADATA_AGE_MS, Member
-from streams.kafka_ownership import Ownership, changelog_of
+from streams.kafka_ownership import Ownership, changelog_of, make_changelog
 from streams.log import TopicPartition
 from streams.runner import StageRunner
 from streams.seats import Seats
@@ -98,9 +98,9 @@ class Fold:
         self._opened: set[TopicPartition] = set()
         self._sharing = threading.Lock()
         self._given_at = 0.0
-        self._changelog = changelog_of(log, self.name, self._stage.reads)
+        self._changelog = changelog_of(log.cluster, self.name, self._stage.reads)
         # Asked about a topic that is missing, a broker may make one with as many partitions as it pleases.
-        log.make_changelog(self.name, self._stage.reads)
+        make_changelog(log.routing, self.name, self._stage.reads)
         self.app = self._application()
         self._table = self._chunks()
         self._agent()

@@ -13,7 +13,6 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from streams import kafka_origin, kafka_topics
 from streams.kafka_appending import Appender, Routed, prepared
@@ -21,9 +20,10 @@ from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.kafka_connection import Background, Connection
 from streams.kafka_hold import Hold
 from streams.kafka_numbered import NumberedAppends
-from streams.kafka_ownership import Ownership, Written, changelog_of
+from streams.kafka_ownership import Ownership, Written
 from streams.kafka_reader import Reader
 from streams.kafka_reading import positions_of, until_decided
+from streams.kafka_routing import KafkaTransaction, Routing
 from streams.kafka_steps import Place, Steps, Writes
 from streams.log import (
     Batch,
@@ -32,37 +32,12 @@ from streams.log import (
     Record,
     Topic,
     TopicPartition,
-    UnknownTopic,
 )
 from streams.marks import check_mark
 from streams.partitioner import partition_of
 
 TIMEOUT_S = 30.0
 """How long each thing is tried while brokers do not answer."""
-
-
-@dataclass(slots=True)
-class KafkaTransaction:
-    """A step of the runtime, gathered; `KafkaLog.transaction` writes it when its block ends."""
-
-    _log: "KafkaLog"
-    appends: dict[KafkaPartition, list[Record]] = field(default_factory=dict)
-    commits: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
-    state: dict[tuple[str, bytes], bytes | None] = field(default_factory=dict)
-
-    def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> None:
-        """See `Transaction.append`."""
-        for source, routed in self._log.route(topic, records, partition).items():
-            self.appends.setdefault(source, []).extend(routed)
-
-    def commit(self, group: str, source: TopicPartition, offset: int) -> None:
-        """See `Transaction.commit`."""
-        self._log.place(source)
-        self.commits[group, source] = offset
-
-    def put_state(self, stage: str, chunks: Mapping[bytes, bytes | None]) -> None:
-        """See `Transaction.put_state`."""
-        self.state.update({(stage, key): value for key, value in chunks.items()})
 
 
 class KafkaLog:
@@ -74,7 +49,7 @@ class KafkaLog:
         self._background, self._connection = background, connection
         self.cluster = connection.cluster
         self._reader = Reader(background, connection)
-        self._configured: dict[str, kafka_topics.Configured] = {}
+        self.routing = Routing(background, connection)
         self._runtime: Steps | None = None
         self._id = background.run(
             self._opened(topics) if create else kafka_origin.existing(self._connection, self._reader)
@@ -125,11 +100,11 @@ class KafkaLog:
 
     def partitions(self, topic: str) -> Sequence[TopicPartition]:
         """See `Log.partitions`."""
-        return [TopicPartition(topic, partition) for partition in range(self._partitions(topic))]
+        return [TopicPartition(topic, partition) for partition in range(self.routing.count(topic))]
 
     def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> Sequence[int]:
         """See `Log.append`; offsets count up from each partition's first."""
-        routed = self.route(topic, records, partition)
+        routed = self.routing.route(topic, records, partition)
         firsts = self._append(routed)
         if len(routed) <= 1:
             return [first + index for first in firsts.values() for index in range(len(records))]
@@ -137,12 +112,13 @@ class KafkaLog:
             source.partition: iter(range(first, first + len(routed[source])))
             for source, first in firsts.items()
         }
-        count = self._partitions(topic)
+        count = self.routing.count(topic)
         return [next(places[partition_of(record.key, count)]) for record in records]
 
     def append_all(self, records: Mapping[str, Sequence[Record]]) -> None:
         """See `Log.append_all`."""
-        self._append({s: r for topic in records for s, r in self.route(topic, records[topic], None).items()})
+        route = self.routing.route
+        self._append({s: r for topic in records for s, r in route(topic, records[topic], None).items()})
 
     def read(self, source: TopicPartition, offset: int, limit: int) -> Batch:
         """See `Log.read`; large records make the batch end before `limit` (about 8 MiB)."""
@@ -173,7 +149,7 @@ class KafkaLog:
             return
         place = self.place(mark.source)
         begin, end = self._reader.bounds(place)
-        compacted = self._configuration(place.topic).compacted
+        compacted = self.routing.configuration(place.topic).compacted
         digest, distance = self._reader.digest_again(place, begin, end, mark, compacted)
         check_mark(mark, self.id, begin, end, digest, distance)
 
@@ -220,15 +196,12 @@ class KafkaLog:
         runtime = self._runtime
         if runtime is None:
             raise LogError(f"{self.cluster} is not held by this runtime: use hold() around its transactions")
-        step = self.gathering()
+        step = KafkaTransaction(self.routing)
         yield step
         self._check_positions(step.commits)
         writes = self._writes(step)
-        self._background.run(runtime.write(writes, self.limits_of({place.topic for place in writes.records})))
-
-    def gathering(self) -> KafkaTransaction:
-        """A transaction that is only gathered; whoever asks for it writes it."""
-        return KafkaTransaction(self)
+        limits = self.routing.limits_of({place.topic for place in writes.records})
+        self._background.run(runtime.write(writes, limits))
 
     def own(
         self,
@@ -238,7 +211,7 @@ class KafkaLog:
         at: Callable[[Place], None] = lambda _: None,
     ) -> Ownership:
         """What a worker that has this partition of a stage needs; nothing is taken over yet."""
-        return Ownership(self, (self._background, self._connection, self._reader), group, source, written, at)
+        return Ownership(self.routing, self._reader, group, source, written, at)
 
     def group_positions(self, group: str) -> Mapping[TopicPartition, int]:
         """Where a group goes on as Kafka knows it, whoever works for it: for looking on, not for going on."""
@@ -258,15 +231,9 @@ class KafkaLog:
         """How many offsets of a partition a group has yet to deal with, as Kafka knows it. Raises LogError."""
         return self.waiting(source, self.group_positions(group).get(source, self.begin(source)))
 
-    def make_changelog(self, group: str, topic: str) -> None:
-        """Make the changelog of a stage on a topic where it is missing. Raises LogError where it does not fit it."""
-        name, partitions = changelog_of(self, group, topic), len(self.partitions(topic))
-        self._background.run(kafka_topics.make(self._connection, name, partitions, kafka_topics.STATE))
-        if (found := self._partitions(name, prefixed=True)) != partitions:
-            raise LogError(
-                f"the changelog {name} has {found} partitions, and {topic} has {partitions}: it was not made by mailwake, "
-                "or the topic grew. Let another log be filled from this one: mailwake log copy"
-            )
+    def place(self, source: TopicPartition) -> KafkaPartition:
+        """A partition as Kafka names it. Raises UnknownTopic."""
+        return self.routing.place(source)
 
     def visible_end(self, place: KafkaPartition) -> int:
         """The offset after the last record that a committed reader sees; 0 when there is none."""
@@ -274,7 +241,7 @@ class KafkaLog:
 
     def numbered(self, writer: str) -> NumberedAppends:
         """Appends under this name, of which only one process at a time may write: the one before is fenced."""
-        return NumberedAppends(self, (self._background, self._connection, self._reader), writer)
+        return NumberedAppends(self.routing, self._reader, writer)
 
     def until_decided(self, topic: str) -> None:
         """Wait until no transaction is open before what is in a topic now. Raises LogUnavailable."""
@@ -289,42 +256,10 @@ class KafkaLog:
             return
         self._background.close()
 
-    def route(
-        self, topic: str, records: Sequence[Record], partition: int | None
-    ) -> dict[KafkaPartition, list[Record]]:
-        """The records for each partition, in their order. Raises UnknownTopic."""
-        count = self._partitions(topic)
-        name = self.cluster.topic(topic)
-        if partition is not None or count == 1:
-            place = self.place(TopicPartition(topic, partition or 0))
-            return {place: list(records)} if records else {}
-        routed: dict[KafkaPartition, list[Record]] = {}
-        for record in records:
-            routed.setdefault(KafkaPartition(name, partition_of(record.key, count)), []).append(record)
-        return routed
-
-    def place(self, source: TopicPartition) -> KafkaPartition:
-        """A partition as Kafka names it. Raises UnknownTopic."""
-        count = self._partitions(source.topic)
-        if not 0 <= source.partition < count:
-            raise UnknownTopic(
-                f"topic {source.topic} has partitions 0 to {count - 1}, none numbered {source.partition}"
-            )
-        return KafkaPartition(self.cluster.topic(source.topic), source.partition)
-
-    def _partitions(self, topic: str, prefixed: bool = False) -> int:
-        name = topic if prefixed else self.cluster.topic(topic)
-        if known := self._connection.known_partitions(name):
-            return known
-        asking = self._connection.until_done(
-            f"asking for topic {topic}", lambda: self._connection.partitions(name)
-        )
-        return self._background.run(asking)
-
     def _append(self, routed: Routed) -> Mapping[KafkaPartition, int]:
         if not routed:
             return {}
-        batches, transactional = prepared(routed, self.limits_of({place.topic for place in routed}))
+        batches, transactional = prepared(routed, self.routing.limits_of({place.topic for place in routed}))
         return self._background.run(self._appender.append(batches, transactional))
 
     def _writes(self, step: KafkaTransaction) -> Writes:
@@ -354,15 +289,6 @@ class KafkaLog:
         if name not in self._connection.topics():
             self._background.run(kafka_topics.make(self._connection, name, 1, kafka_topics.STATE))
         return name
-
-    def limits_of(self, topics: set[str]) -> Mapping[str, int]:
-        """The most bytes of one batch, by topic."""
-        return {name: self._configuration(name).largest_batch for name in topics}
-
-    def _configuration(self, topic: str) -> kafka_topics.Configured:
-        if topic not in self._configured:
-            self._configured[topic] = self._background.run(kafka_topics.configured(self._connection, topic))
-        return self._configured[topic]
 
     async def _opened(self, topics: Sequence[Topic]) -> str:
         return await kafka_origin.opened(self._connection, self._reader, topics)

@@ -6,28 +6,24 @@ was kept.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from streams import kafka_topics
 from streams.kafka_cluster import KafkaPartition
-from streams.kafka_connection import Background, Connection
 from streams.kafka_reader import Reader
 from streams.kafka_reading import until_decided
+from streams.kafka_routing import Routing
 from streams.kafka_steps import Steps, Writes
 from streams.log import Record
-
-if TYPE_CHECKING:
-    from streams.kafka_log import KafkaLog
 
 
 class NumberedAppends:
     """One writer; `KafkaLog.numbered` makes one."""
 
-    def __init__(self, log: "KafkaLog", parts: tuple[Background, Connection, Reader], writer: str) -> None:
-        self._log, self._key = log, writer.encode()
-        self._background, self._connection, self._reader = parts
-        self._numbers = KafkaPartition(log.cluster.topic("mailwake.writers"), 0)
-        self._steps = self._background.run(self._take_over(log.cluster.transactional_id(writer)))
+    def __init__(self, routing: Routing, reader: Reader, writer: str) -> None:
+        self._routing, self._reader, self._key = routing, reader, writer.encode()
+        self._background, self._connection = routing.background, routing.connection
+        self._numbers = KafkaPartition(routing.cluster.topic("mailwake.writers"), 0)
+        self._steps = self._background.run(self._take_over(routing.cluster.transactional_id(writer)))
 
     def last(self) -> int | None:
         """The number of the last append that was kept, None before the first. Raises LogError, LogUnavailable."""
@@ -40,10 +36,10 @@ class NumberedAppends:
         """Append to several topics, all or nothing, and keep the number with it. Raises Fenced, and as `Log.append`."""
         writes = Writes()
         for topic, several in records.items():
-            for place, routed in self._log.route(topic, several, None).items():
+            for place, routed in self._routing.route(topic, several, None).items():
                 writes.records.setdefault(place, []).extend(routed)
         writes.records[self._numbers] = [Record(self._key, b"%d" % number, 0)]
-        limits = self._log.limits_of({place.topic for place in writes.records})
+        limits = self._routing.limits_of({place.topic for place in writes.records})
         self._background.run(self._steps.write(writes, limits))
 
     async def _take_over(self, transactional_id: str) -> Steps:

@@ -11,17 +11,14 @@ open, and to fence it if it was only paused. That comes before anything is read.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from streams.kafka_cluster import KafkaPartition
-from streams.kafka_connection import Background, Connection
+from streams import kafka_topics
+from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.kafka_reader import Reader
+from streams.kafka_routing import KafkaTransaction, Routing
 from streams.kafka_steps import Place, Steps, Writes
 from streams.log import LogError, Record, TopicPartition
 from streams.seats import Work
-
-if TYPE_CHECKING:
-    from streams.kafka_log import KafkaLog, KafkaTransaction
 
 POSITION = b"\x00position"
 """The key of the position among the chunks."""
@@ -35,21 +32,20 @@ class Ownership:
 
     def __init__(
         self,
-        log: "KafkaLog",
-        parts: tuple[Background, Connection, Reader],
+        routing: Routing,
+        reader: Reader,
         group: str,
         source: TopicPartition,
         written: Written,
         at: Callable[[Place], None],
     ) -> None:
-        self._log, self._written, self._at = log, written, at
-        self._background, self._connection, self._reader = parts
+        self._routing, self._reader, self._written, self._at = routing, reader, written, at
+        self._background, self._cluster = routing.background, routing.cluster
         self.group, self.source = group, source
-        cluster = self._connection.cluster
-        self.changelog = KafkaPartition(changelog_of(log, group, source.topic), source.partition)
+        self.changelog = KafkaPartition(changelog_of(self._cluster, group, source.topic), source.partition)
         self._steps = Steps(
-            self._connection,
-            cluster.transactional_id(f"{group}.{source.topic}.{source.partition}"),
+            routing.connection,
+            self._cluster.transactional_id(f"{group}.{source.topic}.{source.partition}"),
             awaiting_visibility=False,
             at=at,
         )
@@ -58,7 +54,7 @@ class Ownership:
 
     def take_over(self) -> None:
         """Become the owner: whoever was it before can write nothing more. Raises LogUnavailable, LogError."""
-        self._log.make_changelog(self.group, self.source.topic)
+        make_changelog(self._routing, self.group, self.source.topic)
         self._background.run(self._steps.take_over())
         self._at("fenced")
 
@@ -89,19 +85,19 @@ class Ownership:
         return iter(chunks.items())
 
     @contextmanager
-    def transaction(self) -> Iterator["KafkaTransaction"]:
+    def transaction(self) -> Iterator[KafkaTransaction]:
         """See `Progress.transaction`."""
-        step = self._log.gathering()
+        step = KafkaTransaction(self._routing)
         yield step
         chunks: dict[bytes, bytes | None] = {key: value for (_, key), value in step.state.items()}
         writes = Writes({place: list(records) for place, records in step.appends.items()})
         for (group, source), offset in step.commits.items():
             self._refuse_another(group, source)
             chunks[POSITION] = b"%d" % offset
-            writes.positions[self._connection.cluster.group(group)] = {self._log.place(source): offset}
+            writes.positions[self._cluster.group(group)] = {self._routing.place(source): offset}
         if chunks:
             writes.records[self.changelog] = [Record(key, value, 0) for key, value in chunks.items()]
-        limits = self._log.limits_of({place.topic for place in writes.records})
+        limits = self._routing.limits_of({place.topic for place in writes.records})
         ends = self._background.run(self._steps.write(writes, limits))
         for offset in step.commits.values():
             self._position = offset
@@ -141,6 +137,17 @@ class Owned:
         return self.ownership.renew()
 
 
-def changelog_of(log: "KafkaLog", group: str, topic: str) -> str:
+def changelog_of(cluster: KafkaCluster, group: str, topic: str) -> str:
     """Kafka's name of the changelog of a stage on a topic."""
-    return log.cluster.state_topic(f"{group}.{topic}")
+    return cluster.state_topic(f"{group}.{topic}")
+
+
+def make_changelog(routing: Routing, group: str, topic: str) -> None:
+    """Make the changelog of a stage on a topic where it is missing. Raises LogError where it does not fit it."""
+    name, partitions = changelog_of(routing.cluster, group, topic), routing.count(topic)
+    routing.background.run(kafka_topics.make(routing.connection, name, partitions, kafka_topics.STATE))
+    if (found := routing.count_in_kafka(name)) != partitions:
+        raise LogError(
+            f"the changelog {name} has {found} partitions, and {topic} has {partitions}: it was not made by mailwake, "
+            "or the topic grew. Let another log be filled from this one: mailwake log copy"
+        )

@@ -42,7 +42,7 @@ class SpoolTarget:
     def limits(self) -> Mapping[str, int]:
         """See `Target.limits`."""
         names = {topic.name: self._log.cluster.topic(topic.name) for topic in self._topics}
-        found = self._log.limits_of(set(names.values()))
+        found = self._log.routing.limits_of(set(names.values()))
         return {topic: found[name] for topic, name in names.items()}
 
     def close(self) -> None:

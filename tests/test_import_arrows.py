@@ -1,7 +1,7 @@
-"""A package imports only from those below it, and what must be pure imports nothing that is not."""
+"""A package imports only from those below it, no file from one that needs it, and what must be pure nothing impure."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -76,6 +76,31 @@ def wrong_arrows(source: str, path: str) -> list[str]:
     return [name for root, name in roots.items() if root in (BELOW.keys() | NOT_OURS_TO_IMPORT) - allowed]
 
 
+def arrows(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """Which modules each imports, wherever in it: late, and for its types only, as well. `sources` are by path."""
+    names = {path: path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in sources}
+    ours = set(names.values())
+    return {
+        names[path]: {
+            whole if whole in ours else whole.rpartition(".")[0]
+            for whole in imported(ast.parse(source), path)
+        }
+        & ours
+        for path, source in sources.items()
+    }
+
+
+def circles(sources: Mapping[str, str]) -> list[str]:
+    """What is left when those that import no other, and those that no other imports, are taken away again and again."""
+    left = arrows(sources)
+    while True:
+        wanted = {name for names in left.values() for name in names}
+        ends = {name for name, names in left.items() if not names & left.keys() or name not in wanted}
+        if not ends:
+            return sorted(left)
+        left = {name: names for name, names in left.items() if name not in ends}
+
+
 def impurities(source: str, path: str) -> set[str]:
     tree = ast.parse(source)
     names = set(imported(tree, path))
@@ -97,6 +122,10 @@ def test_there_is_something_to_look_at() -> None:
 @pytest.mark.parametrize("path", package_files(), ids=relative)
 def test_imports_only_from_below(path: Path) -> None:
     assert wrong_arrows(path.read_text(), relative(path)) == []
+
+
+def test_no_file_imports_one_that_needs_it() -> None:
+    assert circles({relative(path): path.read_text() for path in package_files()}) == []
 
 
 PURE = [path for path in package_files() if relative(path).split("/")[0] in ("processors", "schemas")]
@@ -124,6 +153,28 @@ def test_what_is_pure_knows_no_clock_network_chance_or_environment(path: Path) -
 )
 def test_a_wrong_arrow_is_seen(path: str, source: str) -> None:
     assert wrong_arrows(source, path) != []
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "from streams.one import One",
+        "from streams import one",
+        "from . import one",
+        "def late():\n    import streams.one",
+        "if TYPE_CHECKING:\n    from streams.one import One",
+    ],
+)
+def test_a_circle_is_seen(closing: str) -> None:
+    sources = {
+        "streams/one.py": "from streams.two import Two",
+        "streams/two.py": "from streams import three",
+        "streams/three.py": "import json",
+        "streams/above.py": "from streams import one",
+    }
+    assert circles(sources) == []
+    sources["streams/three.py"] = closing
+    assert circles(sources) == ["streams.one", "streams.three", "streams.two"]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def step_of(log: KafkaLog, word: bytes) -> Writes:
 
 def write(log: KafkaLog, steps: Steps, word: bytes) -> None:
     step = step_of(log, word)
-    log._background.run(steps.write(step, log.limits_of({place.topic for place in step.records})))
+    log._background.run(steps.write(step, log.routing.limits_of({place.topic for place in step.records})))
 
 
 def runtime(log: KafkaLog) -> Steps:

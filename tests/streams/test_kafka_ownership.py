@@ -149,7 +149,7 @@ def test_only_what_is_owned_is_written(opener: Opener) -> None:
 
 def test_a_changelog_that_does_not_fit_its_topic_is_refused(opener: Opener) -> None:
     log = opener()
-    name = changelog_of(log, "count", IN)
+    name = changelog_of(log.cluster, "count", IN)
     log._background.run(kafka_topics.make(log._connection, name, PARTITIONS + 1, kafka_topics.STATE))
     with pytest.raises(LogError, match=rf"{name} has 4 partitions, and mail.events has 3.*mailwake log copy"):
         owned(log)

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,14 +25,14 @@ from streams.log import (
     Record,
     Topic,
     TopicPartition,
-    UnknownTopic,
 )
 from streams.marks import check_mark, record_digest
 from streams.partitioner import partition_of
 from streams.sqlite_backup import copy_database
 from streams.sqlite_connections import Connections, beside
 from streams.sqlite_retention import Removed
-from streams.sqlite_schema import declare, numbers, open_database, undeclared
+from streams.sqlite_routing import Routing, SqliteTransaction
+from streams.sqlite_schema import declare, open_database, undeclared
 
 _NOTE = b"id"
 """The chunk that a note is, as if it were the state of a stage of that name."""
@@ -50,29 +50,6 @@ class PartitionStats:
     last_timestamp: int | None
 
 
-@dataclass(slots=True)
-class SqliteTransaction:
-    """A step of the runtime, gathered; `SqliteLog.transaction` writes it when its block ends."""
-
-    _log: "SqliteLog"
-    appends: list[tuple[int, list[Record]]] = field(default_factory=list)
-    commits: list[tuple[str, TopicPartition, int]] = field(default_factory=list)
-    state: dict[tuple[str, bytes], bytes | None] = field(default_factory=dict)
-
-    def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> None:
-        """See `Transaction.append`."""
-        self.appends += self._log.route(topic, records, partition).items()
-
-    def commit(self, group: str, source: TopicPartition, offset: int) -> None:
-        """See `Transaction.commit`."""
-        self._log.number(source)
-        self.commits.append((group, source, offset))
-
-    def put_state(self, stage: str, chunks: Mapping[bytes, bytes | None]) -> None:
-        """See `Transaction.put_state`."""
-        self.state.update({(stage, key): value for key, value in chunks.items()})
-
-
 class SqliteLog:
     """`streams.log.Log` in an SQLite file; `open` makes one."""
 
@@ -86,8 +63,7 @@ class SqliteLog:
         if new:
             with connections.writing() as connection:
                 declare(connection, topics)
-        self._numbers: Mapping[str, Sequence[int]] = {}
-        self._read_topics()
+        self._routing = Routing(connections)
 
     @classmethod
     def open(
@@ -117,16 +93,15 @@ class SqliteLog:
 
     def topics(self) -> Sequence[str]:
         """See `NotedLog.topics`."""
-        self._read_topics()
-        return list(self._numbers)
+        return self._routing.topics()
 
     def partitions(self, topic: str) -> Sequence[TopicPartition]:
         """See `Log.partitions`."""
-        return [TopicPartition(topic, partition) for partition in range(len(self._partition_numbers(topic)))]
+        return [TopicPartition(topic, partition) for partition in range(len(self._routing.numbers(topic)))]
 
     def append(self, topic: str, records: Sequence[Record], partition: int | None = None) -> Sequence[int]:
         """See `Log.append`."""
-        routed = self.route(topic, records, partition)
+        routed = self._routing.route(topic, records, partition)
         firsts = self._append(list(routed.items()))
         if len(routed) == 1:
             return range(firsts[0], firsts[0] + len(records))
@@ -134,7 +109,7 @@ class SqliteLog:
             number: iter(range(first, first + len(routed[number])))
             for number, first in zip(routed, firsts, strict=True)
         }
-        partition_numbers = self._partition_numbers(topic)
+        partition_numbers = self._routing.numbers(topic)
         return [
             next(following[partition_numbers[partition_of(key, len(partition_numbers))]])
             for key, _, _ in records
@@ -142,13 +117,12 @@ class SqliteLog:
 
     def append_all(self, records: Mapping[str, Sequence[Record]]) -> None:
         """See `Log.append_all`."""
-        self._append(
-            [routed for topic in records for routed in self.route(topic, records[topic], None).items()]
-        )
+        route = self._routing.route
+        self._append([routed for topic in records for routed in route(topic, records[topic], None).items()])
 
     def read(self, source: TopicPartition, offset: int, limit: int) -> Batch:
         """See `Log.read`; large records make the batch end before `limit` (about 32 MiB)."""
-        number = self.number(source)
+        number = self._routing.number(source)
         with self._connections.reading() as connection:
             return sqlite_records.read(connection, number, source, offset, limit)
 
@@ -236,7 +210,7 @@ class SqliteLog:
         epoch = self._epoch
         if epoch is None:
             raise LogError(f"{self.path} is not held by this runtime: use hold() around its transactions")
-        step = SqliteTransaction(self)
+        step = SqliteTransaction(self._routing)
         yield step
         with self._writing(epoch) as connection:
             for number, records in step.appends:
@@ -262,7 +236,7 @@ class SqliteLog:
         kept = [
             sqlite_retention.Kept(number, source, retention, (holds or {}).get(source))
             for topic, retention in self._retention.items()
-            for source, number in zip(self.partitions(topic), self._partition_numbers(topic), strict=True)
+            for source, number in zip(self.partitions(topic), self._routing.numbers(topic), strict=True)
         ]
         removed = sqlite_retention.apply(partial(self._writing, self._epoch), kept, now_ms)
         self._connections.checkpoint()
@@ -275,7 +249,7 @@ class SqliteLog:
         """
         done = 0
         for source, values in changes.items():
-            number = self.number(source)
+            number = self._routing.number(source)
             with self._connections.writing() as connection:
                 done += sqlite_erasure.change(connection, number, values)
         return done
@@ -318,42 +292,6 @@ class SqliteLog:
         """See `Log.close`."""
         self._connections.close()
 
-    def route(self, topic: str, records: Sequence[Record], partition: int | None) -> dict[int, list[Record]]:
-        """The records for each partition's number, in their order. Raises UnknownTopic."""
-        partition_numbers = self._partition_numbers(topic)
-        if partition is None and len(partition_numbers) == 1:
-            partition = 0
-        if partition is not None:
-            return {self.number(TopicPartition(topic, partition)): list(records)}
-        routed: dict[int, list[Record]] = {}
-        for record in records:
-            number = partition_numbers[partition_of(record.key, len(partition_numbers))]
-            routed.setdefault(number, []).append(record)
-        return routed
-
-    def number(self, source: TopicPartition) -> int:
-        """The partition's number in the database. Raises UnknownTopic."""
-        partition_numbers = self._partition_numbers(source.topic)
-        if not 0 <= source.partition < len(partition_numbers):
-            raise UnknownTopic(
-                f"topic {source.topic} has partitions 0 to {len(partition_numbers) - 1}, none numbered {source.partition}"
-            )
-        return partition_numbers[source.partition]
-
-    def _partition_numbers(self, topic: str) -> Sequence[int]:
-        if topic not in self._numbers:
-            self._read_topics()
-        try:
-            return self._numbers[topic]
-        except KeyError:
-            raise UnknownTopic(
-                f"{self.path} has no topic {topic}; it has {', '.join(self._numbers) or 'none'}"
-            ) from None
-
-    def _read_topics(self) -> None:
-        with self._connections.reading() as connection:
-            self._numbers = numbers(connection)
-
     def _append(self, routed: Sequence[tuple[int, Sequence[Record]]]) -> list[int]:
         if not any(records for _, records in routed):
             return [0 for _ in routed]
@@ -375,7 +313,7 @@ class SqliteLog:
     def _commit(
         self, connection: sqlite3.Connection, group: str, source: TopicPartition, offset: int
     ) -> None:
-        number = self.number(source)
+        number = self._routing.number(source)
         _, end = sqlite_records.bounds(connection, number)
         if not 0 <= offset <= end:
             raise LogError(
@@ -387,13 +325,13 @@ class SqliteLog:
         )
 
     def _bounds(self, source: TopicPartition) -> tuple[int, int]:
-        number = self.number(source)
+        number = self._routing.number(source)
         with self._connections.reading() as connection:
             return sqlite_records.bounds(connection, number)
 
     def _digest_before(self, source: TopicPartition, offset: int) -> tuple[int, int, str]:
         """Begin and end of a partition, and the digest of the record before an offset, "" if there is none."""
-        number = self.number(source)
+        number = self._routing.number(source)
         with self._connections.reading() as connection:
             record = sqlite_records.record_at(connection, number, offset - 1) if offset > 0 else None
             if record and sqlite_erasure.was_replaced(connection, number, offset - 1):

@@ -1,7 +1,8 @@
 """One recipient's data, told: events by the hash, and documents that mention the address."""
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mailwake.privacy.clear import BY_HASH
@@ -30,7 +31,7 @@ def export(
         advance("documents", 1)
         document = one.event
         if isinstance(document, DocumentReceived) and document.tenant == tenant:
-            yield from _told(one.place, document, traces, holdings, contents)
+            yield from _document_told(one.place, document, traces, holdings, contents)
     for one, letter in letters_of(holdings.log, advance):
         yield from _letter_told(one.place, letter, {tenant: traces}, holdings)
 
@@ -51,39 +52,32 @@ def _events_of(
             offset = batch.next
 
 
-def _told(
+def _document_told(
     place: Place, document: DocumentReceived, traces: Sequence[Traces], holdings: Holdings, contents: bool
 ) -> Iterator[dict[str, Any]]:
     content = readable(document, holdings.blobs, holdings.keyring)
     names = "\n".join(filter(None, (document.name, document.content_type)))
-    try:
-        if not mentions((content or b"") + b"\n" + names.encode(), traces):
-            return
-        searched = True
-    except OutOfBudget:
-        searched = False
+    called = _called("document", partial(mentions, (content or b"") + b"\n" + names.encode(), traces))
+    if called is None:
+        return
     fields = document.model_dump(exclude={"content"})
     # Of one that could not be looked through nobody knows whether it tells of this recipient or of others.
-    if contents and searched and content is not None:
+    if contents and called == "document" and content is not None:
         fields["content"] = base64.b64encode(content).decode()
-    yield {
-        "is": "document" if searched else "document that could not be looked through",
-        "at": str(place),
-        **fields,
-    }
+    yield {"is": called, "at": str(place), **fields}
 
 
 def _letter_told(
     place: Place, letter: DeadLetter, traces: Mapping[str, Sequence[Traces]], holdings: Holdings
 ) -> Iterator[dict[str, Any]]:
+    looked_through = partial(letter_mentions, letter, traces, holdings.blobs, holdings.keyring)
+    if called := _called("dead letter", looked_through):
+        yield {"is": called, "at": str(place), **letter.model_dump(exclude={"content"})}
+
+
+def _called(what: str, mentions_it: Callable[[], bool]) -> str | None:
+    """What the export calls a record; None for one that does not mention the recipient and is not told."""
     try:
-        if not letter_mentions(letter, traces, holdings.blobs, holdings.keyring):
-            return
-        searched = True
+        return what if mentions_it() else None
     except OutOfBudget:
-        searched = False
-    yield {
-        "is": "dead letter" if searched else "dead letter that could not be looked through",
-        "at": str(place),
-        **letter.model_dump(exclude={"content"}),
-    }
+        return f"{what} that could not be looked through"

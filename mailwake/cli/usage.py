@@ -42,11 +42,11 @@ class Commands(TyperGroup):
 def _told(error: typer.TyperException) -> str:
     """Empty where the help was shown instead: nothing at all was asked for."""
     context: typer.Context | None = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError":
+    said = error.format_message()
+    if not said:
         return ""
     problem = _missing(error, context) if isinstance(error, typer.BadParameter) else ""
     if not problem:
-        said = error.format_message() if hasattr(error, "format_message") else str(error)
         problem = plain(" ".join(said.replace("Value error, ", "").split()).rstrip("."))
     if context is None:
         return problem
@@ -57,9 +57,10 @@ def _told(error: typer.TyperException) -> str:
 def _missing(error: typer.BadParameter, context: typer.Context | None) -> str:
     """All that is wanted and was not given, where something was not; else empty.
 
-    What was given is looked at before what was not, so that all of it is known then.
+    What was given is looked at before what was not, so that all of it is known then. Of a value that is bad the error
+    has a message; of one that is missing it only says which.
     """
-    if type(error).__name__ != "MissingParameter" or context is None:
+    if error.message or context is None:
         return ""
     wanted = [
         _named(one, context)

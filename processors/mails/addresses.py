@@ -10,6 +10,10 @@ _SHAPE = re.compile(
     r"(?:[A-Za-z0-9\u0080-\U0010ffff_-]{1,63}(?:\.[A-Za-z0-9\u0080-\U0010ffff_-]{1,63}){0,12}|\[[0-9A-Fa-f.:IPv]{3,60}\])"
 )
 _QUOTED = re.compile(r'"((?:[^"\\\r\n]|\\.){1,128})"@([A-Za-z0-9.-]{1,253})')
+_FULL_WIDTH = str.maketrans("：；，。、（）〈〉《》「」『』【】［］＜＞　", ":;, ,()<><><><>[][]<> ")
+"""Punctuation that East Asian texts set right beside an address."""
+_GLUED_LABEL = re.compile(r".*[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af](?=[A-Za-z0-9][!-~]*$)")
+_GLUED_REST = re.compile(r"(\.[A-Za-z]{2,24})[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af].*$")
 _LABELS = re.compile(r"^(?:smtp|rfc822|rfc-822|mailto|rcpt|to|addr|address|e?mail|recipient)=", re.I)
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _NOT_BARE = re.compile(r"[\s<>(),;:\\*|/]|@.*@|=\?")
@@ -23,8 +27,12 @@ def addresses_in(text: str, limit: int = ADDRESSES) -> list[str]:
     if "@" not in text:
         return []
     found: dict[str, str] = {}
+    text = text if text.isascii() else text.translate(_FULL_WIDTH)
     for match in _SHAPE.finditer(text):
-        address = "" if text.startswith("..", match.end()) else _trimmed(match.group(0))
+        shape, end = match.group(0), match.end()
+        if not shape.isascii() and not (text[: match.start()].endswith("<") and text.startswith(">", end)):
+            shape = _unglued(shape)
+        address = "" if text.startswith("..", end) else _trimmed(shape)
         if address:
             found.setdefault(address.lower(), address)
             if len(found) >= limit:
@@ -46,6 +54,12 @@ def address_in(text: str) -> str | None:
             return inner[0]
     found = addresses_in(text, 1)
     return found[0] if found else None
+
+
+def _unglued(shape: str) -> str:
+    """Without the words that languages which put no blanks between words put right before and after it."""
+    local, _, domain = shape.partition("@")
+    return _GLUED_LABEL.sub("", local) + "@" + _GLUED_REST.sub(r"\1", domain)
 
 
 def _trimmed(address: str) -> str:

@@ -62,6 +62,7 @@ class Mail:
     @classmethod
     def of(cls, content: bytes) -> "Mail":
         """The mail in these bytes; any bytes are one."""
+        content = _as_lines(content)
         start = 0
         while content.startswith((b"\n", b"\r", b" "), start) and start < 1000:
             start += 1
@@ -81,6 +82,14 @@ class Mail:
         if fields.is_cut:
             warnings.append("has a header so long that the end of it was not read")
         return cls(fields, kind, parameters, tuple(leaves), tuple(dict.fromkeys(warnings)))
+
+
+def _as_lines(content: bytes) -> bytes:
+    """Without what an editor, a shell or an old Macintosh made of a mail: UTF-16, a byte order mark, lines that end in CR."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        content = content.decode("utf-16", "replace").encode("utf-8", "replace")
+    content = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\x00")
+    return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 
 def _end_of_header(data: bytes, start: int, end: int) -> int:

@@ -26,7 +26,7 @@ TYPES = frozenset(
 )
 """Feedback types that are known (IANA's registry, and the drafts before it); any other is `other`."""
 
-_REPORT_TYPES = frozenset({"message/feedback-report", "text/feedback-report", "message/feedback-reports"})
+REPORT_TYPES = frozenset({"message/feedback-report", "text/feedback-report", "message/feedback-reports"})
 _HOTMAIL = "x-hmxmroriginalrecipient"
 _INLINE = re.compile(r"^[>\s]{0,5}Feedback-Type[ \t]{0,5}:[ \t]{0,5}([\w-]{2,40})[ \t]*$", re.I | re.M)
 _COMPANIONS = ("user-agent", "version", "source-ip", "original-mail-from", "original-rcpt-to", "arrival-date", "received-date",
@@ -67,7 +67,7 @@ class Feedback:
 def feedback_in(mail: Mail, note: Note) -> Feedback | None:
     """The complaint in a mail; None where it is none."""
     for leaf in mail.leaves:
-        if leaf.content_type in _REPORT_TYPES:
+        if leaf.content_type in REPORT_TYPES:
             return _of(Fields(leaf.content(512 * 1024).strip(b"\r\n ")), mail, note)
     inline = _INLINE.search(note.text) if "eedback-" in note.text else None
     if inline:

@@ -73,6 +73,7 @@ FAILURES = (
     r"unzustellbar",
     r"zustell[^\n]{0,60}(?:fehl|gescheitert|nicht möglich|unmöglich|verweigert)",
     r"fehler bei der (?:zustellung|übermittlung|auslieferung)",
+    r"(?:übermittlung|auslieferung|versand)[^\n]{0,60}(?:fehlgeschlagen|gescheitert)",
     r"(?:empf(?:ä|ae)nger|adresse|postfach|benutzer|mailbox|konto)[^\n]{0,60}(?:unbekannt"
     r"|nicht (?:gefunden|bekannt|vorhanden|existier|erreichbar|verfügbar|mehr)"
     r"|existiert|voll|ungültig|gesperrt|abgelehnt|überschritten|deaktiviert)",
@@ -262,12 +263,15 @@ AUTO_SUBJECTS = (
     r"|autorespuesta|acuse de recibo",
     r"resposta autom|fora do escrit[óo]rio|aus[êe]n(?:cia|te)|f[ée]rias",
     r"risposta automatica|fuori (?:sede|ufficio)|assen(?:za|te)|in ferie|autorisponditore",
-    r"автоответ|автоматический ответ|отсутств|отпуск|автовідповід",
+    r"автоответ|автоматический ответ|отсутств|отпуск|автовідповід|автоматична відповідь"
+    r"|автоматичен отговор|аутоматски одговор",
     r"自動(?:返信|応答|回覆|回复|答复)|不在(?:通知|の|連絡)?|休暇|外出中",
     r"自[动動](?:回[复覆]|答[复覆]|应答)|休假|不在办公室|外出",
     r"부재|자동 ?(?:응답|회신)",
     r"automatisch antwoord|afwezig|niet aanwezig|autosvar|automatiskt svar|frånvar|automatisk svar"
-    r"|fravær|automaattinen|poissa|autoodpowied|automatyczna odpowied|nieobecn|automatick[áa] odpov"
+    r"|fravær|automaattinen|poissa|autoodpowied|automatyczna odpowied|odpowied[źz] automatyczn|nieobecn"
+    r"|automatick[áa] odpov|αυτόματη απάντηση|εκτός γραφείου|samodejni odgovor|automatski odgovor"
+    r"|automaatvastus|automātiskā atbilde|automatinis atsakymas"
     r"|nep[řr][íi]tomn|otomatik (?:yan[ıi]t|cevap)|automatikus v[áa]lasz|תשובה אוטומטית|מענה אוטומטי"
     r"|رد تلقائي|الرد التلقائي|trả lời tự động|ตอบกลับอัตโนมัติ|balasan otomatis|răspuns automat",
     r"(?:thank you|thanks) for (?:contacting|your (?:e-?mail|message|inquiry|enquiry|mail)|e-?mailing"
@@ -277,7 +281,7 @@ AUTO_SUBJECTS = (
     r"|address)|confirmation (?:required|needed|request)|verification (?:required|request)"
     r"|action required|sender (?:verification|confirmation|address verif)|challenge[ /-]response"
     r"|waiting (?:for|list)|guest list|spam ?(?:arrest|blocker|protection)|boxbe|whitelist"
-    r"|approval (?:required|needed)|held for|awaiting",
+    r"|approval (?:required|needed)|held for|await(?:ing|s)|reply required",
     r"^(?:read|gelesen|lu|leído|lido|letto|開封済み|прочтено|已读)\s*:|disposition notification"
     r"|read receipt|return receipt|lesebestätigung",
     r"(?:e-?mail|address)[^\n]{0,20}(?:has )?changed|change of (?:e-?mail|address)"
@@ -292,6 +296,7 @@ CHALLENGES = (
     r"(?:is|are) (?:being )?(?:held|quarantined|awaiting|pending|waiting)[^\n]{0,60}(?:until|for"
     r"|because|approval|verif|confirm)",
     r"(?:approved|accepted|allowed|safe|trusted|guest|white) ?(?:-|\s)?(?:senders?|list)",
+    r"senders i have approved|list of (?:approved|allowed|trusted|safe) senders",
     r"one[- ]time|only (?:need|have) to (?:do this|reply) once",
     r"spam ?(?:arrest|-?protect|-?block|challenge)|boxbe|tmda|bluebottle|challenge",
 )
@@ -299,6 +304,7 @@ CHALLENGES = (
 PROTECTED = (
     r"protected by|(?:allowed|approved|safe|trusted|guest|white)[ -]?(?:senders? )?list"
     r"|wait(?:ing)?[ -]?list|trusted sender|to ensure delivery of your (?:e-?mail|message)",
+    r"senders i have approved|list of (?:approved|allowed|trusted|safe) senders",
     r"your (?:message|e-?mail|mail)[^\n]{0,60} (?:has been|was|is)(?: being)? (?:held|waitlisted"
     r"|quarantined|delayed until|pending|not (?:yet )?delivered)|spam ?arrest|boxbe|tmda|bluebottle"
     r"|challenge[/ -]response|unsolicited (?:e-?mail|mail)[^\n]{0,60}(?:filter|protect)",

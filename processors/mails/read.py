@@ -22,12 +22,12 @@ from processors.mails.failures import (
     outcomes_of,
     score_of,
 )
-from processors.mails.feedback import feedback_in
+from processors.mails.feedback import REPORT_TYPES, feedback_in
 from processors.mails.notes import Note, note_of
 from processors.mails.phrases import FAILURES, is_told
 from processors.mails.settings import MailSettings
 from processors.mails.status import STATUS_TYPES, is_only_codes, looks_like_status, notice_of
-from processors.mails.told import Notice, Outcome, codes_of
+from processors.mails.told import Notice, Outcome, codes_of, has_code
 from processors.mails.words import Words
 from processors.origin import Origin
 from schemas.mail import MailEvent
@@ -63,13 +63,15 @@ def read_mail(content: bytes, origin: Origin, settings: MailSettings = MailSetti
 
 
 def _unwrapped(mail: Mail) -> Mail:
-    """The report that a gateway has put into a mail of its own, which says nothing itself."""
-    first = mail.leaves[0] if mail.leaves else None
-    if first is None or first.content_type != "message/rfc822":
+    """The report that a gateway has put into a mail of its own, or the complaint that a host passes on."""
+    attached = [leaf for leaf in mail.leaves if leaf.content_type == "message/rfc822"]
+    if len(attached) != 1 or (mail.content_type == "multipart/report" and attached[0] is not mail.leaves[0]):
         return mail
-    inner = Mail.of(first.content())
-    is_alone = len(mail.leaves) == 1 or "report-type" in mail.parameters
-    return inner if is_alone and inner.content_type == "multipart/report" else mail
+    inner = Mail.of(attached[0].content())
+    if inner.content_type != "multipart/report":
+        return mail
+    is_alone = attached[0] is mail.leaves[0] and (len(mail.leaves) == 1 or "report-type" in mail.parameters)
+    return inner if is_alone or any(leaf.content_type in REPORT_TYPES for leaf in inner.leaves) else mail
 
 
 def _told(
@@ -80,8 +82,8 @@ def _told(
     feedback = feedback_in(mail, note)
     if feedback is not None:
         return "feedback-report", tuple(complaint_events(feedback, telling))
-    if _is_bounce(mail, note):
-        notice = Notice(tuple(outcomes_of(mail, note)))
+    notice = Notice(tuple(outcomes_of(mail, note))) if _is_bounce(mail, note) else Notice(())
+    if notice.outcomes and not _is_about_nobody(notice, mail, note, telling):
         return "bounce", tuple(outcome_events(notice, telling))
     named = _unsubscribing(mail, settings)
     if named is not None:
@@ -116,6 +118,14 @@ def _is_bounce(mail: Mail, note: Note) -> bool:
     if not is_by_daemon(mail) and is_marked(mail):
         return False
     return score > ENOUGH + 1 or not is_auto_reply(mail, note) or is_by_daemon(mail)
+
+
+def _is_about_nobody(notice: Notice, mail: Mail, note: Note, telling: Telling) -> bool:
+    """Whether nothing but its words makes it a bounce: fraud is written so, to make somebody follow its links."""
+    if any(outcome.address for outcome in notice.outcomes) or telling.named or telling.likely_verp:
+        return False
+    is_sent_by_machine = mail.fields.get("return-path").strip() == "<>" or "auto-submitted" in mail.fields
+    return not (is_sent_by_machine or note.has_cut or note.returned.message_id or has_code(note.text))
 
 
 def _status_in(mail: Mail, note: Note) -> Notice | None:

@@ -160,6 +160,36 @@ IN_LANGUAGES = (
         said="不存在",
     ),
     Made(
+        "netease, Chinese, a label right before the address",
+        "Postmaster@163.example.cn",
+        "系统退信",
+        "抱歉，您的邮件被退回来了……\n\n收件人：user@example.net\n退信原因：收件人所在的服务器拒收您的邮件\n联系 kefu@163.example.cn。\n",
+        charset="gbk",
+        said="拒收",
+    ),
+    Made(
+        "Chinese without a blank around the address",
+        "MAILER-DAEMON@mail.example.cn",
+        "投递失败",
+        "您发往user@example.net的邮件被退回：用户不存在。\n",
+        said="用户不存在",
+    ),
+    Made(
+        "Japanese without a blank after the address",
+        "MAILER-DAEMON@mail.example.jp",
+        "配信エラー",
+        "user@example.netへの配信に失敗しました。\n",
+        said="失敗",
+    ),
+    Made(
+        "German, transmission failed",
+        "mailer-daemon@online.example.de",
+        "Benachrichtigung über den Übermittlungsstatus (Fehlgeschlagen)",
+        "Dies ist eine automatisch erstellte Benachrichtigung.\n\nÜbermittlung an folgende Empfänger fehlgeschlagen:\n\n"
+        "      user@example.net\n",
+        said="fehlgeschlagen",
+    ),
+    Made(
         "sina, gb2312",
         "MAILER-DAEMON@sina.example.cn",
         "邮件退信",

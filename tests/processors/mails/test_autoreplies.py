@@ -38,6 +38,13 @@ AWAY = "I am out of the office until Monday and will answer then.\n"
         from_user("Resposta automática: Nossas ofertas", "Estarei ausente até segunda.\n"),
         from_user("Risposta automatica: Le nostre offerte", "Sarò assente fino a lunedì.\n"),
         from_user("Автоответ: Наши предложения", "Я в отпуске до понедельника.\n"),
+        from_user("Odpowiedź automatyczna: oferta", "Jestem na urlopie.\n", In_Reply_To="<m1@news.example.com>"),
+        from_user("Αυτόματη απάντηση: προσφορά", "Λείπω από το γραφείο.\n", In_Reply_To="<m1@news.example.com>"),
+        from_user("Автоматична відповідь: пропозиція", "Мене немає в офісі.\n", In_Reply_To="<m1@news.example.com>"),
+        from_user("Re: Our offers (REPLY REQUIRED)", "To control spam, I only allow mail from senders I have approved "
+                  "beforehand. To be added to my list of approved senders, fill out the form.\n"),
+        from_user("Your message to News awaits moderator approval", "Your mail is being held until the moderator can review "
+                  "it.\n", Precedence="bulk"),
         from_user("自動返信: ご案内", "休暇をいただいております。\n"),
         from_user("自动回复: 优惠", "我正在休假。\n"),
         from_user("Re: Our offers", AWAY, Precedence="bulk", Return_Path="<>", In_Reply_To="<m1@news.example.com>"),
@@ -96,6 +103,10 @@ def test_a_system_that_answers_for_its_users_is_no_recipient() -> None:
         from_user("mail delivery failed?", "Hi, my mail to bob@example.org could not be delivered. Can you help?\n"),
         from_user("[postfix-users] user unknown in local recipient table", "What does it mean?\n\n> 550 5.1.1 user unknown\n",
                   List_Post="<mailto:list@example.org>"),
+        from_user("Your mailbox is full", "Dear user, your mailbox has exceeded its limit: log in at http://fraud.example/\n")
+        .replace(b"User <user@example.net>", b"Mail Administrator <admin@fraud.example>"),
+        from_user("5 undelivered mails", "5 mails could not be delivered to you. Release them: http://fraud.example/\n")
+        .replace(b"User <user@example.net>", b"Mail Delivery System <support@fraud.example>"),
         from_user("Successful delivery", "Your message was successfully delivered.\n"),
         b"", b"\n\n\n", b"Subject: nothing", b"\xff\xfe\x00",
     ],

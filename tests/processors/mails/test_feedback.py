@@ -167,3 +167,19 @@ def test_the_same_complaint_by_another_way_is_the_same_event() -> None:
     (first,) = read_mail(arf(FULL), ORIGIN).events
     (second,) = read_mail(mail({"Received": "from a by b"}, arf(FULL)), ORIGIN).events
     assert first.event_id == second.event_id
+
+
+def test_a_complaint_that_a_host_passes_on_is_one() -> None:
+    passed_on = mail(
+        {
+            "From": "Abuse desk <abuse@host.example>",
+            "To": "abuse@example.com",
+            "Subject": "Abuse message",
+            "Content-Type": 'multipart/mixed; boundary="h"',
+        },
+        "--h\nContent-Type: text/plain\n\nWe received the attached report. Answer abuse@host.example.\n"
+        f"--h\nContent-Type: message/rfc822\n\n{arf(FULL).decode()}\n--h--\n",
+    )
+    (direct,), (event,) = read_mail(arf(FULL), ORIGIN).events, read_mail(passed_on, ORIGIN).events
+    assert isinstance(event, ComplaintReceived)
+    assert event.event_id == direct.event_id

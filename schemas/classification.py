@@ -22,7 +22,7 @@ Scope = Literal["recipient", "message", "ip", "domain", "tenant"]
 Action = Literal["suppress", "retry", "throttle", "pause", "fix", "review", "none"]
 """What the sender should do about it."""
 
-Ruleset = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,64}$")]
+Ruleset = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\w.-]+$")]
 """A ruleset's name: the day it was made, as in 2026-11-30."""
 
 

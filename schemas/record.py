@@ -160,7 +160,8 @@ MailDomain = Annotated[
 class FlatRecord(BaseModel):
     """A record without identity: the rows inside an event. Raises InvalidEvent on fields that can't be."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A command makes few of the records that there are: each one's validator is built when it is first wanted.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def __init__(self, /, **fields: Any) -> None:
         try:

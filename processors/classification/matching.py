@@ -50,12 +50,12 @@ class Matcher:
         self._by_code: dict[str | int, list[int]] = defaultdict(list)
         self._unless: dict[int, Callable[[str], object]] = {}
         for index, signature in enumerate(signatures, -len(signatures)):
-            self._add(signature.pattern, index, f"signature of {signature.provider}")
+            self._patterns.append((signature.pattern, index))
         for index, rule in enumerate(rules):
             self._take(index, rule)
         self._decided = lru_cache(_REMEMBERED)(self._decide)
         self._filters = [
-            _compiled(self._patterns[at : at + _IN_ONE_FILTER])
+            self._filter(self._patterns[at : at + _IN_ONE_FILTER])
             for at in range(0, len(self._patterns), _IN_ONE_FILTER)
         ]
         self._doubts = [compile_pattern(doubt.pattern, f"{doubt.file}: doubt") for doubt in doubts]
@@ -113,22 +113,32 @@ class Matcher:
         return unless is not None and unless(text) is not None
 
     def _take(self, index: int, rule: Rule) -> None:
-        where = f"{rule.file}: rule {rule.id}"
         if rule.unless is not None:
-            self._unless[index] = compile_pattern(rule.unless, where)
-        for pattern in rule.patterns:
-            self._add(pattern, index, where)
+            self._unless[index] = compile_pattern(rule.unless, self._place(index))
+        self._patterns += ((pattern, index) for pattern in rule.patterns)
         if rule.patterns:
             return
         keys: tuple[str | int, ...] = rule.enhanced or rule.smtp
         if not keys:
-            raise RulesetError(f"{where}: has neither pattern nor codes, so nothing would ask it")
+            raise RulesetError(f"{self._place(index)}: has neither pattern nor codes, so nothing would ask it")
         for key in keys:
             self._by_code[key].append(index)
 
-    def _add(self, pattern: str, index: int, where: str) -> None:
-        compile_pattern(pattern, where)
-        self._patterns.append((pattern, index))
+    def _filter(self, patterns: Sequence[tuple[str, int]]) -> tuple[re2.Filter, list[int]]:
+        matching = re2.Filter()
+        for pattern, whose in patterns:
+            try:
+                matching.Add(pattern, options=_options())
+            except re2.error:
+                compile_pattern(pattern, self._place(whose))  # which says what is wrong with it
+                raise
+        matching.Compile()
+        return matching, [whose for _, whose in patterns]
+
+    def _place(self, index: int) -> str:
+        if index < 0:
+            return f"signature of {self._signatures[index].provider}"
+        return f"{self._rules[index].file}: rule {self._rules[index].id}"
 
 
 @lru_cache(maxsize=_READY)
@@ -151,14 +161,6 @@ def _spoken(heard: Heard, text: str) -> Heard:
         heard.refused_for_now,
         heard.will_retry,
     )
-
-
-def _compiled(patterns: Sequence[tuple[str, int]]) -> tuple[re2.Filter, list[int]]:
-    matching = re2.Filter()
-    for pattern, _ in patterns:
-        matching.Add(pattern, options=_options())
-    matching.Compile()
-    return matching, [index for _, index in patterns]
 
 
 def _options() -> re2.Options:

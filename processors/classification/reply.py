@@ -51,11 +51,12 @@ _LINE_CODES = re.compile(r"[\r\n]+\s*([245][0-5]\d)[\- ](?:[245]\.\d{1,3}\.\d{1,
 _FIRST_CODE = re.compile(r"(?:^|[\s:;])[245][0-5]\d[\- ]")
 _INLINE_CODES = re.compile(r"(?<=[^\d.]) ([245][0-5]\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?")
 _CODE_HYPHEN = re.compile(r"^([245][0-5]\d)-")
-_IN_LOCAL_PART = r"[^\s<>@,;:()\[\]\"]"
+_IN_LOCAL_PART = r"[^\s<>@,;:()\[\]\"\x80-\U0010ffff]"
 _ADDRESS = re.compile(
-    rf"(?:<|(?<!{_IN_LOCAL_PART})){_IN_LOCAL_PART}{{1,256}}@[\w.-]{{1,253}}\.[a-z]{{2,63}}\b>?"
+    rf"(?:<|(?<!{_IN_LOCAL_PART})){_IN_LOCAL_PART}{{1,256}}@[\w.-]{{1,253}}\.[a-z]{{2,63}}\b>?", re.ASCII
 )
-"""Only from where a word begins on; VERP makes local parts longer than the 64 characters of RFC 5321, 4.5.3.1.1."""
+"""Only from where a word begins on; VERP makes local parts longer than the 64 characters of RFC 5321, 4.5.3.1.1. In ASCII:
+languages without blanks write their words right beside it."""
 _IP = re.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b")
 _QUEUE_ID = re.compile(r"(?<![\w=])(?=[0-9a-z]{10})(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{10,128}\b")
 _SHORTEST_REPLY = 12

@@ -15,17 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from naive_fold import NaiveFold
+
 from mailwake.allocators import ENVIRONMENT
 from mailwake.pipeline import Pipeline, open_log, opened
 from mailwake.settings import Settings
-from schemas.codec import decode, decode_fields
-from schemas.reputation import IDENTITY_KINDS
+from schemas.codec import decode
 from sources.simulator import Scenario, into_log
 from sources.simulator.records import mail_records
 from sources.simulator.traffic import dense, sparse
@@ -163,41 +163,18 @@ def together(folder: Path, kind: str, events: int) -> tuple[float, str]:
 
 
 def naive(folder: Path, kind: str, events: int) -> tuple[float, str]:
-    """The fold that comes to mind: fastavro, dicts, one event at a time, minutes, hours and days."""
+    """The fold that comes to mind; see `naive_fold`."""
     fill(folder, kind, events)
     log: SqliteLog = open_log(settings(folder))
-    seen: set[str] = set()
-    counts: Counter[tuple[object, ...]] = Counter()
+    fold = NaiveFold()
 
     def work() -> None:
         offset = 0
         while values := (batch := log.read(MAIL, offset, 50_000)).values:
             offset = batch.next
-            for value in values:
-                known, event = decode_fields(value or b"")
-                if event["event_id"] in seen:
-                    continue
-                seen.add(event["event_id"])
-                moment = min(event["occurred_at"], event["recorded_at"] + 300_000)
-                domain = event["from_domain"]
-                identities = (
-                    domain, event["dkim_domain"], event["ip"],
-                    f"{domain}/{event['stream']}", f"{domain}/{event['campaign']}",
-                )  # fmt: skip
-                for identity_kind, identity in zip(IDENTITY_KINDS, identities, strict=True):
-                    if identity is not None:
-                        for width in (60_000, 3_600_000, 86_400_000):
-                            key = (
-                                event["tenant"],
-                                identity_kind,
-                                identity,
-                                event["provider"],
-                                width,
-                                moment // width,
-                            )
-                            counts[*key, known.record.__name__] += 1
+            fold.take(values)
 
-    return timed(work), f"{len(counts):,} counts"
+    return timed(work), f"{len(fold.counts):,} counts"
 
 
 PARTS: dict[

@@ -9,18 +9,19 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from naive_fold import NaiveFold
 
 from processors.reputation import counting
 from processors.reputation.admission import Admission
 from processors.reputation.fold import Fold
 from processors.reputation.stage import ReputationStage
 from processors.stage import Slice
-from schemas.codec import decode_fields
 from sources.simulator.records import mail_records
 from sources.simulator.traffic import dense, sparse
 
@@ -115,29 +116,9 @@ def measure(traffic: str, values: list[bytes], flush_every: int) -> Measured:
 
 
 def naive(values: list[bytes]) -> float:
-    """Events a second of fastavro and dicts, one event at a time: minutes, hours and days, nothing emitted."""
-    seen: set[str] = set()
-    counts: Counter[tuple[object, ...]] = Counter()
+    """Events a second of the baseline."""
     start = time.perf_counter()
-    for value in values:
-        known, event = decode_fields(value)
-        if event["event_id"] in seen:
-            continue
-        seen.add(event["event_id"])
-        moment = min(event["occurred_at"], event["recorded_at"] + 300_000)
-        domain = event["from_domain"]
-        identities = (
-            ("domain", domain),
-            ("dkim", event["dkim_domain"]),
-            ("ip", event["ip"]),
-            ("stream", domain and f"{domain}/{event['stream']}"),
-            ("campaign", domain and event["campaign"] and f"{domain}/{event['campaign']}"),
-        )
-        for kind, identity in identities:
-            if identity:
-                for width in (60_000, 3_600_000, 86_400_000):
-                    key = (event["tenant"], kind, identity, event["provider"], width, moment // width)
-                    counts[*key, known.record] += 1
+    NaiveFold().take(values)
     return len(values) / (time.perf_counter() - start)
 
 

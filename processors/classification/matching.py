@@ -120,7 +120,9 @@ class Matcher:
             return
         keys: tuple[str | int, ...] = rule.enhanced or rule.smtp
         if not keys:
-            raise RulesetError(f"{self._place(index)}: has neither pattern nor codes, so nothing would ask it")
+            raise RulesetError(
+                f"{self._place(index)}: has neither pattern nor codes, so nothing would ask it"
+            )
         for key in keys:
             self._by_code[key].append(index)
 

@@ -85,15 +85,16 @@ class FileKeyring(Keyring):
         """Where erasures are kept."""
         return journal_of(self.path)
 
-    def hashing_key(self, tenant: str) -> bytes | None:
-        """See `TenantKeys.hashing_key`; made where the tenant never had one."""
-        keys = self._keys(tenant)
-        return keys.hashing if keys else None
-
-    def data_key(self, tenant: str) -> bytes | None:
-        """See `TenantKeys.data_key`; made where the tenant never had one."""
-        keys = self._keys(tenant)
-        return keys.data if keys else None
+    def keys(self, tenant: str) -> Keys | None:
+        """See `Keyring.keys`."""
+        content = self._now()
+        keys = content.tenants.get(tenant)
+        if keys is not None or tenant in content.forgotten:
+            return keys
+        with self._changing() as (tenants, forgotten):
+            if tenant not in forgotten:
+                tenants.setdefault(tenant, Keys.new(_now_ms()))
+        return self._content.tenants.get(tenant)
 
     def identity(self, *, create: bool = True) -> str | None:
         """See `Keyring.identity`."""
@@ -157,16 +158,6 @@ class FileKeyring(Keyring):
             raise KeyringError(
                 f"the folder of the keyring {self.path} can't be made: {error.strerror}"
             ) from None
-
-    def _keys(self, tenant: str) -> Keys | None:
-        content = self._now()
-        keys = content.tenants.get(tenant)
-        if keys is not None or tenant in content.forgotten:
-            return keys
-        with self._changing() as (tenants, forgotten):
-            if tenant not in forgotten:
-                tenants.setdefault(tenant, Keys.new(_now_ms()))
-        return self._content.tenants.get(tenant)
 
     def _now(self) -> _Content:
         """What the file holds, as of half a second ago at most."""

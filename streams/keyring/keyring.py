@@ -110,6 +110,19 @@ class Keyring(TenantKeys, Protocol):
         None where there is none yet and `create` does not say to make one.
         """
 
+    def keys(self, tenant: str) -> Keys | None:
+        """Both keys of a tenant, made where it never had any; None for one that was forgotten."""
+
+    def hashing_key(self, tenant: str) -> bytes | None:
+        """See `TenantKeys.hashing_key`; made where the tenant never had one."""
+        keys = self.keys(tenant)
+        return keys.hashing if keys else None
+
+    def data_key(self, tenant: str) -> bytes | None:
+        """See `TenantKeys.data_key`; made where the tenant never had one."""
+        keys = self.keys(tenant)
+        return keys.data if keys else None
+
     def tenants(self) -> Sequence[str]:
         """The tenants that have keys, in order."""
 

@@ -75,15 +75,20 @@ class VaultKeyring(Keyring):
         keyring.tenants()
         return keyring
 
-    def hashing_key(self, tenant: str) -> bytes | None:
-        """See `TenantKeys.hashing_key`; made where the tenant never had one."""
-        keys = self._keys(tenant)
-        return keys.hashing if keys else None
-
-    def data_key(self, tenant: str) -> bytes | None:
-        """See `TenantKeys.data_key`; made where the tenant never had one."""
-        keys = self._keys(tenant)
-        return keys.data if keys else None
+    def keys(self, tenant: str) -> Keys | None:
+        """See `Keyring.keys`."""
+        held = self._held.get(tenant)
+        if held is None or time.monotonic() >= held.until:
+            held = self._read(tenant)
+            if held is None:
+                self._write(tenant, Keys.new(_now_ms()).fields(), 0)
+                held = self._read(tenant)
+            if held is None:
+                raise KeyringError(
+                    f"{self._where()}: the keys of tenant {tenant} are gone as soon as they are made"
+                )
+            self._held[tenant] = held
+        return held.keys
 
     def identity(self, *, create: bool = True) -> str | None:
         """See `Keyring.identity`; asked for once."""
@@ -145,20 +150,6 @@ class VaultKeyring(Keyring):
         """See `Keyring.record`."""
         path = f"{self._place.path}/erasures/{_quoted(erasure.tenant)}/{erasure.recipient_hash}"
         self._create(path, {"line": erasure.line()}, 0)
-
-    def _keys(self, tenant: str) -> Keys | None:
-        held = self._held.get(tenant)
-        if held is None or time.monotonic() >= held.until:
-            held = self._read(tenant)
-            if held is None:
-                self._write(tenant, Keys.new(_now_ms()).fields(), 0)
-                held = self._read(tenant)
-            if held is None:
-                raise KeyringError(
-                    f"{self._where()}: the keys of tenant {tenant} are gone as soon as they are made"
-                )
-            self._held[tenant] = held
-        return held.keys
 
     def _all(self) -> list[tuple[str, _Held]]:
         tenants = sorted(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from streams.durable_file import sync
+
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 INLINE_LIMIT = 512 * 1024
@@ -46,7 +48,7 @@ class Blobs:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync(path.parent)
 
     def get(self, tenant: str, sha256: str) -> bytes | None:
         """The bytes that have this hash, or None when there are none."""
@@ -64,7 +66,7 @@ class Blobs:
         count = sum(1 for _ in self.digests(tenant))
         if self._folder(tenant).exists():
             shutil.rmtree(self._folder(tenant))
-            _sync_folder(self.folder)
+            sync(self.folder)
         return count
 
     def _path(self, tenant: str, sha256: str) -> Path:
@@ -72,11 +74,3 @@ class Blobs:
 
     def _folder(self, tenant: str) -> Path:
         return self.folder / quote(tenant, safe="").replace(".", "%2E")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,10 +1,10 @@
 """A copy of the log's database, made while others write."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from streams.durable_file import sync
 from streams.log import LogError
 from streams.sqlite_connections import beside, failures_named
 
@@ -33,9 +33,9 @@ def copy_database(source: sqlite3.Connection, target: Path, progress: Callable[[
                 source.backup(copy, pages=PAGES, progress=_increments(source, progress))
             finally:
                 copy.close()
-        _make_durable(partial)
+        sync(partial)
         partial.rename(target)
-        _make_durable(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise LogError(f"the backup to {target} failed: {error}") from error
     finally:
@@ -55,11 +55,3 @@ def _increments(
         progress(copied * page_bytes, left * page_bytes)
 
     return told
-
-
-def _make_durable(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -24,6 +24,7 @@ from typing import Self
 from uuid import uuid4
 
 from deploy.kafka.jars import FOLDER, BrokerError, class_path, java
+from deploy.kafka.process import begin, end
 from deploy.kafka.secured import Secured
 
 UP_WITHIN_S = 90.0
@@ -109,14 +110,7 @@ class Broker:
             "kafka.Kafka",
             str(configuration),
         ]
-        with self.log_file.open("wb") as said:
-            self._process = subprocess.Popen(
-                command,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        self._process = begin(command, self.log_file)
         try:
             self._wait_until_up()
         except BaseException:
@@ -127,12 +121,7 @@ class Broker:
         """End the process in an orderly way, or at once; its data stays."""
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, signal.SIGKILL if kill else signal.SIGTERM)
         self._process = None
 
     def pause(self) -> None:

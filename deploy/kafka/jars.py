@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 POM = Path(__file__).with_name("pom.xml")
@@ -48,32 +50,32 @@ def version() -> str:
 
 
 def _fetch(jars: Path) -> None:
-    """Into a folder beside it, then renamed: half a class path never shows, whoever else fetches."""
-    maven = _tool("mvn", "Apache Maven (Debian: apt-get install maven)")
-    jars.parent.mkdir(parents=True, exist_ok=True)
-    half = Path(tempfile.mkdtemp(dir=jars.parent, prefix="fetching-"))
-    command = [
-        maven,
-        "-q",
-        "-B",
-        "-f",
-        str(POM),
-        "dependency:copy-dependencies",
-        f"-DoutputDirectory={half.resolve()}",
-    ]
+    with fetching(jars) as half:
+        maven("Kafka's jars", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={half}")
+
+
+@contextmanager
+def fetching(folder: Path) -> Iterator[Path]:
+    """A folder to fetch into, which becomes `folder` at the end: half of it never shows, whoever else fetches."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    half = Path(tempfile.mkdtemp(dir=folder.parent, prefix="fetching-"))
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BrokerError(
-                f"Maven could not fetch Kafka's jars: {(done.stdout + done.stderr).strip()[-800:]}"
-            )
+        yield half.resolve()
         try:
-            half.rename(jars)
+            half.rename(folder)
         except OSError:
-            if not jars.is_dir():
+            if not folder.is_dir():
                 raise
     finally:
         shutil.rmtree(half, ignore_errors=True)
+
+
+def maven(what: str, *arguments: str) -> None:
+    """Have Maven fetch something. Raises ToolMissing, BrokerError, which says what could not be fetched."""
+    command = [_tool("mvn", "Apache Maven (Debian: apt-get install maven)"), "-q", "-B", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BrokerError(f"Maven could not fetch {what}: {(done.stdout + done.stderr).strip()[-800:]}")
 
 
 def _tool(name: str, what: str) -> str:

@@ -8,12 +8,10 @@ prints the address and runs until Ctrl-C. Tests use `RegistryServer`.
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,7 +21,8 @@ from types import TracebackType
 from typing import Self
 
 from deploy.kafka.broker import free_port
-from deploy.kafka.jars import FOLDER, BrokerError, ToolMissing, java
+from deploy.kafka.jars import FOLDER, BrokerError, fetching, java, maven
+from deploy.kafka.process import begin, end
 from deploy.kafka.secured import Secured
 
 VERSION = "2.6.13.Final"
@@ -59,21 +58,17 @@ class RegistryServer:
         executable, jar = java(), _runner()
         self.port = self.port or free_port()
         self.data.mkdir(parents=True, exist_ok=True)
-        with (self.data / "registry.log").open("wb") as said:
-            self._process = subprocess.Popen(
-                [executable, "-Xmx384m", "-XX:+UseSerialGC", "-jar", str(jar)],
-                env={
-                    **os.environ,
-                    "QUARKUS_HTTP_HOST": "127.0.0.1",
-                    "QUARKUS_HTTP_PORT": str(self.port),
-                    **self._tls(),
-                },
-                cwd=self.data,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        self._process = begin(
+            [executable, "-Xmx384m", "-XX:+UseSerialGC", "-jar", str(jar)],
+            self.data / "registry.log",
+            folder=self.data,
+            env={
+                **os.environ,
+                "QUARKUS_HTTP_HOST": "127.0.0.1",
+                "QUARKUS_HTTP_PORT": str(self.port),
+                **self._tls(),
+            },
+        )
         try:
             self._wait_until_up()
         except BaseException:
@@ -92,12 +87,7 @@ class RegistryServer:
         """End the process; what was registered is gone."""
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._process = None
 
     def __enter__(self) -> Self:
@@ -143,31 +133,13 @@ def _runner(folder: Path = FOLDER) -> Path:
 
 
 def _fetch(home: Path) -> None:
-    """Into a folder beside it, then renamed: half of it never shows, whoever else fetches."""
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise ToolMissing("there is no mvn on the PATH: install Apache Maven (Debian: apt-get install maven)")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    half = Path(tempfile.mkdtemp(dir=home.parent, prefix="fetching-"))
     artifact = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
-    command = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
-    try:
-        done = subprocess.run(
-            [*command, f"-DoutputDirectory={half.resolve()}"], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise BrokerError(f"Maven could not fetch Apicurio: {(done.stdout + done.stderr).strip()[-800:]}")
+    with fetching(home) as half:
+        maven("Apicurio", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={half}")
         (archive,) = half.glob("*.tar.gz")
         with tarfile.open(archive) as packed:
             packed.extractall(half, filter="data")
         archive.unlink()
-        try:
-            half.rename(home)
-        except OSError:
-            if not home.is_dir():
-                raise
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,10 @@ from deploy.kafka.jars import ToolMissing
 from deploy.registry.server import RegistryServer
 from schemas import codec, columns, packed
 from schemas.catalog import install
+from streams import metrics
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -92,6 +97,17 @@ def registry(shared_registry: RegistryServer) -> Iterator[RegistryServer]:
         packed._header_schema,
     ):
         cached.cache_clear()
+
+
+@pytest.fixture
+def measured() -> Iterator["CollectorRegistry"]:
+    """What is measured during a test, from zero."""
+    from prometheus_client import CollectorRegistry
+
+    fresh = CollectorRegistry()
+    metrics.register(fresh)
+    yield fresh
+    metrics.register(None)
 
 
 def started(broker: Broker) -> Broker:

@@ -6,7 +6,7 @@ import signal
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from mailwake.monitor.looking import looking
 from mailwake.monitor.pages import Monitor, Part, Subject
 from mailwake.monitor.server import MonitorCannotListen, MonitorServer
 from streams.log import LogFull
-from streams.metrics import catalogue, register
+from streams.metrics import catalogue
 from streams.vitals import Moment, Vitals, Watched
 
 REFUSED = 3
@@ -189,16 +189,8 @@ def test_another_path_is_told_which_there_are(process: Process) -> None:
     assert status == 404 and said["paths"] == ["/metrics", "/healthz", "/livez", "/readyz"]
 
 
-@pytest.fixture
-def registry() -> Iterator[CollectorRegistry]:
-    made = CollectorRegistry()
-    register(made)
-    yield made
-    register(None)
-
-
-def test_metrics_are_given_even_when_a_check_fails(registry: CollectorRegistry) -> None:
-    process = Process(monitor=Monitor(60, registry, ("log",)), failure=RuntimeError("gone"))
+def test_metrics_are_given_even_when_a_check_fails(measured: CollectorRegistry) -> None:
+    process = Process(monitor=Monitor(60, measured, ("log",)), failure=RuntimeError("gone"))
     process.opened()
     said = process.monitor.answer("/metrics", "", at(0))
     assert said.status == 200 and b'mailwake_ready{part="log"} 0.0' in said.body

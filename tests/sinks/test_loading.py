@@ -3,14 +3,12 @@
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from processors.stage import Slice
 from schemas.codec import decode
 from sinks.loading import Loader, LoadPlan
 from sinks.sink import Loaded, SinkBusy
 from streams.log import Fenced, Mark, Record, TopicPartition
-from streams.metrics import register
 from streams.sqlite_log import SqliteLog
 from streams.topics import DAY_MS, TOPICS
 
@@ -90,22 +88,17 @@ def test_a_crash_loses_no_dead_letter(log, boundary):
     assert sorted(sink.rows) == [0, 2, 3, 4] and letters(log) == [(1, 1_001)]
 
 
-def test_what_was_loaded_and_what_is_bad_is_counted(log):
-    registry = CollectorRegistry()
-    register(registry)
-    try:
-        with log.hold():
-            drain(Loader(log, Remembering(), PLAN))
-        of_stage, of_topic = {"stage": "remembering"}, {"topic": OUTCOMES.topic}
-        assert registry.get_sample_value("mailwake_records_in_total", of_stage | of_topic) == 5
-        assert registry.get_sample_value("mailwake_warehouse_rows_loaded_total", of_topic) == 4
-        assert registry.get_sample_value("mailwake_dead_letters_total", of_stage) == 1
-        assert registry.get_sample_value("mailwake_batch_records_sum", of_stage) == 5
-        for phase in ("read", "load", "write"):
-            of_phase = of_stage | {"phase": phase}
-            assert registry.get_sample_value("mailwake_step_phase_seconds_count", of_phase) == 3
-    finally:
-        register(None)
+def test_what_was_loaded_and_what_is_bad_is_counted(log, measured):
+    with log.hold():
+        drain(Loader(log, Remembering(), PLAN))
+    of_stage, of_topic = {"stage": "remembering"}, {"topic": OUTCOMES.topic}
+    assert measured.get_sample_value("mailwake_records_in_total", of_stage | of_topic) == 5
+    assert measured.get_sample_value("mailwake_warehouse_rows_loaded_total", of_topic) == 4
+    assert measured.get_sample_value("mailwake_dead_letters_total", of_stage) == 1
+    assert measured.get_sample_value("mailwake_batch_records_sum", of_stage) == 5
+    for phase in ("read", "load", "write"):
+        of_phase = of_stage | {"phase": phase}
+        assert measured.get_sample_value("mailwake_step_phase_seconds_count", of_phase) == 3
 
 
 def test_lag_in_event_time_is_that_of_the_topic_furthest_behind(log):

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from schemas.mail import MessageSent
 from streams import metrics
 from streams.emitter import Emitter
 from streams.log import LogFull, Record, Topic
-from streams.metrics import Counter, Histogram, catalogue, reason_of, register, stage_of
+from streams.metrics import Counter, Histogram, catalogue, reason_of, stage_of
 from streams.metrics_reference import PAGE, page
 from streams.runner import Generation, StageRunner
 from streams.sqlite_log import SqliteLog
@@ -33,12 +33,9 @@ Value = Callable[..., float | None]
 
 
 @pytest.fixture
-def value() -> Iterator[Value]:
-    """Reads a sample by its name and labels, from a registry of this test's own; None where there is none."""
-    registry = CollectorRegistry()
-    register(registry)
-    yield lambda name, **labels: registry.get_sample_value(name, labels)
-    register(None)
+def value(measured: CollectorRegistry) -> Value:
+    """Reads a sample by its name and labels; None where there is none."""
+    return lambda name, **labels: measured.get_sample_value(name, labels)
 
 
 @pytest.mark.parametrize("metric", catalogue(), ids=lambda metric: metric.name)

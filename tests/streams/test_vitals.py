@@ -11,7 +11,6 @@ from schemas.codec import encode
 from schemas.mail import MessageSent
 from streams.event_lag import seconds_behind
 from streams.log import LogError, LogFull, LogUnavailable, Record, TopicPartition
-from streams.metrics import register
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
 from streams.vitals import Moment, Vitals, Watched
@@ -141,29 +140,24 @@ def test_workers_that_are_no_stages_are_passed_over(vitals: Vitals) -> None:
     assert [found.name for found in vitals.conditions(at(1))] == ["stage"]
 
 
-def test_metrics_show_the_worst_of_a_stages_partitions() -> None:
+def test_metrics_show_the_worst_of_a_stages_partitions(measured: CollectorRegistry) -> None:
     parts = [Stage("fold/0", 5), Stage("fold/1", 30)]
-    registry = CollectorRegistry()
-    register(registry)
-    try:
-        vitals = Vitals([part.watched() for part in parts], at(0))
-        vitals.look(at(0))
-        vitals.stepped("fold/0", 1, at(50))
+    vitals = Vitals([part.watched() for part in parts], at(0))
+    vitals.look(at(0))
+    vitals.stepped("fold/0", 1, at(50))
 
-        def shown(name: str) -> float:
-            vitals.look(at(70))
-            vitals.publish(vitals.conditions(at(70)), STALL_S)
-            value = registry.get_sample_value(f"mailwake_stage_{name}", {"stage": "fold"})
-            assert value is not None
-            return value
+    def shown(name: str) -> float:
+        vitals.look(at(70))
+        vitals.publish(vitals.conditions(at(70)), STALL_S)
+        value = measured.get_sample_value(f"mailwake_stage_{name}", {"stage": "fold"})
+        assert value is not None
+        return value
 
-        assert shown("lag_records") == 35 and shown("lag_seconds") == 3
-        assert shown("last_progress_timestamp_seconds") == at(0).unix
-        assert shown("stalled") == 1 and shown("paused") == 0
-        parts[1].silent = True
-        assert math.isnan(shown("lag_records")) and math.isnan(shown("lag_seconds"))
-    finally:
-        register(None)
+    assert shown("lag_records") == 35 and shown("lag_seconds") == 3
+    assert shown("last_progress_timestamp_seconds") == at(0).unix
+    assert shown("stalled") == 1 and shown("paused") == 0
+    parts[1].silent = True
+    assert math.isnan(shown("lag_records")) and math.isnan(shown("lag_seconds"))
 
 
 @pytest.fixture

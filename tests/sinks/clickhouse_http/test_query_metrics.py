@@ -1,7 +1,7 @@
 """Every request to the HTTP interface is counted under one outcome, and a greeting under none."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,25 +9,17 @@ from prometheus_client import CollectorRegistry
 
 from sinks.clickhouse_http.errors import TOO_MANY_SIMULTANEOUS_QUERIES, ClickHouseError
 from sinks.clickhouse_http.handler import _outcome
-from streams.metrics import QUERY_OUTCOMES, register
+from streams.metrics import QUERY_OUTCOMES
 
 Ask = Callable[..., Any]
 Counted = Callable[[], dict[str, float]]
 
 
 @pytest.fixture
-def registry() -> Iterator[CollectorRegistry]:
-    made = CollectorRegistry()
-    register(made)
-    yield made
-    register(None)
-
-
-@pytest.fixture
-def counted(registry: CollectorRegistry) -> Counted:
+def counted(measured: CollectorRegistry) -> Counted:
     def count() -> dict[str, float]:
         found = {
-            name: registry.get_sample_value("mailwake_queries_total", {"outcome": name}) or 0
+            name: measured.get_sample_value("mailwake_queries_total", {"outcome": name}) or 0
             for name in QUERY_OUTCOMES
         }
         return {name: value for name, value in found.items() if value}
@@ -75,8 +67,8 @@ def test_no_turn_is_busy() -> None:
 
 
 def test_an_error_that_comes_late_is_counted_beside_the_answer(
-    ask: Ask, counted: Counted, registry: CollectorRegistry
+    ask: Ask, counted: Counted, measured: CollectorRegistry
 ) -> None:
     said = ask("SELECT throwIf(number = 3000000) FROM numbers(5000000)", compress=1)
     assert said.status == 200 and counted() == {"answered": 1}
-    assert registry.get_sample_value("mailwake_query_late_errors_total") == 1
+    assert measured.get_sample_value("mailwake_query_late_errors_total") == 1

@@ -21,7 +21,6 @@ from sources.intake.confirming import NotConfirmed
 from sources.intake.hook_editing import add_hook, remove_hook
 from sources.intake.hook_file import Mounted
 from sources.intake.limits import IntakeLimits
-from streams import metrics
 
 BODY = b'[{"msys": {"message_event": {"type": "delivery", "rcpt_to": "jo.doe@gmail.com"}}}]'
 MAILGUN_KEY = "key-of-the-bench-of-tests"
@@ -120,15 +119,10 @@ def refused(here: House, said: Any, status: int, reason: str) -> None:
 
 
 @pytest.fixture
-def counted():  # type: ignore[no-untyped-def]
-    from prometheus_client import CollectorRegistry
-
-    registry = CollectorRegistry()
-    metrics.register(registry)
-    yield lambda provider, reason: registry.get_sample_value(
+def counted(measured):  # type: ignore[no-untyped-def]
+    return lambda provider, reason: measured.get_sample_value(
         "mailwake_intake_signatures_refused_total", {"provider": provider, "reason": reason}
     )
-    metrics.register(None)
 
 
 def test_what_is_not_proved_is_refused_counted_and_not_kept(

@@ -8,15 +8,17 @@ ten are delivered; the rest bounces or is put off. Postfix logs seven lines of a
 
 import argparse
 import json
+import os
 import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from processors.mta_logs.formats import reader_of
+from processors.mta_logs.formats import ALONE, reader_of
 from processors.mta_logs.taking import LogSettings
 from schemas.recipient import RecipientHashes
+from sources.mta_logs.ahead import ReadAhead, Recipe
 from sources.mta_logs.appending import PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
@@ -34,6 +36,7 @@ HOSTS = {
     "example.org": "mx.example.org",
 }
 BEGIN = 1_795_946_400
+KEY = b"k" * 32
 
 
 class Message:
@@ -142,27 +145,39 @@ WRITERS: dict[str, Callable[[Iterator[Message]], Iterator[str]]] = {
 }
 
 
-def measured(name: str, messages: int, folder: Path) -> tuple[int, int, float, float]:
-    """Lines, events, seconds on the wall, seconds of CPU."""
+def measured(name: str, messages: int, processes: int, folder: Path) -> tuple[int, int, float, float]:
+    """Lines, events, seconds on the wall, seconds of CPU of all processes."""
     draw = random.Random(1)
     path = folder / f"{name}.log"
     with path.open("w") as file:
         file.writelines(line + "\n" for line in WRITERS[name](Message(n, draw) for n in range(messages)))
     log = SqliteLog.open(folder / f"{name}.db", TOPICS)
     places = Places(log, "default", name)
-    reader = reader_of(name, LogSettings(from_domain="news.example"), RecipientHashes(b"k" * 32))
-    tail = Tail(
-        name, reader, Following([str(path)], places.places, places.looked_at), places, Labels("default", name)
+    settings = LogSettings(from_domain="news.example")
+    reader = reader_of(name, settings, RecipientHashes(KEY))
+    labels = Labels("default", name)
+    ahead = (
+        ReadAhead(lambda: Recipe(name, settings, labels, KEY), processes)
+        if processes and name in ALONE
+        else None
     )
-    appends, wall, cpu = PlainAppends(log), time.perf_counter(), time.process_time()
+    following = Following([str(path)], places.places, places.looked_at)
+    tail = Tail(name, reader, following, places, labels, ahead=ahead)
+    appends, wall, cpu = PlainAppends(log), time.perf_counter(), spent()
     with seldom_collecting():
         while tail.step(appends):
             pass
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall = time.perf_counter() - wall
     assert not tail.summary.lines["damaged"]
     tail.close()
+    cpu = spent() - cpu
     log.close()
     return tail.summary.lines.total(), tail.summary.events.total(), wall, cpu
+
+
+def spent() -> float:
+    """Seconds of CPU of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def main() -> None:
@@ -172,13 +187,14 @@ def main() -> None:
     )
     arguments.add_argument("--messages", type=int, default=60_000)
     arguments.add_argument("--only", choices=WRITERS, action="append")
+    arguments.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     given = arguments.parse_args()
     print(
         "| format | lines | events | lines/s | events/s | CPU us a line |\n| --- | --- | --- | --- | --- | --- |"
     )
     for name in given.only or WRITERS:
         with tempfile.TemporaryDirectory() as folder:
-            lines, events, wall, cpu = measured(name, given.messages, Path(folder))
+            lines, events, wall, cpu = measured(name, given.messages, given.processes, Path(folder))
         print(
             f"| {name} | {lines:,} | {events:,} | {lines / wall:,.0f} | {events / wall:,.0f} | {cpu / lines * 1e6:.1f} |",
             flush=True,

@@ -16,9 +16,10 @@ from mailwake.foreign_log import ENOUGH_LINES, complaint, is_understood
 from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings
-from processors.mta_logs.formats import reader_of
+from processors.mta_logs.formats import ALONE, reader_of
 from processors.mta_logs.taking import LogSettings
 from schemas.mail import Stream
+from sources.mta_logs.ahead import ReadAhead, Recipe
 from sources.mta_logs.appending import Appends, NumberedAppends, PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
@@ -62,6 +63,8 @@ class TailOptions:
     ip: str | None = None
     pool: str | None = None
     reading: LogSettings = field(default_factory=LogSettings)
+    processes: int | None = None
+    """So many read ahead of a tail that is far behind, where the format allows it; None: one for each processor."""
 
 
 @dataclass(slots=True)
@@ -174,7 +177,8 @@ def opened_tail(settings: Settings, options: TailOptions) -> Iterator[OpenTail]:
         labels = Labels(
             settings.tenant, options.format_name, stream=options.stream, ip=options.ip, pool=options.pool
         )
-        tail = Tail(options.format_name, reader, following, places, labels, hashes.ask)
+        ahead = _ahead(options, labels, hashes)
+        tail = Tail(options.format_name, reader, following, places, labels, hashes.ask, ahead)
         stack.callback(tail.close)
         yield OpenTail(tail, appends, name, options.format_name, following, log, is_first)
 
@@ -218,6 +222,15 @@ def _lock_folder(settings: Settings) -> Path:
         folder = Path(tempfile.gettempdir()) / f"mailwake-tails-{os.getuid()}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _ahead(options: TailOptions, labels: Labels, hashes: TenantHashes) -> ReadAhead | None:
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # On a single processor they would only take turns with the tail.
+    processes = (processors if processors > 1 else 0) if options.processes is None else options.processes
+    if not processes or options.format_name not in ALONE:
+        return None
+    return ReadAhead(lambda: Recipe(options.format_name, options.reading, labels, hashes.key), processes)
 
 
 def _appends(log: Log, name: str) -> Appends:

@@ -73,6 +73,16 @@ def tail(
             help="Serve /metrics, /healthz and /readyz on this port; 0: nowhere. MAILWAKE_METRICS_HOST holds.",
         ),
     ] = 0,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=64,
+            help="So many processes read ahead while KumoMTA's or PowerMTA's log is far behind; one for each processor by "
+            "default, 0: none.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Follow a mail server's log: each line's events once, through rotation, restarts and crashes.
@@ -84,6 +94,7 @@ def tail(
     """
     import logging
     import threading
+    from dataclasses import replace
 
     from mailwake.cli.failures import NOT_SO, REFUSED, USAGE, CommandFailed
     from mailwake.cli.progress import progress
@@ -97,6 +108,7 @@ def tail(
     options = _options(
         settings.tenant, files, format_name, name, from_end, from_domain, stream, (ip, pool), zone, with_local
     )
+    options = replace(options, processes=processes)
     if until_end:
         _there(files)
     stopping = threading.Event()
@@ -185,19 +197,16 @@ def _zone(name: str | None) -> "tzinfo":
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     from mailwake.cli.failures import USAGE, CommandFailed
+    from sources.mta_logs.machines_zone import LOCALTIME, machines_zone
 
     named = name or os.environ.get("TZ", "").removeprefix(":")
     try:
         if named:
             return ZoneInfo(named)
-        local = Path("/etc/localtime")
-        if not local.exists():
-            return UTC
-        with local.open("rb") as file:
-            return ZoneInfo.from_file(file)
+        return machines_zone() if Path(LOCALTIME).exists() else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise CommandFailed(
-            f"{named or '/etc/localtime'}: no time zone that is known here; --zone Europe/Berlin, or UTC",
+            f"{named or LOCALTIME}: no time zone that is known here; --zone Europe/Berlin, or UTC",
             USAGE,
         ) from None
 

@@ -18,6 +18,9 @@ FORMATS: dict[str, Callable[[LogSettings, Facts], LogReader]] = {
 }
 """A reader for each; the name is also the `source` of its events."""
 
+ALONE = frozenset(("kumomta", "powermta"))
+"""Those whose lines need nothing of the lines before them but the columns' names: any process can read any piece."""
+
 
 def reader_of(name: str, settings: LogSettings, hashed: Hashed) -> LogReader:
     """A reader of the format of this name. Raises KeyError."""

@@ -1,4 +1,4 @@
-"""Rows of events to records of the log."""
+"""Rows of events to keys and values of the log's records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from processors.mta_logs.taking import Row, Told
 from schemas.codec import encode_rows
 from schemas.mail import MailEvent, Stream
-from streams.log import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +22,8 @@ class Labels:
     """The pool, where the log names none."""
 
 
-def framed(events: Sequence[Told], labels: Labels, now: int) -> list[Record]:
-    """The records of topic `mail.events`, in the order given, recorded at `now` (ms).
+def framed(events: Sequence[Told], labels: Labels, now: int) -> tuple[list[bytes], list[bytes]]:
+    """The keys and the values of the records of topic `mail.events`, in the order given, recorded at `now` (ms).
 
     Rows get the labels' address and pool where they name none.
     """
@@ -47,15 +46,12 @@ def framed(events: Sequence[Told], labels: Labels, now: int) -> list[Record]:
         "stream": labels.stream,
     }
     values = {record: iter(encode_rows(record, rows, shared)) for record, rows in by_type.items()}
-    keys = _Keys(labels.tenant)
-    return [
-        Record(
-            keys[row["from_domain"] or row["message_id"] or row["provider_message_id"] or row["event_id"]],
-            next(values[record]),
-            now,
-        )
-        for record, row in events
+    by_name = _Keys(labels.tenant)
+    keys = [
+        by_name[row["from_domain"] or row["message_id"] or row["provider_message_id"] or row["event_id"]]
+        for _, row in events
     ]
+    return keys, [next(values[record]) for record, _ in events]
 
 
 class _Keys(dict[str, bytes]):

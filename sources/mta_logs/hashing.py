@@ -2,6 +2,7 @@
 
 import hashlib
 
+from processors.origin import Hashed
 from schemas.keyring import TenantKeys
 from schemas.recipient import InvalidAddress, RecipientHashes
 from streams.keyring.keyring import writing_keys
@@ -22,13 +23,28 @@ class TenantHashes:
         """Ask for the key again; its id. Raises TenantForgotten, KeyringUnavailable (wait), KeyringError."""
         key = writing_keys(self._keys, self._tenant)[0]
         if key != self._key:
-            self._key, self._hashes = key, RecipientHashes(key)
+            self._key, self._hashed = key, hash_or_none(RecipientHashes(key))
             self.key_id = hashlib.sha256(b"mailwake tail\0" + key).hexdigest()[:32]
         return self.key_id
 
+    @property
+    def key(self) -> bytes:
+        """The key, for processes that hash as this one does."""
+        assert self._key is not None
+        return self._key
+
     def __call__(self, address: str) -> str | None:
         """The hash of a recipient; None for what is no address."""
+        return self._hashed(address)
+
+
+def hash_or_none(hashes: RecipientHashes) -> Hashed:
+    """The hash of a recipient by one key; None for what is no address."""
+
+    def hashed(address: str) -> str | None:
         try:
-            return self._hashes(address)
+            return hashes(address)
         except InvalidAddress:
             return None
+
+    return hashed

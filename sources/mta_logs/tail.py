@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from processors.mta_logs.taking import LONGEST_LINE, LogReader
 from schemas.codec import encode
 from schemas.documents import DeadLetter
+from sources.mta_logs.ahead import ReadAhead
 from sources.mta_logs.appending import Appends
 from sources.mta_logs.following import Followed, Following, grow_head
-from sources.mta_logs.framing import Labels, framed
+from sources.mta_logs.framing import Labels
+from sources.mta_logs.pieces import PIECE, PieceRead, read_piece
 from sources.mta_logs.places import KEYED, LOOKED, TOPIC, Place, Places
 from sources.mta_logs.unpacking import UnreadableLog
 from streams import metrics
@@ -22,8 +24,6 @@ from streams.log import Record
 
 logger = logging.getLogger(__name__)
 
-PIECE = 2**18
-"""Bytes read from a file at a time: what they become is still at hand in the processor's cache when it is encoded."""
 STEP = 16 * 2**20
 """Bytes read in one step, about: what is appended together."""
 LOOK_S = 0.5
@@ -70,13 +70,17 @@ class Tail:
         places: Places,
         labels: Labels,
         key: Callable[[], str] = lambda: "",
+        ahead: ReadAhead | None = None,
     ) -> None:
         """Go on where the places say; `key` asks which one recipients are hashed by now, before each step.
+
+        `ahead` is for formats whose lines need nothing of those before them.
 
         Raises ValueError where what was kept of open messages can't be read.
         """
         self._format, self._reader, self._following, self._places = format_name, reader, following, places
         self._labels, self._key, self._key_id = labels, key, places.key_id
+        self._ahead = ahead
         self._looked = float("-inf")
         self._prepared: tuple[Mapping[str, Sequence[Record]], _Step] | None = None
         self._said: set[str] = set()
@@ -113,6 +117,8 @@ class Tail:
             )
         if self._key_id:
             self._reader.forget_recipients()
+            if self._ahead is not None:
+                self._ahead.close()
             logger.warning("tenant %s has another key: recipients are hashed anew", self._labels.tenant)
         self._key_id = key_id
 
@@ -121,7 +127,9 @@ class Tail:
         self._looked = float("-inf")
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, and end what reads ahead."""
+        if self._ahead is not None:
+            self._ahead.close()
         self._following.close()
 
     def _prepare(self, to_the_end: bool) -> tuple[Mapping[str, Sequence[Record]], _Step]:
@@ -134,6 +142,8 @@ class Tail:
                 pass
             if step.bytes >= STEP:
                 break
+        if self._ahead is not None and not step.bytes:
+            self._ahead.rest()
         return self._records(step, now), step
 
     def _records(self, step: _Step, now: int) -> Mapping[str, Sequence[Record]]:
@@ -161,6 +171,9 @@ class Tail:
         if followed.broken or followed.finished or (followed.ended == followed.seen and not followed.missed):
             return False
         place, file, seen = followed.place, followed.file, followed.seen
+        if self._ahead is not None and (found := self._ahead.next(followed, now)):
+            self._take(followed, step, *found, now)
+            return True
         try:
             piece = file.read(place.offset, PIECE)
         except UnreadableLog as error:
@@ -177,7 +190,9 @@ class Tail:
         if last and end < len(piece):
             end = len(piece)
         if end:
-            self._take(followed, step, piece[:end], now)
+            whole = piece[:end]
+            read = read_piece(self._reader, self._labels, whole, place.context, now)
+            self._take(followed, step, whole, read, now)
         if ended:
             followed.ended = seen
             if followed.gone:
@@ -188,25 +203,20 @@ class Tail:
                 followed.finished = True
         return not ended
 
-    def _take(self, followed: Followed, step: _Step, piece: bytes, now: int) -> None:
+    def _take(self, followed: Followed, step: _Step, piece: bytes, read: PieceRead, now: int) -> None:
         place = followed.place
-        text = piece.decode("utf-8", "replace")
-        if not text.endswith("\n"):
-            text += "\n"
-        taken = self._reader.take(text, place.context, now)
-        step.events += framed(taken.events, self._labels, now)
-        step.types.update(record.__name__ for record, _ in taken.events)
-        for outcome, lines in taken.counts.items():
-            step.counts[outcome] += lines
-        self.summary.given_up += taken.given_up
-        for warning in taken.warnings:
+        step.events += read.records()
+        step.types.update(read.types)
+        step.counts.update(read.counts)
+        self.summary.given_up += read.given_up
+        for warning in read.warnings:
             if warning not in self._said:
                 self._said.add(warning)
                 logger.warning("%s: %s", place.path, warning)
-        if taken.damaged:
+        if read.damaged:
             lines_of = piece.split(b"\n")
             starts = _starts(lines_of)
-            for index, reason in taken.damaged:
+            for index, reason in read.damaged:
                 if len(step.letters) >= MOST_LETTERS:
                     break
                 self._damaged(
@@ -218,7 +228,8 @@ class Tail:
                     reason,
                     now,
                 )
-        self._advance(followed, step, len(piece), text.count("\n"))
+        place.context = read.context
+        self._advance(followed, step, len(piece), read.lines)
 
     def _advance(self, followed: Followed, step: _Step, size: int, lines: int) -> None:
         place = followed.place

@@ -35,9 +35,9 @@ def interleaved(messages: int) -> list[str]:
     ]
 
 
-def tail(*arguments: str, **settings: str) -> "subprocess.Popen[str]":
-    """`mailwake tail --format postfix ARGUMENTS` under these settings."""
-    command = [sys.executable, "-m", "mailwake", "tail", "--format", "postfix", "--json", *arguments]
+def tail(*arguments: str, format_name: str = "postfix", **settings: str) -> "subprocess.Popen[str]":
+    """`mailwake tail --format FORMAT ARGUMENTS` under these settings."""
+    command = [sys.executable, "-m", "mailwake", "tail", "--format", format_name, "--json", *arguments]
     root = Path(__file__).parents[2]
     environment = {**os.environ, **settings}
     return subprocess.Popen(

@@ -27,11 +27,10 @@ from streams.topics import TOPICS
 KILLS = 4
 
 
-def tail(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+def tail(folder: Path, *arguments: str, format_name: str = "postfix") -> "subprocess.Popen[str]":
     """A tail into a log in this folder."""
-    return tail_processes.tail(
-        *arguments, MAILWAKE_LOG=f"sqlite:///{folder}/events.db", MAILWAKE_TENANT="acme"
-    )
+    where = {"MAILWAKE_LOG": f"sqlite:///{folder}/events.db", "MAILWAKE_TENANT": "acme"}
+    return tail_processes.tail(*arguments, format_name=format_name, **where)
 
 
 def events(folder: Path) -> list[MailEvent]:
@@ -95,6 +94,54 @@ def test_killed_while_the_log_grows_and_is_rotated_it_tells_each_line_once(tmp_p
     told, wanted = events(killed), events(undisturbed)
     assert len({event.event_id for event in told}) == len(told) == len(wanted) == 4_500
     assert facts(told) == facts(wanted)
+
+
+def test_killed_while_others_read_ahead_it_leaves_none_of_them_and_tells_each_line_once(
+    tmp_path: Path,
+) -> None:
+    log, each = tmp_path / "kumo.log", 16_000
+    # First it is killed amid its work, then when those that read ahead have nothing left to do.
+    for kill, wanted in enumerate((1, 2 * each)):
+        with log.open("a") as file:
+            for number in range(kill * each, (kill + 1) * each):
+                record = {
+                    "type": "Bounce", "id": f"{number:032x}", "sender": "x@news.example", "recipient": f"u{number}@b.example",
+                    "timestamp": 1_795_946_400 + number, "response": {"code": 550, "content": "gone " * 200}, "num_attempts": 0,
+                }  # fmt: skip
+                file.write(json.dumps(record) + "\n")
+        process = tail(tmp_path, "--processes", "2", str(log), format_name="kumomta")
+        ahead = children_of(process)
+        until_events(tmp_path, wanted, process)
+        process.kill()
+        process.communicate()
+        deadline = time.monotonic() + LONGEST_S
+        while any(runs(child) for child in ahead):
+            assert time.monotonic() < deadline, "processes that read ahead outlive the tail"
+            time.sleep(0.05)
+    told = events(tmp_path)
+    assert len({event.event_id for event in told}) == len(told) == 2 * each
+
+
+def children_of(process: "subprocess.Popen[str]") -> list[str]:
+    """The processes that it started, once it has."""
+    children, deadline = (
+        Path(f"/proc/{process.pid}/task/{process.pid}/children"),
+        time.monotonic() + LONGEST_S,
+    )
+    # One of them is multiprocessing's own, which looks after what the others share.
+    while not (found := children.read_text().split())[1:]:
+        assert process.poll() is None, ended(process)
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def runs(process: str) -> bool:
+    """Whether it does: one that ended may wait for its parent, whoever that is, to see it."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_second_tail_of_the_same_file_is_refused(tmp_path: Path) -> None:

@@ -164,6 +164,8 @@ class MessageDropped(MailEvent):
 
     reason: Literal["suppressed", "invalid", "policy", "rendering", "other"] = "other"
     """Why."""
+    listed_for: Literal["bounce", "complaint", "unsubscribe"] | None = None
+    """Where a suppression list of the provider's stopped it and the provider says why that holds the address: why."""
 
 
 class MessageExpired(MailEvent):

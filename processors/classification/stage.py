@@ -41,7 +41,7 @@ _REPLY = ("_kind", "smtp_code", "enhanced_code", "response", "mx_host", "provide
 _COLUMNS = (
     "event_id", "tenant", "occurred_at", "recorded_at", "message_id", "provider_message_id", "recipient_hash",
     "recipient_domain", "mx_host", "provider", "from_domain", "ip", "stream", "campaign", "smtp_code", "enhanced_code",
-    "response", "feedback_type", "listed_for",
+    "response", "feedback_type", "listed_for", "source",
 )  # fmt: skip
 
 _SAID: Mapping[str, type[pl.DataType]] = {

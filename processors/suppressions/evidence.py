@@ -9,7 +9,13 @@ import polars as pl
 
 from processors.suppressions.scopes import COMPLAINT, EVERY_STREAM, UNSUBSCRIBED
 from schemas.columns import INDEX
-from schemas.mail import NO_COMPLAINT, ComplaintReceived, RecipientResubscribed, RecipientUnsubscribed
+from schemas.mail import (
+    NO_COMPLAINT,
+    ComplaintReceived,
+    MessageDropped,
+    RecipientResubscribed,
+    RecipientUnsubscribed,
+)
 from schemas.record import Event
 from schemas.suppression import SuppressionEvidence
 
@@ -18,7 +24,12 @@ TOPIC = "suppressions.evidence"
 OPT_OUT = "opt-out"
 """The feedback type that is an unsubscription (drafts of ARF before RFC 5965, and still sent)."""
 
-SPEAKING: tuple[type[Event], ...] = (ComplaintReceived, RecipientUnsubscribed, RecipientResubscribed)
+SPEAKING: tuple[type[Event], ...] = (
+    ComplaintReceived,
+    RecipientUnsubscribed,
+    RecipientResubscribed,
+    MessageDropped,
+)
 """Events that say it by themselves; a bounce does by what it means."""
 
 _FROM_THE_EVENT = (
@@ -52,17 +63,26 @@ def of_events(frames: Mapping[type[Event], pl.DataFrame]) -> Sequence[pl.DataFra
         .then(pl.lit("complaint")),
         RecipientUnsubscribed: pl.lit("unsubscribe"),
         RecipientResubscribed: pl.lit("resubscribe"),
+        # A provider's list holds the address: what put it there may have happened before there was this log.
+        MessageDropped: pl.col("listed_for"),
     }
-    scopes = {"complaint": COMPLAINT, "unsubscribe": UNSUBSCRIBED, "resubscribe": UNSUBSCRIBED}
+    scopes = {
+        "bounce": dict.fromkeys(COMPLAINT, EVERY_STREAM),
+        "complaint": COMPLAINT,
+        "unsubscribe": UNSUBSCRIBED,
+        "resubscribe": UNSUBSCRIBED,
+    }
     return [
         _evidence(
             frames[record].with_columns(
                 kind.alias("kind"),
                 pl.col("event_id").alias("fact_event_id"),
                 pl.lit(1, pl.Int64).alias("after"),
+                # It is the provider's word, and shown as such.
+                (pl.col("source") if record is MessageDropped else pl.lit(None, pl.String)).alias("by"),
             ),
             scopes,
-            ("after",),
+            ("after", "by"),
         )
         for record, kind in kinds.items()
         if record in frames

@@ -132,8 +132,17 @@ def mailersend(content: bytes) -> list[Any]:
         data = each.get("data") if isinstance(each, dict) and each.get("type") == "inbound.message" else None
         if isinstance(data, dict):
             each = {**each, **_reply(_pairs(data.get("headers")))}
-        events.append(each)
+        events.append(_without_unknown(each))
     return events
+
+
+def _without_unknown(event: Any) -> Any:
+    """MailerSend's event without a reason that only says that there is none."""
+    data = event.get("data") if isinstance(event, dict) else None
+    morph = data.get("morph") if isinstance(data, dict) else None
+    if isinstance(data, dict) and isinstance(morph, dict) and morph.get("reason") == "Unknown reason":
+        return {**event, "data": {**data, "morph": {**morph, "reason": None}}}
+    return event
 
 
 def resend(content: bytes) -> list[Any]:
@@ -143,10 +152,24 @@ def resend(content: bytes) -> list[Any]:
         data = each.get("data") if isinstance(each, dict) else None
         if isinstance(data, dict) and isinstance(data.get("tags"), list):
             each = {**each, "data": {**data, "tags": dict(_named(data["tags"]))}}
-        if isinstance(data, dict) and isinstance(data.get("bounce"), dict):
-            each = {**each, "@bounce": _bounce(data["bounce"].get("type"), data["bounce"].get("subType"))}
+        bounce = data.get("bounce") if isinstance(data, dict) else None
+        if isinstance(bounce, dict):
+            each = {
+                **each,
+                "@bounce": _bounce(bounce.get("type"), bounce.get("subType")) or _explained(bounce),
+            }
         events.append(each)
     return events
+
+
+def _explained(bounce: Json) -> str | None:
+    """Which bounce Resend's explanation is about, where it gives neither type nor subtype, as it did at first."""
+    said = bounce.get("message")
+    if not isinstance(said, str):
+        return None
+    if "suppression list" in said or "has suppressed" in said:
+        return "Permanent/Suppressed"
+    return "Permanent/General" if "sent a hard bounce message" in said else None
 
 
 def _bounce(kind: Any, sub_type: Any) -> str | None:
@@ -172,7 +195,18 @@ def brevo(content: bytes) -> list[Any]:
             else each
             for each in document["items"]
         ]
-    return _each(document)
+    return [_with_tags(each) for each in _each(document)]
+
+
+def _with_tags(event: Any) -> Any:
+    """Brevo's event, its `tag` a list where that is one written as JSON."""
+    tag = event.get("tag") if isinstance(event, dict) else None
+    if not isinstance(tag, str) or not tag.startswith("["):
+        return event
+    try:
+        return {**event, "tag": orjson.loads(tag)}
+    except orjson.JSONDecodeError:
+        return event
 
 
 def amazon(content: bytes) -> list[Any]:

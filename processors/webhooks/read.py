@@ -209,9 +209,11 @@ def _about_recipient(fields: dict[str, Any], address: str, recipient: str | None
 def _about_category(table: Table, rule: Rule, fields: dict[str, Any], category: str) -> None:
     """What the provider calls it stands for what the server said only where nobody says that."""
     known = rule.record.model_fields if rule.record is not None else {}
+    lower = category.lower()
     if "reason" in known and "reason" not in fields:
-        lower = category.lower()
         fields["reason"] = next((reason for part, reason in table.reasons if part in lower), "other")
+    if "listed_for" in known and "listed_for" not in fields:
+        fields["listed_for"] = next((why for part, why in table.lists if part in lower), "") or None
     if (
         "enhanced_code" in known
         and "enhanced_code" not in fields

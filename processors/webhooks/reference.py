@@ -75,6 +75,8 @@ def _provider(table: Table) -> Iterator[str]:
         "The provider's word, where the server's codes are not given", "enhanced_code", table.categories
     )
     yield from _words("Dropped, where the reason holds", "reason", dict(table.reasons))
+    listed = {part: why for part, why in table.lists if why}
+    yield from _words("Dropped, where the reason holds", "listed_for", listed)
 
 
 def _identity(table: Table) -> str:

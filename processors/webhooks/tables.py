@@ -82,6 +82,8 @@ class Table:
     only where nobody tells the server's words."""
     reasons: tuple[tuple[str, str], ...]
     """What a text holds (lower case), and the reason of MessageDropped that it means."""
+    lists: tuple[tuple[str, str], ...]
+    """What a text holds (lower case), and what for the provider's list holds the address then; empty: it does not say."""
     fields: Mapping[str, str]
     """As they stand in the table, for documents."""
 
@@ -103,7 +105,7 @@ def read_table(name: str, toml: str) -> Table:
 
 
 _TABLE = frozenset({
-    "title", "source", "body", "type", "id", "id_else", "hashed", "fields", "streams", "categories", "reasons",
+    "title", "source", "body", "type", "id", "id_else", "hashed", "fields", "streams", "categories", "reasons", "lists",
     "events", "ignored",
 })  # fmt: skip
 _EVENT = frozenset({"type", "record", "when", "key", "each", "fields", "set", "why"})
@@ -138,6 +140,7 @@ def _table(name: str, written: dict[str, Any]) -> Table:
         {each: tuple(found) for each, found in rules.items()},
         {str(key).lower(): value for key, value in written.get("categories", {}).items()},
         tuple((key.lower(), value) for key, value in written.get("reasons", {}).items()),
+        tuple((key.lower(), value) for key, value in written.get("lists", {}).items()),
         shared,
     )
 

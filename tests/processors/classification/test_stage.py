@@ -21,6 +21,7 @@ from schemas.mail import (
     MessageBounced,
     MessageDeferred,
     MessageDelivered,
+    MessageDropped,
     MessageExpired,
     MessageSent,
     RecipientResubscribed,
@@ -230,6 +231,31 @@ def test_what_recipients_say_closes_streams(
     found = evidence(event(record, stream=stream))
     assert {(one.kind, one.stream) for one in found} == {(kind, name) for name in streams}
     assert len({one.event_id for one in found}) == len(streams)
+
+
+@pytest.mark.parametrize(
+    ("listed_for", "stream", "streams"),
+    [
+        ("bounce", "marketing", {"all"}),
+        ("complaint", "marketing", {"marketing", "cold", "other"}),
+        ("complaint", "other", {"all"}),
+        ("unsubscribe", "other", {"marketing", "cold", "other"}),
+    ],
+)
+def test_a_provider_that_says_why_its_list_holds_somebody_is_believed(
+    listed_for: str, stream: str, streams: set[str]
+) -> None:
+    dropped = event(MessageDropped, reason="suppressed", listed_for=listed_for, stream=stream)
+    found = evidence(dropped)
+    assert {(one.kind, one.stream) for one in found} == {(listed_for, name) for name in streams}
+    assert {one.fact_event_id for one in found} == {dropped.event_id}
+    assert {(one.after, one.by) for one in found} == {(1, dropped.source)}
+
+
+def test_a_message_that_was_held_back_for_no_said_reason_suppresses_nobody() -> None:
+    assert not evidence(
+        event(MessageDropped, reason="suppressed"), event(MessageDropped, 1, reason="invalid")
+    )
 
 
 @pytest.mark.parametrize(

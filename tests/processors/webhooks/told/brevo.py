@@ -39,6 +39,8 @@ CASES: list[Case] = [
     case("hard bounce without a word", event("hard_bounce"), ("MessageBounced", {**WHO, "enhanced_code": "5.1.1", "response": None})),
     case("request", event("request"), ("MessageSent", {**WHO, "ip": "192.0.2.3"})),
     case("delivered", event("delivered"), ("MessageDelivered", WHO)),
+    case("tags in JSON", event("delivered", tags=None, tag='["stream:cold","autumn"]'), ("MessageDelivered", {"stream": "cold"})),
+    case("a tag that is no list", event("delivered", tags=None, tag="[autumn"), ("MessageDelivered", {"campaign": "[autumn"})),
     case("hard bounce", event("hard_bounce", reason=UNKNOWN), ("MessageBounced", {**WHO, "smtp_code": 550, "enhanced_code": "5.1.1"})),
     case("soft bounce", event("soft_bounce", reason="452 4.2.2 full"), ("MessageBounced", {**WHO, "smtp_code": 452})),
     case("deferred", event("deferred", reason="421 4.7.0 later"), ("MessageDeferred", {**WHO, "smtp_code": 421})),

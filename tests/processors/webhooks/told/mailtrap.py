@@ -42,7 +42,8 @@ CASES: list[Case] = [
     case("by its category", events(event("bounce", bounce_category="badmailbox")), ("MessageBounced", {"enhanced_code": "5.1.1"})),
     case("suspension", events(event("suspension", reason="other")), ("MessageDropped", {**WHO, "reason": "policy"})),
     case("rejects", events(event("reject", reason="Recipient in suppression list. Reason: unsubscription"), event("reject", reason="other", a=1)),
-         ("MessageDropped", {**WHO, "reason": "suppressed"}), ("MessageDropped", {**WHO, "reason": "policy"})),
+         ("MessageDropped", {**WHO, "reason": "suppressed", "listed_for": "unsubscribe"}),
+         ("MessageDropped", {**WHO, "reason": "policy", "listed_for": None})),
     case("engagement, a line each", b"\n".join(json.dumps(each).encode() for each in (
          event("open", ip="203.0.113.7", user_agent=AGENT), event("click", ip="203.0.113.7", user_agent=AGENT, url=URL))),
          ("MessageOpened", {**WHO, "user_agent": AGENT}), ("LinkClicked", {**WHO, "url_hash": URL_HASH})),

@@ -50,9 +50,12 @@ CASES: list[Case] = [
     case("dropped", [event("dropped", reason="Bounced Address", status="5.0.0"), event("dropped", reason="Invalid", a=1),
                      event("dropped", reason="Spam Content (if Spam Checker app is enabled)", a=1, b=1),
                      event("dropped", reason="Recipient List over Package Quota", a=1, b=1, c=1),
-                     event("dropped", reason="Unsubscribed Address", a=1, b=1, c=1, d=1), event("dropped")],
-         *(("MessageDropped", {**WHO, "reason": reason})
-           for reason in ("suppressed", "invalid", "policy", "policy", "suppressed", "other"))),
+                     event("dropped", reason="Unsubscribed Address", a=1, b=1, c=1, d=1),
+                     event("dropped", reason="Spam Reporting Address", a=2), event("dropped", reason="Invalid SMTPAPI header", a=3),
+                     event("dropped")],
+         *(("MessageDropped", {**WHO, "reason": reason, "listed_for": why})
+           for reason, why in (("suppressed", "bounce"), ("invalid", "bounce"), ("policy", None), ("policy", None),
+                               ("suppressed", "unsubscribe"), ("suppressed", "complaint"), ("other", None), ("other", None)))),
     case("opens", [event("open", useragent=AGENT, ip="203.0.113.5", sg_machine_open=False),
                    event("open", useragent="Mozilla/5.0", ip="203.0.113.5", sg_machine_open=True, a=1),
                    event("open", useragent="Mozilla/5.0")],

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from processors.classification.providers import provider_of
 from processors.mta_logs.answers import answer_of, enhanced
 from processors.mta_logs.facts import ADDRESS, Facts, key_part, mail_domain, text
 from processors.mta_logs.open_messages import OpenMessage, OpenMessages
+from processors.mta_logs.routes import Routes
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Outcome, Row, Taken
 from processors.mta_logs.times import BadTime, LogTimes, of_a_log
 from schemas.mail import (
@@ -51,7 +51,7 @@ class HarakaReader:
     """Reads Haraka's log; `processors.mta_logs.taking.LogReader`."""
 
     def __init__(self, settings: LogSettings, facts: Facts) -> None:
-        self._settings, self._facts = settings, facts
+        self._facts, self._routes = facts, Routes(settings)
         self._times = LogTimes(settings.zone)
         self._open = OpenMessages(settings.most_open, settings.longest_open_ms)
         self._events: list[tuple[type[MailEvent], Row]] = []
@@ -150,9 +150,8 @@ class HarakaReader:
             name, host, response, delay = usual.groups()
         else:
             name, host, response, delay = _pairs(words)
-        domain, mx_host = mail_domain(name), mail_domain(host)
+        domain = mail_domain(name)
         transaction, message = self._transaction(uuid, at)
-        provider = provider_of(mx_host, domain)
         try:
             latency = max(0, int(float(delay) * 1000))
         except (ValueError, OverflowError):
@@ -160,14 +159,9 @@ class HarakaReader:
         answer = answer_of(response)
         whom = self._of(message, domain)
         for hashed in whom or (None,):
-            row = self._attempted(
-                MessageDelivered, at, transaction, uuid, message, hashed, domain, mx_host, provider
-            )
-            row["smtp_code"], row["response"], row["latency_ms"] = (
-                answer.smtp_code or 250,
-                answer.response,
-                latency,
-            )
+            row = self._attempted(MessageDelivered, at, transaction, uuid, message, hashed, domain, host)
+            row["smtp_code"], row["response"] = answer.smtp_code or 250, answer.response
+            row["latency_ms"] = latency
             self._events.append((MessageDelivered, row))
             self._done(transaction, message, hashed)
         return "told"
@@ -207,9 +201,7 @@ class HarakaReader:
         words: str,
         address: str,
     ) -> None:
-        row = self._attempted(
-            record, at, transaction, uuid, message, hashed, domain, None, provider_of(None, domain)
-        )
+        row = self._attempted(record, at, transaction, uuid, message, hashed, domain, "")
         waiting = message.recipients if message.recipients is not None else {}
         kept = waiting.setdefault(hashed or "", [0, domain, None, None])
         kept[0] += 1
@@ -235,41 +227,33 @@ class HarakaReader:
         message: OpenMessage,
         hashed: str | None,
         domain: str | None,
-        mx_host: str | None,
-        provider: str,
+        host: str,
     ) -> Row:
         """The row of an attempt; before the first of a recipient, the message is told as sent."""
+        shared = self._shared(transaction, message, hashed, domain, host)
+        beginning = f"{key_part(transaction)}/{hashed}"
         kept = (message.recipients or {}).get(hashed or "")
         if kept is None or kept[0] == 0:
-            sent = self._row(MessageSent, message.first, transaction, message, hashed, domain, "sent")
-            sent["mx_host"], sent["provider"] = mx_host, provider
-            self._events.append((MessageSent, sent))
-        row = self._row(record, at, transaction, message, hashed, domain, f"{uuid}/{mx_host}")
-        row["mx_host"], row["provider"] = mx_host, provider
-        return row
+            sent = f"{beginning}/{message.first}/sent"
+            self._events.append((MessageSent, self._row(MessageSent, message.first, sent, shared)))
+        delivery = key_part(f"{uuid}/{shared['mx_host']}")
+        return self._row(record, at, f"{beginning}/{at}/{delivery}", shared)
 
-    def _row(
-        self,
-        record: type[MailEvent],
-        at: int,
-        transaction: str,
-        message: OpenMessage,
-        hashed: str | None,
-        domain: str | None,
-        rest: str,
+    def _shared(
+        self, transaction: str, message: OpenMessage, hashed: str | None, domain: str | None, host: str
     ) -> Row:
-        source = f"{key_part(transaction)}/{hashed}/{at}/{key_part(rest)}"[:2048]
+        """What the events of one recipient have in common."""
         return {
-            "occurred_at": at,
-            "source_event_id": source,
-            "event_id": self._facts.id_of(record, source),
             "provider_message_id": text(transaction),
             "message_id": message.message_id,
             "recipient_hash": hashed,
-            "recipient_domain": domain,
-            "mail_from_domain": message.mail_from,
-            "from_domain": self._from_domain(message.mail_from),
+            **self._routes[domain, message.mail_from, "", host, "", "", ""],
         }
+
+    def _row(self, record: type[MailEvent], at: int, source: str, shared: Row) -> Row:
+        source = source[:2048]
+        event_id = self._facts.id_of(record, source)
+        return {"occurred_at": at, "source_event_id": source, "event_id": event_id, **shared}
 
     def _transaction(self, uuid: str, at: int) -> tuple[str, OpenMessage]:
         """The transaction of a delivery: its uuid without the delivery's number, where that is known."""
@@ -303,18 +287,16 @@ class HarakaReader:
             raise _Damaged(f"a line of a type that is not known: {str(kind)[:40]}")
         hashed, domain = self._facts.recipient(recipient.strip("<>"))
         mail_from = self._facts.domain(str(said.get("from") or "").strip("<>"))
-        mx_host = mail_domain(str(said.get("smtp_host") or ""))
-        provider = provider_of(mx_host, domain)
         queued = self._moment(said["queue_time"]) if said.get("queue_time") else at
         message = OpenMessage(queued)
         message.mail_from = mail_from
+        shared = self._shared(job, message, hashed, domain, str(said.get("smtp_host") or ""))
+        beginning = f"{key_part(job)}/{hashed}"
         events: list[tuple[type[MailEvent], Row]] = []
         if record is not MessageDeferred:
-            sent = self._row(MessageSent, queued, job, message, hashed, domain, "sent")
-            sent["mx_host"], sent["provider"] = mx_host, provider
-            events.append((MessageSent, sent))
-        row = self._row(record, at, job, message, hashed, domain, str(said.get("dsn_status") or ""))
-        row["mx_host"], row["provider"] = mx_host, provider
+            events.append((MessageSent, self._row(MessageSent, queued, f"{beginning}/{queued}/sent", shared)))
+        status = key_part(str(said.get("dsn_status") or ""))
+        row = self._row(record, at, f"{beginning}/{at}/{status}", shared)
         words: Any = (
             said.get("smtp_response") if record is MessageDelivered else said.get("undelivered_reason")
         )
@@ -334,11 +316,6 @@ class HarakaReader:
         if isinstance(given, int | float):
             return of_a_log(int(given))
         return self._times.iso(str(given))
-
-    def _from_domain(self, mail_from: str | None) -> str | None:
-        if mail_from is None:
-            return None
-        return mail_from if self._settings.from_envelope else self._settings.from_domain
 
 
 class _Damaged(ValueError):

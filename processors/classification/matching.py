@@ -27,12 +27,14 @@ _READY = 8
 
 _PATTERN_MEMORY = 1 << 20
 """Bytes that the automaton of one pattern may take; one that needs more is slower, not wrong."""
+_DOUBTS_MEMORY = 8 << 20
+"""That of all doubts at once: a single pass over the text, and not one for each."""
 
 
-def compile_pattern(pattern: str, where: str) -> Callable[[str], object]:
+def compile_pattern(pattern: str, where: str, memory: int = _PATTERN_MEMORY) -> Callable[[str], object]:
     """The search for one pattern. Raises RulesetError for what RE2 does not take."""
     try:
-        return re2.compile(pattern, _options()).search  # type: ignore[no-any-return]
+        return re2.compile(pattern, _options(memory)).search  # type: ignore[no-any-return]
     except re2.error as error:
         raise RulesetError(f"{where}: not a pattern of RE2: {_said(error)}: {pattern}") from None
 
@@ -58,7 +60,10 @@ class Matcher:
             self._filter(self._patterns[at : at + _IN_ONE_FILTER])
             for at in range(0, len(self._patterns), _IN_ONE_FILTER)
         ]
-        self._doubts = [compile_pattern(doubt.pattern, f"{doubt.file}: doubt") for doubt in doubts]
+        for doubt in doubts:
+            compile_pattern(doubt.pattern, f"{doubt.file}: doubt")
+        any_doubt = "|".join(f"(?:{doubt.pattern})" for doubt in doubts)
+        self._doubt = compile_pattern(any_doubt, "doubts", _DOUBTS_MEMORY) if doubts else None
 
     def first(self, heard: Heard) -> tuple[Rule | None, bool]:
         """The rule that decides, which is of those that hold the one asked first; and whether doubts stand beside its fatality.
@@ -82,8 +87,9 @@ class Matcher:
         if index is None:
             return None, False
         rule = self._rules[index]
-        is_fatal = rule.consequences.address_fatal
-        return rule, is_fatal and any(doubt(heard.text) is not None for doubt in self._doubts)
+        if not rule.consequences.address_fatal or self._doubt is None:
+            return rule, False
+        return rule, self._doubt(heard.text) is not None
 
     def _holding(self, heard: Heard) -> Iterator[int]:
         """The indexes of the rules that hold, each once and rising: a filter is only asked once those before it are used up."""
@@ -165,11 +171,11 @@ def _spoken(heard: Heard, text: str) -> Heard:
     )
 
 
-def _options() -> re2.Options:
+def _options(memory: int = _PATTERN_MEMORY) -> re2.Options:
     options = re2.Options()
     options.never_capture = True
     options.log_errors = False
-    options.max_mem = _PATTERN_MEMORY
+    options.max_mem = memory
     return options
 
 

@@ -1,5 +1,6 @@
 """Apache Kafka's jars, fetched once by Maven into a folder that git ignores."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -37,7 +38,9 @@ def class_path(folder: Path = FOLDER) -> str:
     """Java's class path of the pinned Kafka, fetched first (43 MB) where it is missing. Raises BrokerError."""
     jars = folder / f"jars-{version()}"
     if not jars.is_dir():
-        _fetch(jars)
+        with alone(folder):
+            if not jars.is_dir():
+                _fetch(jars)
     return f"{jars.resolve()}/*"
 
 
@@ -52,6 +55,15 @@ def version() -> str:
 def _fetch(jars: Path) -> None:
     with fetching(jars) as half:
         maven("Kafka's jars", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={half}")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait for whoever fetches or makes something in the folder, so that it is done once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka import jars
-from deploy.kafka.broker import Broker, BrokerError
+from deploy.kafka.broker import Broker, BrokerError, class_archive
 from tests import conftest
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_a_failed_fetch_leaves_nothing_behind(tmp_path: Path, monkeypatch) -> No
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(BrokerError, match="no network"):
         jars.class_path(tmp_path / "kafka")
-    assert list((tmp_path / "kafka").iterdir()) == []
+    assert [left.name for left in (tmp_path / "kafka").iterdir()] == ["lock"]
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
@@ -70,6 +70,11 @@ def test_what_a_broker_does_not_accept_is_told_in_one_line(tmp_path: Path, kafka
         Broker.start(tmp_path / "data", properties={"offsets.topic.num.partitions": "none"})
     with pytest.raises(BrokerError, match=r"ended; .*broker\.log says: .*heap"):
         Broker.start(tmp_path / "other", heap="1k")
+
+
+def test_classes_are_mapped_by_a_broker_that_starts(kafka: Broker) -> None:
+    mapped = Path(f"/proc/{kafka.pid}/maps").read_text()
+    assert str(class_archive()) in mapped
 
 
 def test_people_get_an_address_and_end_it_with_ctrl_c(kafka: Broker, tmp_path: Path) -> None:

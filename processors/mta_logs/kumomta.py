@@ -14,7 +14,7 @@ import orjson
 from processors.mta_logs.answers import Answer, answer_of, cleaned, enhanced
 from processors.mta_logs.facts import Facts, key_part, message_id, text, words
 from processors.mta_logs.routes import Routes
-from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken
+from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken, Told
 from processors.mta_logs.times import BadTime, LogTimes, of_a_log
 from schemas.mail import (
     ComplaintReceived,
@@ -71,7 +71,12 @@ class KumoReader:
                         noted += 1
                         continue
                     raise _Damaged(f"a record of a type that is not known: {str(kind)[:40]}")
-                rows = self._rows(event, kind, record, file)
+                file.line_time = at = self._moment(record.get("event_time", record["timestamp"]))
+                given = record["recipient"]
+                if isinstance(given, str):
+                    taken.events.append((event, self._row(event, kind, record, at, given)))
+                else:
+                    taken.events += self._of_several(event, kind, record, at, given)
             except orjson.JSONDecodeError as error:
                 taken.damaged.append((index, f"no JSON: {error.msg[:80]}"))
             except (_Damaged, BadTime) as error:
@@ -81,7 +86,6 @@ class KumoReader:
                     (index, f"no log record of KumoMTA: {type(error).__name__} {str(error)[:80]}")
                 )
             else:
-                taken.events += [(event, row) for row in rows]
                 told += 1
         taken.counts = {"told": told, "noted": noted, "skipped": skipped, "damaged": len(taken.damaged)}
         return taken
@@ -97,17 +101,12 @@ class KumoReader:
         """See `LogReader.forget_recipients`."""
         self._facts.forget_recipients()
 
-    def _rows(
-        self, event: type[MailEvent], kind: str, record: dict[str, Any], file: FileContext
-    ) -> list[Row]:
-        given = record["recipient"]
-        several = not isinstance(given, str)
-        if several and not all(isinstance(recipient, str) for recipient in given):
+    def _of_several(
+        self, event: type[MailEvent], kind: str, record: dict[str, Any], at: int, recipients: list[Any]
+    ) -> list[Told]:
+        if not all(isinstance(recipient, str) for recipient in recipients):
             raise _Damaged("a recipient that is no address")
-        file.line_time = at = self._moment(record.get("event_time", record["timestamp"]))
-        if several:
-            return [self._row(event, kind, record, at, recipient) for recipient in given]
-        return [self._row(event, kind, record, at, given)]
+        return [(event, self._row(event, kind, record, at, recipient)) for recipient in recipients]
 
     def _row(self, event: type[MailEvent], kind: str, record: dict[str, Any], at: int, recipient: str) -> Row:
         facts, said = self._facts, record.get
@@ -196,13 +195,13 @@ def _answer(response: Mapping[str, Any], recipient: str) -> Answer:
         content = content.replace("\r\n", "\n")
     if not parts:
         return answer_of(f"{code} {content}" if code and content else str(code or content), recipient)
-    status = _status(parts["class"], parts["subject"], parts["detail"])
+    status, enhanced_code = _status(parts["class"], parts["subject"], parts["detail"])
     said = f"{status} {content}" if content else status
     if not code:
         return answer_of(said, recipient)
     said = f"{code} {said}"
     if isinstance(code, int) and 200 <= code <= 599:
-        return Answer(code, enhanced(status), cleaned(said, recipient))
+        return Answer(code, enhanced_code, cleaned(said, recipient))
     return answer_of(said, recipient)
 
 
@@ -217,8 +216,10 @@ def _milliseconds(seconds: Any) -> int:
 
 
 @lru_cache(2_000, typed=True)
-def _status(of_class: Any, subject: Any, detail: Any) -> str:
-    return f"{of_class}.{subject}.{detail}"
+def _status(of_class: Any, subject: Any, detail: Any) -> tuple[str, str | None]:
+    """An enhanced status code as it is said, and as events hold it."""
+    said = f"{of_class}.{subject}.{detail}"
+    return said, enhanced(said)
 
 
 def _header(headers: Mapping[str, Any], *names: str) -> str:

@@ -64,7 +64,7 @@ class TailOptions:
     pool: str | None = None
     reading: LogSettings = field(default_factory=LogSettings)
     processes: int | None = None
-    """So many read ahead of a tail that is far behind, where the format allows it; None: one for each processor."""
+    """So many read ahead of a tail that is far behind, where the format allows it; None: as many as are of use."""
 
 
 @dataclass(slots=True)
@@ -225,12 +225,16 @@ def _lock_folder(settings: Settings) -> Path:
 
 
 def _ahead(options: TailOptions, labels: Labels, hashes: TenantHashes) -> ReadAhead | None:
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # On a single processor they would only take turns with the tail.
-    processes = (processors if processors > 1 else 0) if options.processes is None else options.processes
+    processes = _of_use() if options.processes is None else options.processes
     if not processes or options.format_name not in ALONE:
         return None
     return ReadAhead(lambda: Recipe(options.format_name, options.reading, labels, hashes.key), processes)
+
+
+def _of_use() -> int:
+    """How many read ahead by default: three read as fast as one appends, and on a single processor all take turns."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(processors, 3) if processors > 1 else 0
 
 
 def _appends(log: Log, name: str) -> Appends:

@@ -78,8 +78,8 @@ def tail(
         typer.Option(
             min=0,
             max=64,
-            help="So many processes read ahead while KumoMTA's or PowerMTA's log is far behind; one for each processor by "
-            "default, 0: none.",
+            help="So many processes read ahead while KumoMTA's or PowerMTA's log is far behind; by default one for each "
+            "processor, at most three; 0: none.",
             show_default=False,
         ),
     ] = None,

@@ -1,6 +1,6 @@
 """A stage as a rebuild runs it: among others that derive anew, and beside facts that stay what they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from processors.stage import Flush, Slice, Stage, Tally
@@ -10,15 +10,14 @@ from processors.stage import Flush, Slice, Stage, Tally
 class Derived:
     """A stage that takes what another one derives anew, and tells only what is derived anew.
 
-    Mail events that were once read in documents are facts as those that programs emitted are: a rebuild from the
-    documents does not tell them a second time.
+    What documents tell of messages it leaves where `replay.retelling` looks for it.
     """
 
     stage: Stage
     reads: str
     """Its topic, or the shadow that stands for it."""
-    tells: frozenset[str]
-    """The topics that it may emit to; what goes elsewhere is left out."""
+    tells: Mapping[str, str]
+    """The topics that it may emit to, and where that goes; what goes to others is left out."""
 
     @property
     def name(self) -> str:
@@ -36,7 +35,8 @@ class Derived:
     def flush(self) -> Flush:
         """See `Stage.flush`."""
         flush = self.stage.flush()
-        return replace(flush, emissions=[e for e in flush.emissions if e.topic in self.tells])
+        told = [e._replace(topic=self.tells[e.topic]) for e in flush.emissions if e.topic in self.tells]
+        return replace(flush, emissions=told)
 
     def tally(self) -> Tally:
         """See `Stage.tally`."""

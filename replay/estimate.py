@@ -1,15 +1,16 @@
 """What a rebuild would read, and about how long it would take; nothing is written."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from processors.stage import Stage
 from replay.lineage import Lineage, lineage
-from replay.rebuild import Wanted, origin_of, planned, rebuild_plan, stages_of, unfinished
+from replay.rebuild import Wanted, origin_of, parts_read, planned, rebuild_plan, stages_of, unfinished
 from replay.work import Replay
 from streams.log import TopicPartition
 from streams.runner import as_slice
+from streams.topics import plain
 
 SAMPLE = 20_000
 """Records that each stage is tried on."""
@@ -39,17 +40,17 @@ def estimated(replay: Replay, wanted: Wanted) -> Estimate:
     going_on = unfinished(replay, wanted)
     known = going_on or planned(replay, wanted)
     loads = _waiting(replay, rebuild_plan_topics(replay, known), known, known.loader_group)
+    there = set(replay.log.topics())
     takes = {
-        stage: _waiting(replay, [stage.reads], known, known.rebuilding.group(stage.name))
-        for stage in stages_of(replay, known)
+        stage: _waiting(replay, _told(replay, stage, known, there), known, known.rebuilding.group(stage.name))
+        for part in range(parts_read(replay, known))
+        for stage in stages_of(replay, known, part)
     }
     reads = dict(loads)
     for waiting in takes.values():
         for topic, records in waiting.items():
             reads[topic] = max(records, reads.get(topic, 0))
-    slowest = max(
-        (_seconds(replay, stage, sum(waiting.values())) for stage, waiting in takes.items()), default=0
-    )
+    slowest = max((_seconds(replay, stage, waiting) for stage, waiting in takes.items()), default=0.0)
     seconds = slowest + _at_rate(replay, sum(loads.values()), LOADED_PER_S)
     rows = sum(loads.values()) + _live_buckets(replay, known)
     return Estimate(known.number, going_on is not None, origin_of(known), reads, rows, seconds)
@@ -59,6 +60,14 @@ def rebuild_plan_topics(replay: Replay, known: Lineage) -> Sequence[str]:
     """The topics that are there already; its own shadows may not be yet."""
     there = set(replay.log.topics())
     return [topic for topic in rebuild_plan(replay, known).topics if topic in there]
+
+
+def _told(replay: Replay, stage: Stage, known: Lineage, there: Collection[str]) -> Sequence[str]:
+    """What a stage reads; of a shadow that is not there yet, what it will be about as long as."""
+    if stage.reads in there:
+        return [stage.reads]
+    base = lineage(replay.log, known.base) or Lineage(known.base)
+    return [name for name, _ in base.parts(plain(stage.reads))]
 
 
 def _waiting(replay: Replay, topics: Sequence[str], known: Lineage, group: str) -> dict[str, int]:
@@ -73,11 +82,13 @@ def _waiting(replay: Replay, topics: Sequence[str], known: Lineage, group: str) 
     return waiting
 
 
-def _seconds(replay: Replay, stage: Stage, records: int) -> float:
+def _seconds(replay: Replay, stage: Stage, waiting: Mapping[str, int]) -> float:
     """How long a stage would take, from what it takes for some of the records it would begin with."""
+    records = sum(waiting.values())
     if not records:
         return 0.0
-    source: TopicPartition = replay.log.partitions(stage.reads)[0]
+    topic = next(name for name, count in waiting.items() if count)
+    source: TopicPartition = replay.log.partitions(topic)[0]
     batch = replay.log.read(source, replay.log.begin(source), SAMPLE)
     began = time.perf_counter()
     stage.take(as_slice(batch))

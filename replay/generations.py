@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from replay.lineage import FIRST, Lineage, Span, base_lineage, forget, highest, lineages
+from replay.lineage import FIRST, Lineage, Span, base_lineage, forget, highest, known_to_log, lineages
 from replay.rebuild import origin_of
 from replay.work import Replay, ReplayRefused
 from streams.log import Retention, Topic
@@ -77,23 +77,28 @@ def drop(replay: Replay, number: int) -> None:
 
 def empty_shadows(replay: Replay) -> None:
     """Remove the records of shadows that no generation needs, and give their space back."""
-    known = lineages(replay.log)
+    known, live = lineages(replay.log), known_to_log(replay.log) or FIRST.number
     needed = {name for lineage in known.values() for name in (*lineage.inherited, *lineage.shadows())}
+    needed |= {name for lineage in known.values() if lineage.number > live for name in lineage.waiting()}
     idle = [
         stats.source.topic
         for stats in replay.log.stats()
         if SHADOW in stats.source.topic and stats.records and stats.source.topic not in needed
     ]
-    if not idle:
+    empty(replay.log, idle)
+
+
+def empty(log: SqliteLog, names: Sequence[str]) -> None:
+    """Remove the records of these topics, and give their space back."""
+    if not names:
         return
     # Retention is what a log is opened with: the replay's own log keeps shadows for ever.
-    log = SqliteLog.open(
-        replay.log.path, [Topic(name, retention=Retention(max_bytes=-1)) for name in idle], create=False
-    )
+    emptying = [Topic(name, retention=Retention(max_bytes=-1)) for name in names]
+    opened = SqliteLog.open(log.path, emptying, create=False)
     try:
-        log.retain(0)
+        opened.retain(0)
     finally:
-        log.close()
+        opened.close()
 
 
 def _listed(number: int, known: Lineage | None, live: int, rows: int, shadow_bytes: int) -> Listed:

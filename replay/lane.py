@@ -2,12 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from processors.stage import Stage
 from replay.lineage import LOADER, Lineage
+from replay.retelling import NAME as RETELLS
+from replay.retelling import Retelling
 from replay.span import SpanLog
 from replay.view import Ends, ReplayLog
 from replay.work import BUSY, Replay
@@ -22,7 +24,8 @@ class Lane:
     """One lineage at work; `open_lane` makes one."""
 
     replay: Replay
-    runners: Sequence[StageRunner]
+    runners: Mapping[str, StageRunner | Retelling]
+    """By name; each after those whose output it takes."""
     loader: Loader
     sink: Sink
 
@@ -30,11 +33,11 @@ class Lane:
         """Step until nothing is left to do. Raises the first failure, LogError and SinkError among them."""
         stopping = threading.Event()
         rate = self.replay.pace.records_per_s
-        names = tuple(runner.stage.name for runner in self.runners)
+        names = tuple(self.runners)
         workers = [
             *(
                 Worker(name, paced(runner.step, rate, stopping), after=names[:earlier])
-                for earlier, (name, runner) in enumerate(zip(names, self.runners, strict=True))
+                for earlier, (name, runner) in enumerate(self.runners.items())
             ),
             Worker(LOADER, paced(self.loader.step, rate, stopping), after=names),
         ]
@@ -46,8 +49,8 @@ class Lane:
 
     def _progress(self, name: str, records: int) -> None:
         if records:
-            lags = {LOADER: self.loader.lag} | {r.stage.name: r.lag for r in self.runners}
-            self.replay.progress(name, records, lags[name]())
+            of: Loader | StageRunner | Retelling = self.loader if name == LOADER else self.runners[name]
+            self.replay.progress(name, records, of.lag())
 
 
 def open_lane(
@@ -57,16 +60,22 @@ def open_lane(
     stages: Sequence[Stage],
     plan: LoadPlan,
     ends: Ends,
+    retelling: Callable[[ReplayLog], Retelling] | None = None,
 ) -> Lane:
-    """A lineage ready to go on where it was. Raises PositionRefused when the warehouse holds of it what the log does not."""
+    """A lineage ready to go on where it was; what retells mail events goes before the stages that take them.
+
+    Raises PositionRefused when the warehouse holds of it what the log does not.
+    """
     log = ReplayLog(replay.log, working, ends)
     loaded = log if known.span is None else SpanLog(replay.log, working, ends, known.span)
-    runners = [
-        StageRunner(log, stage, working, _step_records(replay), partial(_told, replay, stage.name))
-        for stage in stages
-    ]
+    runners: dict[str, StageRunner | Retelling] = {}
+    if retelling is not None:
+        runners[RETELLS] = retelling(log)
+    for stage in stages:
+        told = partial(told_of, replay, stage.name)
+        runners[stage.name] = StageRunner(log, stage, working, step_records(replay), told)
     sink = replay.warehouse.sink(known.number)
-    loader = Loader(loaded, sink, plan, partial(_told, replay, LOADER))
+    loader = Loader(loaded, sink, plan, partial(told_of, replay, LOADER))
     return Lane(replay, runners, loader, sink)
 
 
@@ -91,9 +100,11 @@ def step_of(pace_step: int, records_per_s: float | None) -> int:
     return pace_step if records_per_s is None else max(1, min(pace_step, int(records_per_s)))
 
 
-def _step_records(replay: Replay) -> int:
+def step_records(replay: Replay) -> int:
+    """The most records in a step of this replay."""
     return step_of(replay.pace.step_records, replay.pace.records_per_s)
 
 
-def _told(replay: Replay, who: str, boundary: str) -> None:
+def told_of(replay: Replay, who: str, boundary: str) -> None:
+    """Tell who watches that somebody met a boundary."""
     replay.at(f"{who} {boundary}")

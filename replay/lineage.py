@@ -48,8 +48,11 @@ FROM_FACTS = (
 )
 """What a rebuild from the facts derives anew."""
 
-FROM_DOCUMENTS = (*FROM_FACTS, "documents.outcomes", "dmarc.records")
-"""What a rebuild from the documents derives anew."""
+FROM_DOCUMENTS = (*FROM_FACTS, "documents.outcomes", "dmarc.records", "mail.events")
+"""What a rebuild from the documents derives anew, mail events as far as documents gave them."""
+
+REREAD = "mail.reread"
+"""Where what documents tell of messages waits while a generation is rebuilt from them; always a shadow."""
 
 Span = tuple[int, int]
 """From and to (not included) in event time, ms since the epoch."""
@@ -106,6 +109,10 @@ class Lineage:
     def shadows(self) -> list[str]:
         """The names of its shadow topics."""
         return [shadow(topic, self.number) for topic in self.shadowed]
+
+    def waiting(self) -> list[str]:
+        """Topics that its rebuild passes something through, and that nobody needs once it is live."""
+        return [shadow(REREAD, self.number)] if "mail.events" in self.shadowed else []
 
     def parts(self, topic: str) -> list[tuple[str, int]]:
         """The topics that hold its records of a plain topic, in their order, each with where it begins there."""

@@ -4,20 +4,21 @@ Everything that says how far it is lies in the log and in the warehouse, so a re
 whatever way, goes on when it is asked for again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from processors.stage import Stage
 from processors.suppressions.stage import SuppressStage
-from replay.carried import Carry, carry_entered, carry_letters, carry_underived, forgotten_documents
+from replay.carried import carry_entered, carry_letters, carry_underived, forgotten_documents
 from replay.derived import Derived
-from replay.lane import Lane, open_lane, step_of
+from replay.lane import Lane, open_lane, step_of, step_records, told_of
 from replay.lineage import (
     FROM_DOCUMENTS,
     FROM_FACTS,
     LOADED,
     LOADER,
+    REREAD,
     Lineage,
     Span,
     base_lineage,
@@ -27,10 +28,12 @@ from replay.lineage import (
     plant,
     store,
 )
-from replay.view import Ends, ends_now
+from replay.retelling import NAME as RETELLS
+from replay.retelling import Retelling, documents_read
+from replay.view import Ends, ReplayLog, ends_now
 from replay.work import Replay, ReplayRefused
 from sinks.loading import LoadPlan, PositionRefused
-from streams.log import Log, Topic
+from streams.log import Log, Topic, TopicPartition
 from streams.sqlite_log import SqliteLog
 from streams.topics import SHADOW, plain, shadow
 
@@ -58,6 +61,8 @@ class Rebuilt:
     lineage: Lineage
     records: Mapping[str, int]
     """Records taken by each stage and by the loader, in this run."""
+    forgotten: int = 0
+    """Documents that nobody can read any more: what they told stays."""
 
 
 def rebuild(replay: Replay, wanted: Wanted) -> Rebuilt:
@@ -72,7 +77,8 @@ def rebuild(replay: Replay, wanted: Wanted) -> Rebuilt:
         with replay.log.transaction() as transaction:
             store(transaction, known)
         replay.at("complete")
-    return Rebuilt(known, taken)
+    forgotten = forgotten_documents(replay.log, shadow(OUTCOMES, known.number)) if wanted.reparse else ()
+    return Rebuilt(known, taken, len(forgotten))
 
 
 def candidate(replay: Replay) -> Lineage | None:
@@ -122,12 +128,16 @@ def begin(replay: Replay, known: Lineage) -> Lineage:
     """Make a planned generation known to log and warehouse, with the positions that retention waits for."""
     log, generation = replay.log, known.rebuilding
     # The topics are declared by an opening of their own: a log declares what it is opened with.
-    SqliteLog.open(log.path, [Topic(name) for name in known.shadows()], create=False).close()
+    names = (*known.shadows(), *known.waiting())
+    SqliteLog.open(log.path, [Topic(name) for name in names], create=False).close()
     with log.transaction() as transaction:
         store(transaction, known)
-        for stage in stages_of(replay, known):
-            for source in log.partitions(stage.reads):
-                transaction.commit(generation.group(stage.name), source, _first(log, known, stage))
+        for part in range(parts_read(replay, known)):
+            for stage in stages_of(replay, known, part):
+                for source in log.partitions(stage.reads):
+                    transaction.commit(generation.group(stage.name), source, _first(log, known, stage.reads))
+        for source in _told_before(log, known) if EVENTS in known.shadowed else ():
+            transaction.commit(generation.group(RETELLS), source, _first(log, known, source.topic))
         for topic in rebuild_plan(replay, known).topics:
             for source in log.partitions(topic):
                 transaction.commit(known.loader_group, source, known.starts.get(topic, 0))
@@ -146,20 +156,55 @@ def advance(replay: Replay, known: Lineage, ends: Ends | None = None) -> Mapping
     ends = ends_now(replay.log, LOADED) if ends is None else ends
     if DMARC in known.shadowed:
         ends = {**ends, **_read_by_base(replay.log, known, ends)}
-    stages = stages_of(replay, known)
-    last = [stage for stage in stages if isinstance(stage, Carry) and plain(stage.reads) == DMARC]
-    # Which DMARC records are taken over is known when all documents were read.
-    for some in ([stage for stage in stages if stage not in last], last):
-        if some:
-            lane_of(replace(replay, progress=count), known, some, ends).drain()
+    watched = replace(replay, progress=count)
+    for part in range(parts_read(replay, known)):
+        stages = stages_of(replay, known, part)
+        if EVENTS not in known.shadowed:
+            lane_of(watched, known, stages, ends).drain()
+            continue
+        # What is taken over of what documents told is known when all of them were read.
+        readers = [stage for stage in stages if stage.reads == DOCUMENTS]
+        lane_of(watched, known, readers, ends).drain()
+        others = [stage for stage in stages if stage not in readers]
+        lane_of(watched, known, others, ends, partial(_retelling, replay, known)).drain()
     replay.at("advanced")
     return taken
+
+
+def parts_read(replay: Replay, known: Lineage) -> int:
+    """How many parts the facts have that its stages read one after the other: shadows of its base, then what is plain."""
+    facts = {stage.reads for stage in replay.fresh_stages() if stage.reads not in known.shadowed}
+    return max((len(_base(replay.log, known).parts(topic)) for topic in facts), default=1)
+
+
+def retells(known: Lineage) -> str:
+    """What the progress of retelling mail events goes by."""
+    return known.live.group(RETELLS)
+
+
+def _retelling(replay: Replay, known: Lineage, log: ReplayLog) -> Retelling:
+    anew, outcomes = shadow(REREAD, known.number), shadow(OUTCOMES, known.number)
+    before = [name for name, _ in _base(replay.log, known).parts(OUTCOMES)]
+    return Retelling(
+        log,
+        retells(known),
+        _told_before(replay.log, known),
+        replay.log.partitions(anew)[0],
+        documents_read(log, before, outcomes),
+        step_records(replay),
+        partial(told_of, replay, RETELLS),
+    )
+
+
+def _told_before(log: Log, known: Lineage) -> Sequence[TopicPartition]:
+    """Where the base has its mail events."""
+    return [source for name, _ in _base(log, known).parts(EVENTS) for source in log.partitions(name)]
 
 
 def _read_by_base(log: Log, known: Lineage, ends: Ends) -> Ends:
     """How far documents go for a rebuild from them: what the base has not read is left to the live pipeline.
 
-    That tells their mail events too, which a rebuild does not.
+    So what documents told before stands among the events that were there when the rebuild looked.
     """
     read = log.committed(_base(log, known).live.group(DOCUMENTS))
     return {
@@ -168,12 +213,18 @@ def _read_by_base(log: Log, known: Lineage, ends: Ends) -> Ends:
     }
 
 
-def lane_of(replay: Replay, known: Lineage, stages: Sequence[Stage], ends: Ends) -> Lane:
+def lane_of(
+    replay: Replay,
+    known: Lineage,
+    stages: Sequence[Stage],
+    ends: Ends,
+    retelling: Callable[[ReplayLog], Retelling] | None = None,
+) -> Lane:
     """Some stages and the loader of a generation that is rebuilt. Raises ReplayRefused when it can't go on."""
     plan = rebuild_plan(replay, known)
     plant(replay.log, replay.warehouse.sink(known.number), known)
     try:
-        return open_lane(replay, known, known.rebuilding, stages, plan, ends)
+        return open_lane(replay, known, known.rebuilding, stages, plan, ends, retelling)
     except PositionRefused as error:
         raise ReplayRefused(
             f"generation {known.number} can't go on: {error}. Begin it anew: "
@@ -187,11 +238,20 @@ def rebuild_plan(replay: Replay, known: Lineage) -> LoadPlan:
     return known.rebuild_plan(replay.fresh_stages(), batch)
 
 
-def stages_of(replay: Replay, known: Lineage) -> Sequence[Stage]:
-    """The stages that run for a rebuild, without state: those that carry over, and those that derive anew, in order."""
-    again = [_derived_anew(stage, known) for stage in replay.fresh_stages() if runs_again(stage, known)]
+def stages_of(replay: Replay, known: Lineage, part: int = 0) -> Sequence[Stage]:
+    """The stages that run for a rebuild, without state: those that carry over, and those that derive anew, in order.
+
+    Facts are in parts (`parts_read`); this is who reads one of them.
+    """
     base = _base(replay.log, known)
-    told_again = {(stage.name, stage.reads): _first(replay.log, known, stage) for stage in again}
+    again = [
+        _derived_anew(stage, known, base, part) for stage in replay.fresh_stages() if runs_again(stage, known)
+    ]
+    told_again = {
+        (stage.name, name): _first(replay.log, known, name)
+        for stage in again
+        for name, _ in base.parts(plain(stage.reads))
+    }
     facts = (topic for topic in LOADED if topic not in known.shadowed)
     told_again |= {(LOADER, name): start for topic in facts for name, start in known.parts(topic)}
     carries = [carry_letters(name, told_again) for name, _ in base.parts(LETTERS)]
@@ -204,10 +264,16 @@ def stages_of(replay: Replay, known: Lineage) -> Sequence[Stage]:
     return [*carries, *again]
 
 
-def _derived_anew(stage: Stage, known: Lineage) -> Stage:
+def _derived_anew(stage: Stage, known: Lineage, base: Lineage, part: int) -> Stage:
     """A stage that reads what another one derives anew reads that, and tells of nothing that is a fact here."""
-    reads = shadow(stage.reads, known.number) if stage.reads in known.shadowed else stage.reads
-    return Derived(stage, reads, frozenset(known.shadowed))
+    parts = base.parts(stage.reads)
+    reads, _ = parts[min(part, len(parts) - 1)]
+    if stage.reads in known.shadowed:
+        reads = shadow(stage.reads, known.number)
+    tells = {topic: topic for topic in known.shadowed}
+    if EVENTS in tells:
+        tells[EVENTS] = REREAD
+    return Derived(stage, reads, tells)
 
 
 def runs_again(stage: Stage, known: Lineage) -> bool:
@@ -225,14 +291,12 @@ def _derived(wanted: Wanted) -> tuple[str, ...]:
 
 
 def _carried(derived: Sequence[str]) -> tuple[str, ...]:
-    return (LETTERS, DMARC) if DMARC in derived else (LETTERS,)
+    return (LETTERS, DMARC, EVENTS) if DMARC in derived else (LETTERS,)
 
 
-def _first(log: Log, known: Lineage, stage: Stage) -> int:
-    """Where a stage begins: with what the base has of its topic, as far as that is kept."""
-    if SHADOW in stage.reads:
-        return 0
-    return _starts(log, _base(log, known), [stage.reads])[stage.reads]
+def _first(log: Log, known: Lineage, topic: str) -> int:
+    """Where to begin with a topic: with what the base has of it, as far as that is kept."""
+    return 0 if SHADOW in topic else _starts(log, _base(log, known), [topic])[topic]
 
 
 def _base(log: Log, known: Lineage) -> Lineage:

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from processors.stage import Stage
 from replay.carried import Carry
+from replay.generations import empty
 from replay.lineage import Lineage, base_lineage, copy_to_log, lineage, store
-from replay.rebuild import advance, candidate, runs_again, stages_of
+from replay.rebuild import EVENTS, advance, candidate, retells, runs_again, stages_of
 from replay.work import Replay, ReplayRefused
 from streams.log import Log, Transaction
 from streams.topics import SHADOW
@@ -41,8 +42,9 @@ def release(replay: Replay, known: Lineage) -> None:
     base = lineage(replay.log, known.base) or Lineage(known.base)
     old = [base.loader_group, *(base.live.group(stage.name) for stage in replay.fresh_stages())]
     carried = [known.live.group(stage.name) for stage in stages_of(replay, known) if isinstance(stage, Carry)]
-    for group in (*old, *carried):
+    for group in (*old, *carried, retells(known)):
         replay.log.forget(group)
+    empty(replay.log, known.waiting())
 
 
 def swappable(replay: Replay) -> Lineage:
@@ -94,6 +96,9 @@ def _takeovers(replay: Replay, known: Lineage) -> dict[str, int]:
         if stage.reads in takeovers and SHADOW not in stage.reads:
             carried = log.committed(known.live.group(stage.name))
             takeovers[stage.reads] = max(carried.values(), default=takeovers[stage.reads])
+    if EVENTS in takeovers:
+        gone_through = log.committed(retells(known))
+        takeovers[EVENTS] = max(gone_through[source] for source in log.partitions(EVENTS))
     return takeovers
 
 

@@ -11,9 +11,6 @@ from replay.view import Ends, ends_now
 from replay.work import Replay, ReplayRefused
 from streams.pauses import Pauses
 
-FACT_SOURCES = ("mail.events", "documents")
-"""What is told from outside: both generations are brought to the same end of these."""
-
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -36,7 +33,10 @@ def verify(replay: Replay, rows: int = 10) -> Verified:
     """
     live = live_lineage(replay.log, replay.warehouse)
     known = comparable(replay)
-    ends = ends_now(replay.log, FACT_SOURCES)
+    documents = ends_now(replay.log, ["documents"])
+    live_lane(replay, live, documents, ("documents",)).drain()
+    # What these tell of messages is among the events that both have to come to.
+    ends = {**documents, **ends_now(replay.log, ["mail.events"])}
     live_lane(replay, live, ends).drain()
     advance(replay, known, {**_loaded(replay, live), **ends})
     return Verified(live.number, known.number, list(_compared(replay, live, known, rows)))
@@ -58,11 +58,16 @@ def comparable(replay: Replay) -> Lineage:
     return known
 
 
-def live_lane(replay: Replay, live: Lineage, ends: Ends) -> Lane:
-    """The live generation's own stages and loader, up to these ends. Raises PositionRefused."""
+def live_lane(replay: Replay, live: Lineage, ends: Ends, names: Sequence[str] | None = None) -> Lane:
+    """The live generation's own stages, or those that are named, and its loader, up to these ends.
+
+    Raises PositionRefused.
+    """
     stages = list(replay.fresh_stages())
     batch = step_of(replay.pace.step_records, replay.pace.records_per_s)
-    return open_lane(replay, live, live.live, stages, live.load_plan(stages, batch), ends)
+    plan = live.load_plan(stages, batch)
+    some = [stage for stage in stages if names is None or stage.name in names]
+    return open_lane(replay, live, live.live, some, plan, ends)
 
 
 def _loaded(replay: Replay, live: Lineage) -> Ends:

@@ -219,10 +219,16 @@ def _say_rebuilt(rebuilt: "Rebuilt", seconds: float, as_json: bool) -> None:
     made_from = origin_of(known)
     if as_json:
         found = {"generation": known.number, "made_from": made_from, "span": known.span}
-        print_json({**found, "records": dict(rebuilt.records), "seconds": seconds})
+        told = {"records": dict(rebuilt.records), "forgotten": rebuilt.forgotten, "seconds": seconds}
+        print_json({**found, **told})
         return
     taken = ", ".join(f"{name} {count:,}" for name, count in rebuilt.records.items()) or "nothing new"
     print_line(f"Generation {known.number} is rebuilt from the {made_from} in {seconds} s: {taken} records.")
+    if rebuilt.forgotten:
+        note(
+            f"{rebuilt.forgotten:,} documents can't be read any more, since who was in them was erased or their tenant "
+            "forgotten: what they told before stays (outcome `forgotten` in the view documents)"
+        )
     then = "" if known.span else ", then mailwake replay swap"
     note(f"to compare it with the live one: mailwake replay verify{then}")
 

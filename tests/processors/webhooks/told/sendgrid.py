@@ -45,6 +45,7 @@ CASES: list[Case] = [
          ("MessageBounced", {**WHO, "enhanced_code": None})),
     case("bounce by mail, later", [{**event("bounce", type="bounce", status="5.1.1", reason=UNKNOWN), "sg_message_id": ""}],
          ("MessageBounced", {"recipient_hash": JO_HASH, "is_async": True, "provider_message_id": None})),
+    case("given up after days", [event("bounce", type="expired", reason="unable to deliver message for 72 hours")], ("MessageExpired", WHO)),
     case("bounce by its classification", [event("bounce", type="bounce", bounce_classification="Invalid Address")],
          ("MessageBounced", {**WHO, "smtp_code": None, "enhanced_code": "5.1.1", "response": None})),
     case("dropped", [event("dropped", reason="Bounced Address", status="5.0.0"), event("dropped", reason="Invalid", a=1),

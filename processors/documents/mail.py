@@ -5,7 +5,6 @@ linear in the size of the mail times the depth of its nesting, which is bounded;
 is asked for header fields only, since its parsing of bodies and of long parameters is not.
 """
 
-import binascii
 import re
 from collections.abc import Iterator
 from email.message import Message
@@ -13,6 +12,7 @@ from email.parser import BytesHeaderParser
 from typing import NamedTuple
 
 from processors.documents.limits import Budget
+from processors.mails.transfer_encoding import decoded
 
 MIME_DEPTH = 10
 """Multiparts and forwarded mails within each other; what lies deeper is not looked at."""
@@ -23,7 +23,6 @@ FIELD_CHARACTERS = 2000
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 _REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?:\r\n|\r|\n|\Z)")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _BAD_FIELDS = (ValueError, TypeError, IndexError, LookupError, AttributeError)
 
 
@@ -114,24 +113,3 @@ def _divided(body: bytes, boundary: bytes) -> Iterator[bytes]:
         at = body.find(delimiter, at + len(delimiter))
     if start is not None:
         yield body[start:]
-
-
-def decoded(body: bytes, encoding: str) -> bytes:
-    """The body with a Content-Transfer-Encoding undone; unknown ones are left as they are."""
-    match encoding:
-        case "base64":
-            return from_base64(body)
-        case "quoted-printable":
-            return binascii.a2b_qp(body)
-        case _:
-            return body
-
-
-def from_base64(text: bytes) -> bytes:
-    """Base64 as it arrives: other characters are skipped, missing padding is made up for."""
-    try:
-        return binascii.a2b_base64(text)
-    except binascii.Error:
-        digits = _NOT_BASE64.sub(b"", text)
-        digits = digits[: len(digits) - 1] if len(digits) % 4 == 1 else digits
-        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))

@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 from processors.documents.archives import END, LOCAL
-from processors.documents.mail import from_base64
+from processors.mails.transfer_encoding import from_base64
 
 Form = Literal["xml", "gzip", "bzip2", "xz", "zip", "tar", "mail", "base64"]
 

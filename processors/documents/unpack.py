@@ -7,8 +7,9 @@ from itertools import groupby
 from processors.documents.archives import Entry, untar, unzip
 from processors.documents.compressed import Stream, bunzip2, gunzip, unxz
 from processors.documents.limits import Budget, Limits, OverBudget
-from processors.documents.mail import from_base64, parts
+from processors.documents.mail import parts
 from processors.documents.sniff import Form, form_of
+from processors.mails.transfer_encoding import from_base64
 
 NAME_CHARACTERS = 255
 """How much of a file name inside an archive or mail is kept."""

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from processors.documents.mail import decoded
 from processors.mails.fields import Fields, parameters_of
 from processors.mails.text import TEXT_BYTES, text_of, text_of_html
+from processors.mails.transfer_encoding import decoded
 
 DEPTH = 10
 """Multiparts within each other; what lies deeper is not looked at."""

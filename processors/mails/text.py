@@ -5,7 +5,7 @@ import re
 from binascii import Error as BinasciiError
 from binascii import a2b_qp
 
-from processors.documents.mail import from_base64
+from processors.mails.transfer_encoding import from_base64
 
 TEXT_BYTES = 256 * 1024
 """How much of a text part is read."""

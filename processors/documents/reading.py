@@ -20,7 +20,7 @@ from schemas.keyring import NO_KEYS, TenantKeys
 from schemas.mail import MailEvent
 from schemas.recipient import InvalidAddress, recipient_hash
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Counted up whenever the same bytes may give other events than before."""
 OUTCOMES = "documents.outcomes"
 REASON_CHARACTERS = 1000

@@ -24,6 +24,10 @@ _DAEMON = re.compile(
 _REPLY_SUBJECT = re.compile(r"\s*(?:re|aw|sv|vs|antw|回复|答复|ответ)\s*(?:\[\d{1,3}\])?\s*[:：]", re.I)
 _FORWARD_SUBJECT = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|vb|转发|轉寄|転送)\s*[:：]", re.I)
 _LISTS = ("list-id", "list-post", "list-unsubscribe")
+_CONDITION = re.compile(
+    r"\b(?:if|should|wenn|falls|si|se|если)\b[^\n.]{0,60}\b(?:permanent|endgültig|définitiv)\w{0,6}", re.I
+)
+"""What will be said in case of a failure is not said of one."""
 _EMPTY_SENDER = frozenset({"", "<>", "<MAILER-DAEMON>", "MAILER-DAEMON"})
 _HOST = re.compile(
     r"(?:host |to |from |server |by |remote[^\n]{0,10} )\[?([a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8})\]?"
@@ -108,7 +112,7 @@ def outcomes_of(mail: Mail, note: Note) -> list[Outcome]:
 
 def action_of(subject: str, text: str) -> Action:
     """Whether a note tells of a failure, or of a delay."""
-    text = text[:LOOK]
+    text = _CONDITION.sub("", text[:LOOK])
     if is_told(PERMANENT, text):
         return "failed"
     return "delayed" if is_told(DELAYS, text) or is_told(DELAYS, subject[:300]) else "failed"

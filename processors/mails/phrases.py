@@ -138,11 +138,18 @@ FAILURES = (
     r"teslim edil(?:e)?m(?:e|i)|iletilemedi|ula[şs]t[ıi]r[ıi]lamad",
     r"nu a putut fi (?:livrat|trimis)",
     r"δεν (?:παραδόθηκε|ήταν δυνατή|μπορεί)",
-    # Hebrew, Arabic, Thai, Vietnamese, Indonesian
+    # Croatian, Serbian, Slovenian, Lithuanian, Latvian, Estonian, Catalan, Galician
+    r"nije (?:mog(?:la|ao) )?(?:biti )?(?:isporu[čc]en|dostavljen)|није (?:мог(?:ла|ао) )?(?:бити )?(?:испоручен"
+    r"|достављен)|ni (?:bil[oa]? )?(?:mogo[čc]e )?dostav",
+    r"nepavyko (?:pristatyti|i[šs]si[ųu]sti)|nepristatyt|(?:neizdev[āa]s|nevar[ēe]ja|netika) pieg[āa]d"
+    r"|ei (?:õnnestunud|saanud)[^\n]{0,60}(?:edasta|toimeta)",
+    r"no s['’]ha pogut (?:lliurar|enviar)|no lliurat|non se puido (?:entregar|enviar)",
+    # Hebrew, Arabic, Persian, Hindi, Thai, Vietnamese, Indonesian, Malay
     r"לא (?:ניתן|נמסר|הצליח)[^\n]{0,30}|(?:تعذر|لم يتم|فشل)[^\n]{0,10}(?:تسليم|إرسال|توصيل)",
+    r"(?:تحویل(?: داده)?|ارسال) نشد|(?:वितरित|डिलीवर|भेजा)[^\n]{0,12}नहीं",
     r"ไม่สามารถ(?:ส่ง|นำส่ง)|ส่งไม่สำเร็จ",
     r"không (?:thể )?(?:gửi|chuyển|phát)[^\n]{0,20}|không tồn tại|gửi thất bại",
-    r"tidak (?:dapat|bisa|berhasil) (?:di)?(?:kirim|sampaikan|terkirim)|gagal (?:di)?kirim"
+    r"tidak (?:dapat|bisa|berhasil) (?:di)?(?:kirim|sampaikan|terkirim|hantar)|gagal (?:di)?kirim"
     r"|pengiriman gagal",
     # Russian, Ukrainian
     r"не (?:может|могло|мог|удалось|удается|удаётся|был[оаи]?|возможно"

@@ -46,6 +46,7 @@ _LABEL = re.compile(
 )
 _X400 = re.compile(r"(?:smtp|dda:smtp)[:=]$", re.I)
 _BULLET = " \t-*•·>\"'`<([{|#=:;,"
+_AND = re.compile(r"[\s,;&<>'\"]{0,8}(?:(?:and|und|et|y|e|и|和|と)\s{1,4})?[\s<'\"]{0,4}")
 _LISTED = re.compile(r"^(?:[^\s@]{1,128}@[^\s@,;]{1,253}[\s,;]{1,5}){1,50}")
 _PREFIX = re.compile(
     r"^(?:smtp|to|rfc822|mailto|recipient|address|user|\d{1,3}[.)]|failed)\s?[:;=]?\s?<?", re.I
@@ -143,16 +144,20 @@ class Whom:
                 continue
             line = line[:1000]
             is_heading = _TO.match(line) and any(_ABOUT.match(one) for one in self._lines[at + 1 : at + 4])
-            end = 0
+            end, listed = 0, -1
             for address in addresses_in(line, 50):
                 start = line.find(address, end)
                 if start < 0:
                     continue
                 before, after = line[:start], line[start + len(address) :]
+                follows = end > 0 and _AND.fullmatch(line, end, start) is not None
                 end = start + len(address)
                 if address.lower() in excluded or is_unaddressable(address) or after.startswith("/"):
                     continue
-                yield Mention(address, at, 0 if is_heading else self._weight(before, after, at))
+                # What is said of an address is said of those that are listed after it.
+                own = self._weight(before, after, at)
+                listed = max(listed, own) if follows else own
+                yield Mention(address, at, 0 if is_heading else listed)
 
     def _excluded(self) -> frozenset[str]:
         """Who surely did not bounce: who the mail is from and to, and who sent the returned message."""

@@ -159,6 +159,20 @@ IN_LANGUAGES = (
         "邮件无法送达。\nhost mx.example.net[192.0.2.6] said: 550 Mailbox not found\n",
         said="不存在",
     ),
+    *(
+        Made(language, "MAILER-DAEMON@mx.example.net", "", f"{words}\n\nuser@example.net\n", said=said)
+        for language, words, said in (
+            ("Croatian", "Vaša poruka nije mogla biti isporučena sljedećim primateljima:", "isporučena"),
+            ("Serbian", "Ваша порука није могла бити испоручена следећим примаоцима:", "испоручена"),
+            ("Slovenian", "Vašega sporočila ni bilo mogoče dostaviti naslednjim prejemnikom:", "dostaviti"),
+            ("Lithuanian", "Jūsų laiško nepavyko pristatyti šiems gavėjams:", "pristatyti"),
+            ("Latvian", "Jūsu ziņojumu neizdevās piegādāt šādiem adresātiem:", "piegādāt"),
+            ("Estonian", "Teie kirja ei õnnestunud järgmistele adressaatidele edastada:", "edastada"),
+            ("Catalan", "El vostre missatge no s'ha pogut lliurar als destinataris següents:", "lliurar"),
+            ("Persian", "پیام شما به گیرندگان زیر تحویل داده نشد:", "تحویل"),
+            ("Hindi", "आपका संदेश निम्न प्राप्तकर्ताओं को वितरित नहीं किया जा सका:", "वितरित"),
+        )
+    ),
     Made(
         "netease, Chinese, a label right before the address",
         "Postmaster@163.example.cn",

@@ -265,6 +265,24 @@ OF_SYSTEMS = (
         said="not recognized",
     ),
     Made(
+        "several after one label",
+        "MAILER-DAEMON@mx.example.net",
+        "Undelivered mail",
+        "Message could not be delivered to: user@example.net, other@example.net and third@example.net\nReason: relaying denied\n"
+        "For help write to help@example.net.\n",
+        recipients=("user@example.net", "other@example.net", "third@example.net"),
+        said="relaying denied",
+    ),
+    Made(
+        "a delay that says what a permanent failure would bring",
+        "Mail Delivery Subsystem <mailer-daemon@mail.example.net>",
+        "Delivery Status Notification (Delay)",
+        "There was a temporary problem delivering your message to user@example.net. We will retry for 46 more hours. You'll be "
+        "notified if the delivery fails permanently.\n",
+        action="delayed",
+        said="temporary problem",
+    ),
+    Made(
         "names nobody, returns the message",
         "MAILER-DAEMON@mx.example.net",
         "Returned mail",

@@ -139,12 +139,19 @@ def events() -> Iterator[dict[str, object]]:
     yield other | {"from_domain": "a.example", "occurred_at": "2026-06-01T11:00:00Z"}
 
 
+@pytest.fixture(scope="module")
+def told_once(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A bounce and a complaint, taken in. Not to be changed."""
+    world = World(tmp_path_factory.mktemp("told"))
+    world.run("emit", stdin="".join(json.dumps(event) + "\n" for event in events()).encode())
+    world.run("run", "--until-idle")
+    return world
+
+
 @pytest.fixture
-def told(empty: World) -> World:
-    """A bounce and a complaint, taken in."""
-    empty.run("emit", stdin="".join(json.dumps(event) + "\n" for event in events()).encode())
-    empty.run("run", "--until-idle")
-    return empty
+def told(told_once: World, tmp_path: Path) -> World:
+    """The same, for a test that changes it."""
+    return told_once.copy(tmp_path / "told")
 
 
 def checked(world: World, address: str, *options: str) -> list[tuple[str, str]]:

@@ -40,13 +40,13 @@ SCENARIO = Scenario(
     seed=4,
     start_ms=days_before_today(20),
     days=7,
-    domains=8,
-    messages_per_day=200,
+    domains=5,
+    messages_per_day=100,
     repeat_share=0.02,
     late_share=0.05,
     settle=True,
 )
-"""A week: about 4,000 events with repeats and late ones, and 200 reports about them.
+"""A week: about 2,000 events with repeats and late ones, and 150 reports about them.
 
 Of these last weeks, so that retention, which `mailwake up` keeps, has nothing to remove.
 """

@@ -4,6 +4,7 @@ Source: docs.kumomta.com/reference/log_record and crates/kumo-log-types of KumoM
 is kept from line to line. Headers are there where `configure_local_logs` names them: `From`, `Message-ID`.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -42,7 +43,10 @@ _SAYS_NOTHING = frozenset(("AdminRebind", "DeferredInjectionRebind", "Delayed", 
 """Messages moved between queues and nodes: nothing came of them yet."""
 _COMING_IN = frozenset(("Reception", "Rejection", "OOB", "Feedback"))
 """What a peer said to this server."""
+_ABOUT_ANOTHER = frozenset(("OOB", "Feedback"))
+"""A mail that tells of another: its headers are not that one's, nor is its recipient who bounced or complained."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_HEADER = re.compile(r"^(From|Message-ID):[ \t]*((?:[^\r\n]|\r?\n[ \t]){1,2000})", re.I | re.M)
 
 
 class KumoReader:
@@ -110,10 +114,12 @@ class KumoReader:
 
     def _row(self, event: type[MailEvent], kind: str, record: dict[str, Any], at: int, recipient: str) -> Row:
         facts, said = self._facts, record.get
-        headers = said("headers") or _NOTHING
+        headers = said("headers") or _NOTHING if kind not in _ABOUT_ANOTHER else _NOTHING
         report = said("feedback_report") or _NOTHING if kind == "Feedback" else _NOTHING
+        sender = words(said("sender"))
         if report:
-            recipient = words(report.get("original_rcpt_to")) or recipient
+            recipient, headers = _complaining(report), _headers_of(words(report.get("original_message")))
+            sender = words(report.get("original_mail_from")).strip(" <>")
         hashed, domain = facts.recipient(recipient)
         attempts = _count(said("num_attempts"))
         identity = str(record["id"])
@@ -124,7 +130,7 @@ class KumoReader:
         queue = words(said("queue"))
         way = (
             domain,
-            facts.domain(words(said("sender"))),
+            facts.domain(sender),
             headers.get("From") or headers.get("from") or "",
             peer.get("name") if peer else "",
             words(own.get("address")).rpartition(":")[0].strip("[]") if isinstance(own, dict) else "",
@@ -182,6 +188,24 @@ class KumoReader:
         if isinstance(given, str):
             return self._times.iso(given)
         return _milliseconds(given)
+
+
+def _headers_of(message: str) -> Mapping[str, Any]:
+    """Who a message is from and its id; nothing where it is redacted."""
+    head = message[:65_536].replace("\r\n", "\n").partition("\n\n")[0]
+    names = {"from": "From", "message-id": "Message-ID"}
+    return {names[name.lower()]: value.strip() for name, value in reversed(_HEADER.findall(head))}
+
+
+def _complaining(report: Mapping[str, Any]) -> str:
+    """Who complains: whom KumoMTA's own header (X-KumoRef) names, else whom the report does (`original_rcpto_to`, so spelled)."""
+    trace = report.get("supplemental_trace")
+    named = trace.get("recipient") if isinstance(trace, dict) else None
+    for said in (named, report.get("original_rcpto_to"), report.get("original_rcpt_to")):
+        first = said[0] if isinstance(said, list) and said else said
+        if isinstance(first, str) and "@" in first:
+            return first.strip(" <>")
+    return ""
 
 
 class _Damaged(ValueError):

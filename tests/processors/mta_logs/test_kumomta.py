@@ -133,13 +133,20 @@ def test_several_recipients_are_events_of_their_own_and_times_may_be_finer() -> 
     assert reading.events[0].occurred_at % 1000 == 250
 
 
-def test_a_complaint_is_the_original_recipient_s() -> None:
-    report = {
-        "feedback_type": "abuse",
-        "user_agent": "FBL/1.0",
-        "original_rcpt_to": ["bob@example.org"],
-        "incidents": 2,
-    }
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"original_rcpto_to": ["<bob@example.org>"]},
+        {"original_rcpt_to": ["bob@example.org"]},
+        {"original_rcpto_to": [], "supplemental_trace": {"_@_": "\\_/", "recipient": "bob@example.org"}},
+        {
+            "original_rcpto_to": ["redacted@example.org"],
+            "supplemental_trace": {"recipient": ["bob@example.org"]},
+        },
+    ],
+)
+def test_a_complaint_is_the_original_recipient_s(named: dict[str, Any]) -> None:
+    report = {"feedback_type": "abuse", "user_agent": "FBL/1.0", "incidents": 2, **named}
     (complaint,) = (
         Reading("kumomta")
         .take(record("Feedback", recipient="fbl@news.example", feedback_report=report))
@@ -148,6 +155,35 @@ def test_a_complaint_is_the_original_recipient_s() -> None:
     assert isinstance(complaint, ComplaintReceived)
     assert (complaint.feedback_type, complaint.user_agent, complaint.incidents) == ("abuse", "FBL/1.0", 2)
     assert complaint.recipient_hash == hashed("bob@example.org")
+
+
+def test_a_report_s_own_headers_are_not_the_message_s() -> None:
+    report = {
+        "feedback_type": "abuse",
+        "original_rcpto_to": ["<bob@example.org>"],
+        "original_mail_from": "<b-1@bounce.brand.example>",
+        "original_message": "Received: from x\r\nMessage-ID:\r\n <7@brand.example>\r\nFrom: Brand <hi@brand.example>\r\n\r\nHi",
+    }
+    its_own = {"From": "feedback@arf.mail.example", "Message-ID": "<report@arf.mail.example>"}
+    complaint, bounce = (
+        Reading("kumomta")
+        .take(
+            [
+                record("Feedback", recipient="fbl@news.example", headers=its_own, feedback_report=report),
+                record("OOB", recipient="bob@example.org", sender="", headers=its_own),
+            ]
+        )
+        .events
+    )
+    assert (complaint.from_domain, complaint.message_id) == ("brand.example", "<7@brand.example>")
+    assert complaint.mail_from_domain == "bounce.brand.example"
+    assert (bounce.from_domain, bounce.message_id) == (None, None)
+
+
+def test_nobody_complains_where_the_report_names_nobody() -> None:
+    told = record("Feedback", recipient="fbl@news.example", feedback_report={"feedback_type": "abuse"})
+    (complaint,) = Reading("kumomta").take([told]).events
+    assert (complaint.recipient_hash, complaint.recipient_domain) == (None, None)
 
 
 def test_ids_are_the_facts_own() -> None:

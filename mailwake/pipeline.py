@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from mailwake.keyring.opening import KeysWhenAsked
+from mailwake.keyring.opening import KeysWhenAsked, letter_seal
 from mailwake.opening import open_log, open_warehouse
 from mailwake.reading import document_stage
 from mailwake.rulesets import ruleset_of
@@ -137,9 +137,13 @@ def opened(settings: Settings, at: Callable[[str], None] = lambda _: None) -> It
         warehouse.migrate()
         live = live_lineage(log, warehouse)
         stages = fresh_stages(settings)
-        runners = tuple(StageRunner(log, stage, live.live, settings.step_records, at) for stage in stages)
+        seal = letter_seal(settings)
+        runners = tuple(
+            StageRunner(log, stage, live.live, settings.step_records, at, seal=seal) for stage in stages
+        )
         sink = warehouse.sink(live.number)
         stack.callback(sink.close)
-        loader = Loader(log, sink, live.load_plan(stages, settings.step_records), at)
+        plan = replace(live.load_plan(stages, settings.step_records), seal=seal)
+        loader = Loader(log, sink, plan, at)
         stack.callback(loader.close)
         yield Pipeline(log, warehouse, live, runners, loader, settings)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from processors.stage import Stage
@@ -73,9 +73,9 @@ def open_lane(
         runners[RETELLS] = retelling(log)
     for stage in stages:
         told = partial(told_of, replay, stage.name)
-        runners[stage.name] = StageRunner(log, stage, working, step_records(replay), told)
+        runners[stage.name] = StageRunner(log, stage, working, step_records(replay), told, seal=replay.seal)
     sink = replay.warehouse.sink(known.number)
-    loader = Loader(loaded, sink, plan, partial(told_of, replay, LOADER))
+    loader = Loader(loaded, sink, replace(plan, seal=replay.seal), partial(told_of, replay, LOADER))
     return Lane(replay, runners, loader, sink)
 
 

@@ -193,6 +193,7 @@ def _retelling(replay: Replay, known: Lineage, log: ReplayLog) -> Retelling:
         documents_read(log, before, outcomes),
         step_records(replay),
         partial(told_of, replay, RETELLS),
+        replay.seal,
     )
 
 

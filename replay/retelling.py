@@ -27,6 +27,7 @@ from schemas.record import Event
 from streams.done import Done
 from streams.log import Batch, Log, Record, TopicPartition
 from streams.runner import as_slice
+from streams.sealed_letters import LetterSeal
 
 NAME = "retell"
 """What its progress goes by in the log, in the first generation."""
@@ -170,6 +171,7 @@ class Retelling:
     read: Read
     step_records: int = 50_000
     at: Callable[[str], None] = lambda _: None
+    seal: LetterSeal | None = None
     replaced: int = 0
     """Events of documents that are not taken over."""
     told_anew: int = 0
@@ -227,6 +229,9 @@ class Retelling:
                 given.append(record)
             else:
                 replaced += 1
+        if self.seal is not None:
+            keys = dict(zip(batch.offsets, batch.keys, strict=True))
+            letters = self.seal.sealed(letters, batch.source, keys)
         self._write(batch.source, until, given, letters)
         self.replaced += replaced
         return Done(max(1, until - batch.first), batch.more)

@@ -7,6 +7,7 @@ from processors.stage import Stage
 from sinks.sink import SinkBusy
 from sinks.warehouse.warehouse import Warehouse
 from streams.log import LogError, LogFull
+from streams.sealed_letters import LetterSeal
 from streams.sqlite_log import SqliteLog
 
 BUSY = (LogFull, SinkBusy)
@@ -45,6 +46,8 @@ class Replay:
     warehouse: Warehouse
     fresh_stages: Callable[[], Sequence[Stage]]
     """Every stage, without state."""
+    seal: LetterSeal | None = None
+    """What dead letters are sealed with; they are kept in clear without."""
     pace: Pace = field(default_factory=Pace)
     progress: Callable[[str, int, int], None] = _silent
     """Told that a stage, or the loader, has dealt with so many more records, or so many `views` are compared, and how

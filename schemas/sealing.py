@@ -8,8 +8,8 @@ A sealed document is an envelope and what it holds:
     12 bytes  nonce
     the rest  AES-256-GCM (NIST SP 800-38D): the ciphertext, and its tag of 16 bytes
 
-What the tag covers besides: the 17 bytes before the nonce, and where the bytes belong (tenant and receipt, or tenant and
-name of a blob). So sealed bytes that are put in another document's place are refused.
+What the tag covers besides: the 17 bytes before the nonce, and where the bytes belong (tenant and receipt, tenant and name
+of a blob, or where the record of a dead letter was read). So sealed bytes that are put in another document's place are refused.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ def seal(key: bytes, place: bytes, plain: bytes, nonce: bytes) -> bytes:
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce of {NONCE_BYTES} bytes")
-    head = MAGIC + bytes([VERSION]) + _key_id(key)
+    head = MAGIC + bytes([VERSION]) + key_id(key)
     return b"".join((head, nonce, _cipher(key).encrypt(nonce, plain, head + place)))
 
 
@@ -72,7 +72,7 @@ def unseal(key: bytes | None, place: bytes, content: bytes) -> bytes:
     head, nonce = content[:_HEAD], content[_HEAD : _HEAD + NONCE_BYTES]
     if key is None:
         raise Forgotten("the tenant was forgotten: its key is gone")
-    if head[-_KEY_ID:] != _key_id(key):
+    if head[-_KEY_ID:] != key_id(key):
         raise Forgotten("it was sealed with a key that is gone, or with that of another keyring")
     from cryptography.exceptions import InvalidTag
 
@@ -85,6 +85,11 @@ def unseal(key: bytes | None, place: bytes, content: bytes) -> bytes:
 def document_place(tenant: str, receipt_id: str) -> bytes:
     """Where the content of a record belongs."""
     return _SEPARATOR.join((b"document", tenant.encode(), receipt_id.encode()))
+
+
+def letter_place(origin: str) -> bytes:
+    """Where the bytes of a dead letter belong: `origin` says where their record was read (`DeadLetter.key_of`)."""
+    return _SEPARATOR.join((b"letter", origin.encode()))
 
 
 def blob_place(tenant: str, sha256: str) -> bytes:
@@ -122,8 +127,14 @@ def _digest_key(hashing_key: bytes) -> bytes:
     return hmac.digest(hashing_key, b"mailwake document digest", "sha256")
 
 
+def sealed_with(content: bytes) -> bytes:
+    """What an envelope names its key by: its `key_id`."""
+    return content[_HEAD - _KEY_ID : _HEAD]
+
+
 @lru_cache(maxsize=64)
-def _key_id(key: bytes) -> bytes:
+def key_id(key: bytes) -> bytes:
+    """What an envelope names a data key by: 8 bytes that do not tell the key."""
     return hashlib.sha256(b"mailwake data key" + key).digest()[:_KEY_ID]
 
 

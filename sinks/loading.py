@@ -12,6 +12,7 @@ from streams.done import Done
 from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, LogError, Mark, Progress, Record, TopicPartition
 from streams.runner import as_slice
+from streams.sealed_letters import LetterSeal
 from streams.topics import plain
 
 
@@ -33,6 +34,8 @@ class LoadPlan:
     """What the loader's progress goes by in the log, so that retention waits for it."""
     batch_records: int = 100_000
     """The most records in one load."""
+    seal: LetterSeal | None = None
+    """What dead letters are sealed with; they are kept in clear without."""
 
 
 class Loader:
@@ -92,18 +95,27 @@ class Loader:
             loaded = self._sink.load(records, self._log.mark(source, batch.next))
         self._at("loaded")
         checked = plain(source.topic) in self._plan.checked_by_stages
-        letters = [
-            dead_letter(records, index, self._sink.name, reason, batch.timestamps[index])
-            for index, reason in (() if checked else loaded.bad)
-        ]
+        letters = self._letters(batch, () if checked else loaded.bad)
         with took.timing(name, "write"), self._progress.transaction() as transaction:
-            transaction.append("dead.letters", [Record(e.key, e.value, e.recorded_at) for e in letters])
+            transaction.append("dead.letters", letters)
             transaction.commit(self._plan.group, source, batch.next)
         self._positions[source] = batch.next
         del self._kept[source]
         self._at("committed")
         self._tell(plain(source.topic), len(batch), loaded.rows, len(letters))
         return Done(len(batch), batch.more)
+
+    def _letters(self, batch: Batch, bad: Sequence[tuple[int, str]]) -> list[Record]:
+        records = as_slice(batch)
+        told = [
+            dead_letter(records, index, self._sink.name, reason, batch.timestamps[index])
+            for index, reason in bad
+        ]
+        letters = [Record(one.key, one.value, one.recorded_at) for one in told]
+        if self._plan.seal is None:
+            return letters
+        keys = dict(zip(batch.offsets, batch.keys, strict=True))
+        return self._plan.seal.sealed(letters, batch.source, keys)
 
     def _tell(self, topic: str, taken: int, rows: int, letters: int) -> None:
         name = self._sink.name

@@ -10,6 +10,8 @@ from streams import metrics
 from streams.done import Done
 from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, Progress, Reading, Record
+from streams.sealed_letters import TOPIC as LETTERS
+from streams.sealed_letters import LetterSeal
 from streams.topics import plain, shadow
 
 Boundary = Literal["read", "taken", "flushed", "written", "committed"]
@@ -38,6 +40,8 @@ class _Prepared:
     records: int
     more: bool
     flush: Flush
+    keys: Mapping[int, bytes | None]
+    """The keys of its records, by offset."""
 
 
 class StageRunner:
@@ -55,18 +59,20 @@ class StageRunner:
         step_records: int = 50_000,
         at: Callable[[Boundary], None] = lambda _: None,
         partition: int = 0,
+        seal: LetterSeal | None = None,
     ) -> None:
         """Restore the stage and go on where it was; `step_records` bounds what one transaction holds.
 
         A stage instance serves one partition, and its state is that partition's: each has a runner of its own.
-        A whole log is read and moved on; else one thing is read and another keeps the progress.
+        A whole log is read and moved on; else one thing is read and another keeps the progress. Dead letters are kept in
+        clear without `seal`.
         """
         self.stage = stage
         self._log, self._progress = log if isinstance(log, tuple) else (log, log)
         self._generation = generation or Generation()
         self.group = self._generation.group(stage.name)
         self._step_records = step_records
-        self._at = at
+        self._at, self._seal = at, seal
         self.source = self._log.partitions(stage.reads)[partition]
         self._state = f"{self.group}/{partition}" if partition else self.group
         self._position = self._progress.committed(self.group).get(self.source, 0)
@@ -112,10 +118,13 @@ class StageRunner:
         with took.timing(name, "flush"):
             flush = self.stage.flush()
         self._at("flushed")
-        return _Prepared(batch.next, len(batch), batch.more, flush)
+        keys = dict(zip(batch.offsets, batch.keys, strict=True)) if self._seal is not None else {}
+        return _Prepared(batch.next, len(batch), batch.more, flush, keys)
 
     def _write(self, step: _Prepared) -> Done:
         emitted = _by_topic(step.flush.emissions)
+        if self._seal is not None and LETTERS in emitted:
+            emitted[LETTERS] = self._seal.sealed(emitted[LETTERS], self.source, step.keys)
         with (
             metrics.PHASE_SECONDS.timing(self.stage.name, "write"),
             self._progress.transaction() as transaction,

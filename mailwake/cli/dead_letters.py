@@ -40,12 +40,12 @@ def list_letters(
 
 @app.command()
 def show(offset: Offset, as_json: AsJson = False) -> None:
-    """One dead letter, with its bytes (base64, at most the first 64 KiB)."""
+    """One dead letter, with its bytes (base64, at most the first 64 KiB), unsealed."""
     from mailwake.cli.output import plain, print_json, print_line
 
     with _log() as log:
         letter = _letter(log, offset)
-    fields = _fields(letter) | {"content": base64.b64encode(letter.content).decode()}
+    fields = _fields(letter) | {"content": base64.b64encode(_bytes_of(letter)).decode()}
     if as_json:
         print_json(fields)
     else:
@@ -138,6 +138,19 @@ def _letter(log: "Log", offset: int) -> Any:
         return decode(value)
     except Undecodable as error:
         raise CommandFailed(f"offset {offset} holds no dead letter: {error}") from None
+
+
+def _bytes_of(letter: Any) -> bytes:
+    from mailwake.cli.failures import CommandFailed
+    from mailwake.keyring.opening import KeysWhenAsked
+    from mailwake.settings import load_settings
+    from schemas.sealing import DamagedSeal, Forgotten
+    from streams.sealed_letters import OpensLetters
+
+    try:
+        return OpensLetters(KeysWhenAsked(load_settings())).content(letter)
+    except (Forgotten, DamagedSeal) as error:
+        raise CommandFailed(f"the bytes of this dead letter can't be read: {error}") from None
 
 
 def _fields(letter: Any) -> dict[str, Any]:

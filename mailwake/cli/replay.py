@@ -179,6 +179,7 @@ def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Repl
     """Log and warehouse, held: so `mailwake up` must not be running."""
     from mailwake.cli.progress import progress
     from mailwake.embedded_only import embedded
+    from mailwake.keyring.opening import letter_seal
     from mailwake.opening import existing_log, open_warehouse
     from mailwake.pipeline import fresh_stages
     from mailwake.registry import use_registry
@@ -206,6 +207,7 @@ def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Repl
             log,
             warehouse,
             lambda: fresh_stages(settings),
+            letter_seal(settings),
             Pace(settings.step_records, throttle),
             advance,
         )

@@ -1,7 +1,7 @@
 """Opening the keyring that the settings name."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from streams.keyring.address import KeyringAddress
 from streams.keyring.file_keyring import FileKeyring, journal_of
 from streams.keyring.keyring import Keyring
 from streams.log import NoLog, NotedLog
+from streams.sealed_letters import LetterSeal
 
 
 def open_keyring(
@@ -124,6 +125,11 @@ def left_out_of_backups(settings: Settings) -> list[str]:
     return [str(one) for one in (file, journal_of(file)) if one == file or one.exists()]
 
 
+def letter_seal(settings: Settings) -> LetterSeal:
+    """What this installation's dead letters are sealed with."""
+    return LetterSeal(KeysWhenAsked(settings), settings.tenant)
+
+
 class KeysWhenAsked(TenantKeys):
     """The keys of the keyring that the settings name, which is opened, and made where it may be, when one is asked for.
 
@@ -142,6 +148,14 @@ class KeysWhenAsked(TenantKeys):
     def data_key(self, tenant: str) -> bytes | None:
         """See `TenantKeys.data_key`. Raises as `open_keyring`."""
         return self._opened().data_key(tenant)
+
+    def tenants(self) -> Sequence[str]:
+        """See `Keyring.tenants`. Raises as `open_keyring`."""
+        return self._opened().tenants()
+
+    def forgotten(self) -> Sequence[str]:
+        """See `Keyring.forgotten`. Raises as `open_keyring`."""
+        return self._opened().forgotten()
 
     def _opened(self) -> Keyring:
         if self._keyring is None:

@@ -14,6 +14,7 @@ from streams.keyring.keyring import writing_keys
 from streams.keys import key_of
 from streams.log import Log, TopicPartition
 from streams.sealed_documents import content_of, sealed
+from streams.sealed_letters import OpensLetters
 from streams.topics import plain
 
 DOCUMENTS, DEAD_LETTERS = "documents", "dead.letters"
@@ -140,6 +141,17 @@ def letter_without(letter: DeadLetter, traces: Sequence[Traces]) -> DeadLetter:
     return letter.model_copy(update={"content": masked(letter.content), "reason": reason})
 
 
+def opened_letter(letter: DeadLetter, opens: OpensLetters) -> DeadLetter:
+    """A dead letter with its bytes unsealed; without them where nobody can read them any more."""
+    if not is_sealed(letter.content):
+        return letter
+    try:
+        content = opens.content(letter)
+    except (Forgotten, DamagedSeal):
+        content = b""
+    return letter.model_copy(update={"content": content})
+
+
 def letter_mentions(
     letter: DeadLetter, traces: Mapping[str, Sequence[Traces]], blobs: Blobs, keys: TenantKeys
 ) -> bool:
@@ -152,13 +164,6 @@ def letter_mentions(
         return False
     content = readable(document, blobs, keys)
     return content is not None and mentions(content, traces[document.tenant])
-
-
-def tenant_of(key: bytes | None) -> str | None:
-    """Whose record goes under this key."""
-    if key is None or b"/" not in key:
-        return None
-    return key.partition(b"/")[0].decode("utf-8", "replace")
 
 
 def as_value(event: DocumentReceived | DeadLetter) -> tuple[bytes, bytes]:

@@ -25,17 +25,17 @@ from mailwake.privacy.documents import (
     letter_mentions,
     letter_without,
     mentions,
-    tenant_of,
 )
 from mailwake.privacy.holdings import Advance, Holdings, all_of, decoded, known, letters_of, origin_of
 from mailwake.privacy.layers import OutOfBudget
 from mailwake.privacy.traces import Traces
 from schemas.documents import DeadLetter, DocumentReceived
 from schemas.erased import stand_in
-from schemas.sealing import DamagedSeal, Forgotten, unseal
+from schemas.sealing import DamagedSeal, Forgotten, is_sealed, unseal
 from streams.keyring.keyring import Erasure, Keyring, KeyringError, TenantForgotten
 from streams.log import TopicPartition
 from streams.sealed_documents import sealed
+from streams.sealed_letters import tenant_of
 from streams.sqlite_log import SqliteLog
 
 
@@ -153,7 +153,7 @@ def _take_out(
         done.documents.append(document.receipt_id)
         if clean.is_emptied:
             done.emptied.append(document.receipt_id)
-    for one, letter in letters_of(holdings.log, advance):
+    for one, letter in letters_of(holdings, advance):
         if _letter_mentions(letter, traces, holdings, done):
             _let_go(changes, one, letter, everyone, done)
     return _finish(holdings, changes, done)
@@ -169,7 +169,7 @@ def _forget_records(holdings: Holdings, tenants: set[str], now_ms: int, advance:
         if document.content is None or is_clear(document, holdings.blobs):
             changes.replace(one, emptied(document))
             done.documents.append(document.receipt_id)
-    for one, letter in letters_of(holdings.log, advance):
+    for one, letter in letters_of(holdings, advance):
         key, _ = origin_of(holdings.log, letter)
         inside = decoded(letter.content)
         if tenant_of(key) in tenants or (inside is not None and inside.tenant in tenants):
@@ -201,8 +201,13 @@ def _letter_mentions(
 
 
 def _let_go(changes: Changes, one: Held, letter: DeadLetter, traces: Sequence[Traces], done: Erased) -> None:
-    """Mask a dead letter, and the record that it was made of: nobody could understand that either."""
-    changes.replace(one, letter_without(letter, traces))
+    """Mask a dead letter, and the record that it was made of: nobody could understand that either.
+
+    One that was sealed with a key that is gone says nothing as it is.
+    """
+    kept = one.event.content if isinstance(one.event, DeadLetter) else b""
+    if letter.content or not is_sealed(kept):
+        changes.replace(one, letter_without(letter, traces))
     done.dead_letters += 1
     origin = Place(TopicPartition(letter.origin_topic, letter.origin_partition), letter.origin_offset)
     _, value = origin_of(changes.log, letter)

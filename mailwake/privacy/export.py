@@ -45,7 +45,7 @@ def export(
         document = one.event
         if isinstance(document, DocumentReceived) and document.tenant == tenant:
             yield from _document_told(one.place, document, traces, holdings, contents)
-    for one, letter in letters_of(holdings.log, advance):
+    for one, letter in letters_of(holdings, advance):
         yield from _letter_told(one.place, letter, {tenant: traces}, holdings)
 
 

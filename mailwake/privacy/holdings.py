@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mailwake.privacy.documents import Held, held, letters_topics
+from mailwake.privacy.documents import Held, held, letters_topics, opened_letter
 from schemas.codec import Undecodable, decode
 from schemas.documents import DeadLetter
 from schemas.recipient import recipient_hash
@@ -11,6 +11,7 @@ from schemas.record import Event
 from streams.blobs import Blobs
 from streams.keyring.keyring import Keyring, TenantForgotten
 from streams.log import Log, LogError, NotedLog, OffsetGone, TopicPartition
+from streams.sealed_letters import OpensLetters
 from streams.sqlite_log import SqliteLog
 
 Advance = Callable[[str, int], None]
@@ -61,13 +62,14 @@ def decoded(value: bytes) -> Event | None:
         return None
 
 
-def letters_of(log: NotedLog, advance: Advance) -> Iterator[tuple[Held, DeadLetter]]:
-    """Every dead letter, of every generation."""
-    for topic in letters_topics(log.topics()):
-        for one in all_of(log, topic):
+def letters_of(holdings: Holdings, advance: Advance) -> Iterator[tuple[Held, DeadLetter]]:
+    """Every dead letter, of every generation: as it is kept, and with its bytes unsealed (`opened_letter`)."""
+    opens = OpensLetters(holdings.keyring)
+    for topic in letters_topics(holdings.log.topics()):
+        for one in all_of(holdings.log, topic):
             advance("dead letters", 1)
             if isinstance(one.event, DeadLetter):
-                yield one, one.event
+                yield one, opened_letter(one.event, opens)
 
 
 def origin_of(log: NotedLog, letter: DeadLetter) -> tuple[bytes | None, bytes | None]:

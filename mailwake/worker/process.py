@@ -9,13 +9,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mode import Service
 
-from mailwake.keyring.opening import open_keyring
+from mailwake.keyring.opening import letter_seal, open_keyring
 from mailwake.opening import open_any_log, open_warehouse
 from mailwake.pipeline import BUSY, LOADER
 from mailwake.reading import document_stage
@@ -221,7 +221,8 @@ def opened(
                 [DocumentStage(_no_blob), CountStage(), FoldStage(), ClassifyStage(), SuppressStage()],
                 settings.step_records,
             )
-            takes[LOADER] = (plan.topics, partial(_loading, log, warehouse, plan, partial(at, LOADER)))
+            sealing = replace(plan, seal=letter_seal(settings))
+            takes[LOADER] = (plan.topics, partial(_loading, log, warehouse, sealing, partial(at, LOADER)))
         for name, (topics, take) in takes.items():
             seats = Seats(name, take, BUSY, partial(log.left_by, name), settings.linger_ms / 1000)
             pumps[name] = Pump(seats, Membership(log.cluster, name, topics, seats, member), topics)
@@ -275,7 +276,12 @@ def _pumping(
     ownership.take_over()
     ownership.recover(goes_on=partial(tells.goes_on, source))
     runner = StageRunner(
-        (log, ownership), stage, step_records=settings.step_records, at=tells.at, partition=source.partition
+        (log, ownership),
+        stage,
+        step_records=settings.step_records,
+        at=tells.at,
+        partition=source.partition,
+        seal=letter_seal(settings),
     )
     return Owned(ownership, runner)
 

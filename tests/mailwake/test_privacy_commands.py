@@ -22,9 +22,11 @@ from mailwake.keyring.opening import open_keyring
 from mailwake.privacy.documents import held, readable
 from mailwake.privacy.traces import Traces
 from mailwake.settings import Settings
-from schemas.documents import DocumentReceived
+from schemas.codec import decode, encode
+from schemas.documents import DeadLetter, DocumentReceived
+from schemas.sealing import is_sealed
 from streams.blobs import Blobs
-from streams.log import Record
+from streams.log import Record, TopicPartition
 
 ADDRESS, OTHER = "john.doe@example.com", "jane@example.org"
 TRACES = Traces.of(ADDRESS, "x@example.com")
@@ -194,6 +196,59 @@ def test_what_is_kept_is_sealed_and_can_be_told(filled: World) -> None:
 def test_what_is_no_address_is_refused_before_anything_happens(filled: World) -> None:
     assert "no address" in filled.run("privacy", "erase", "john", expect=2).err
     assert not (filled.folder / "mailwake.keys.erasures").exists()
+
+
+def letters(world: World) -> list[DeadLetter]:
+    kept = [decode(value or b"") for _, _, value, _ in world.records("dead.letters")]
+    return [letter for letter in kept if isinstance(letter, DeadLetter)]
+
+
+def shown(world: World, offset: int) -> bytes:
+    return base64.b64decode(json.loads(world.run("dead-letters", "show", offset, "--json").out)["content"])
+
+
+def test_dead_letters_are_sealed_and_shown_and_can_be_tried_again(world: World) -> None:
+    sealed = letters(world)
+    assert len(sealed) == 2 and all(is_sealed(letter.content) for letter in sealed)
+    assert not any(TRACES.found_in(encode(letter)) for letter in sealed)
+    origins = [letter.origin_topic for letter in sealed]
+    assert TRACES.found_in(shown(world, 0)) and TRACES.found_in(shown(world, 1))
+    at = origins.index("mail.events")
+    assert shown(world, at) == b"\x00 no event: " + ADDRESS.encode()
+    world.run("dead-letters", "retry", at)
+    world.run("run", "--until-idle")
+    assert shown(world, 2) == shown(world, at)
+    done = json.loads(world.run("privacy", "erase", ADDRESS, "--json").out)
+    assert done["dead_letters"] == 3 and len(done["masked"]) == 3
+    assert not any(TRACES.found_in(shown(world, offset)) for offset in range(3))
+    world.run("privacy", "forget-tenant", "default", "--yes")
+    assert files_with_traces(world) == []
+
+
+def test_dead_letters_of_a_forgotten_tenant_are_read_by_nobody(world: World) -> None:
+    before = letters(world)
+    world.run("privacy", "forget-tenant", "default", "--yes")
+    assert letters(world) == before
+    assert "was forgotten" in world.run("dead-letters", "show", 0, expect=1).err
+    with world.log() as log:
+        log.append("mail.events", [Record(b"default/x", b"\x00 again: " + ADDRESS.encode(), 1)])
+    world.run("run", "--until-idle")
+    (last,) = letters(world)[2:]
+    assert (last.content, last.size) == (b"", 9 + len(ADDRESS))
+
+
+def test_what_was_never_sealed_is_masked(world: World) -> None:
+    """Dead letters of a log that an earlier mailwake wrote."""
+    unsealed = [
+        letter.model_copy(update={"content": ADDRESS.encode() + b" is not an event"})
+        for letter in letters(world)
+    ]
+    with world.log() as log:
+        place = TopicPartition("dead.letters")
+        log.erase({place: {offset: encode(letter) for offset, letter in enumerate(unsealed)}})
+    assert shown(world, 0).startswith(ADDRESS.encode())
+    assert json.loads(world.run("privacy", "erase", ADDRESS, "--json").out)["dead_letters"] == 2
+    assert files_with_traces(world) == []
 
 
 def test_an_erased_recipient_is_nowhere_and_a_replay_finds_the_same(world: World) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from mailwake.simulating import days_before_today
 from sources.simulator import Scenario, into_log
+from streams.keyring.file_keyring import FileKeyring
 from streams.log import Record, TopicPartition
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
@@ -194,6 +195,8 @@ def make_input(folder: Path) -> World:
     """A log with everything that arrives in SCENARIO, some garbage among it, and nothing derived yet."""
     folder.mkdir()
     world = World(folder)
+    # Copies of it have the same keys, so that what they seal is the same.
+    FileKeyring.open(folder / "mailwake.keys", create=True).keys("default")
     with world.log() as log:
         into_log(_Spoiled(log), SCENARIO)  # type: ignore[arg-type]
     return world

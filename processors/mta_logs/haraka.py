@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from processors.mta_logs.answers import answer_of, enhanced
-from processors.mta_logs.facts import ADDRESS, Facts, key_part, mail_domain, text
+from processors.mta_logs.facts import ADDRESS, Facts, key_part, mail_domain, message_id, text
 from processors.mta_logs.open_messages import OpenMessage, OpenMessages
 from processors.mta_logs.routes import Routes
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Outcome, Row, Taken
@@ -44,7 +44,8 @@ _DELIVERED = re.compile(
 """The usual line of a delivery; what is quoted otherwise is read pair by pair."""
 _PAIR = re.compile(r'(?<![A-Za-z_])([A-Za-z_]++(?: file)?)=("(?:[^"\\]|\\.)*"|\S*)')
 _TEMPFAIL = re.compile(r"Temp failing \S+ for [\d.]+ seconds?: (.*)").match
-_BOUNCING = re.compile(r"bouncing mail: (.*)").match
+_BOUNCING = re.compile(r"[Bb]ouncing mail: (.*)").match
+_IDENTIFIED = re.compile(r'message mid="?(<[^\s"<>]{1,998}>|[^\s"<>]{1,998})').match
 
 
 class HarakaReader:
@@ -124,6 +125,9 @@ class HarakaReader:
             if message.recipients is None:
                 message.recipients = {}
             message.recipients.setdefault(hashed or found[1].rpartition("@")[2], [0, domain, None, None])
+            return "joined"
+        if uuid in self._open.found and (found := _IDENTIFIED(words)):
+            self._open.opened(uuid, at).message_id = message_id(found[1])
             return "joined"
         return "noted"
 

@@ -75,7 +75,7 @@ class KumoReader:
                         noted += 1
                         continue
                     raise _Damaged(f"a record of a type that is not known: {str(kind)[:40]}")
-                file.line_time = at = self._moment(record.get("event_time", record["timestamp"]))
+                file.line_time = at = self._moment(record.get("event_time") or record["timestamp"])
                 given = record["recipient"]
                 if isinstance(given, str):
                     taken.events.append((event, self._row(event, kind, record, at, given)))

@@ -71,6 +71,22 @@ def test_every_style_is_read(style: str) -> None:
     assert style[:1].isdigit() or style[:3] == "Oct" or reading.events[0].occurred_at == NOW
 
 
+@pytest.mark.parametrize("logged", ["<1.a@news.example>", '"<1.a@news.example>"'])
+def test_the_message_id_is_that_of_the_line_that_names_it(logged: str) -> None:
+    named = core(f'message mid={logged} size=451 rcpts=1/0/0 delay=0.009 code=CONT msg=""')
+    reading = Reading("haraka").take([*transaction("a@gmail.com"), named, outbound(DELIVERED)])
+    told = [event for event in reading.events if isinstance(event, MessageSent | MessageDelivered)]
+    assert [event.message_id for event in told] == ["<1.a@news.example>"] * 2
+    assert not any(reading.reader.changes().values())
+
+
+def test_a_bounce_may_be_told_with_a_capital_letter() -> None:
+    lines = [*transaction("a@gmail.com"), outbound("Bouncing mail: 550 5.1.1 unknown")]
+    reading = Reading("haraka").take(lines)
+    assert reading.kinds() == ["MessageSent", "MessageBounced"]
+    assert reading.events[1].recipient_hash == hashed("a@gmail.com")
+
+
 def test_a_temporary_failure_is_counted_and_too_many_expire() -> None:
     later = "Temp failing 1475326098686_0_3512_7395.smtp for 64 seconds: Upstream error: 451 4.7.1 busy"
     lines = [*transaction("a@example.org"), outbound(later), outbound(later, second=30)]

@@ -133,6 +133,11 @@ def test_several_recipients_are_events_of_their_own_and_times_may_be_finer() -> 
     assert reading.events[0].occurred_at % 1000 == 250
 
 
+def test_an_event_time_of_null_is_none() -> None:
+    reading = Reading("kumomta").take(record("Delivery", event_time=None))
+    assert "MessageDelivered" in reading.kinds()
+
+
 @pytest.mark.parametrize(
     "named",
     [

@@ -7,6 +7,7 @@ from processors.mta_logs.haraka import HarakaReader
 from processors.mta_logs.kumomta import KumoReader
 from processors.mta_logs.postfix import PostfixReader
 from processors.mta_logs.powermta import PowerReader
+from processors.mta_logs.records import RecordReader
 from processors.mta_logs.taking import LogReader, LogSettings
 from processors.origin import Hashed
 
@@ -18,7 +19,9 @@ FORMATS: dict[str, Callable[[LogSettings, Facts], LogReader]] = {
 }
 """A reader for each; the name is also the `source` of its events."""
 
-ALONE = frozenset(("kumomta", "powermta"))
+ALONE = frozenset(
+    name for name, made in FORMATS.items() if isinstance(made, type) and issubclass(made, RecordReader)
+)
 """Those whose lines need nothing of the lines before them but the columns' names: any process can read any piece."""
 
 

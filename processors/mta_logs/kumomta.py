@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 
 from processors.mta_logs.answers import Answer, answer_of, cleaned, enhanced
-from processors.mta_logs.facts import Facts, key_part, message_id, text, words
-from processors.mta_logs.routes import Routes
-from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken, Told
-from processors.mta_logs.times import BadTime, LogTimes, of_a_log
+from processors.mta_logs.facts import key_part, message_id, text, words
+from processors.mta_logs.records import RecordReader
+from processors.mta_logs.taking import LONGEST_LINE, FileContext, Row, Taken, Told
+from processors.mta_logs.times import BadTime, of_a_log
 from schemas.mail import (
     ComplaintReceived,
     MailEvent,
@@ -49,12 +49,8 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _HEADER = re.compile(r"^(From|Message-ID):[ \t]*((?:[^\r\n]|\r?\n[ \t]){1,2000})", re.I | re.M)
 
 
-class KumoReader:
+class KumoReader(RecordReader):
     """Reads KumoMTA's log; `processors.mta_logs.taking.LogReader`."""
-
-    def __init__(self, settings: LogSettings, facts: Facts) -> None:
-        self._facts, self._routes = facts, Routes(settings)
-        self._times = LogTimes(settings.zone)
 
     def take(self, lines: str, file: FileContext, now: int) -> Taken:
         """See `LogReader.take`."""
@@ -93,17 +89,6 @@ class KumoReader:
                 told += 1
         taken.counts = {"told": told, "noted": noted, "skipped": skipped, "damaged": len(taken.damaged)}
         return taken
-
-    def changes(self) -> Mapping[str, bytes | None]:
-        """See `LogReader.changes`."""
-        return {}
-
-    def restore(self, chunks: Mapping[str, bytes]) -> None:
-        """See `LogReader.restore`."""
-
-    def forget_recipients(self) -> None:
-        """See `LogReader.forget_recipients`."""
-        self._facts.forget_recipients()
 
     def _of_several(
         self, event: type[MailEvent], kind: str, record: dict[str, Any], at: int, recipients: list[Any]

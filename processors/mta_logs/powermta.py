@@ -6,15 +6,15 @@ to line.
 """
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import itemgetter
 from typing import NamedTuple
 
 from processors.mta_logs.answers import answer_of, enhanced
 from processors.mta_logs.facts import Facts, key_part, message_id, text
-from processors.mta_logs.routes import Routes
+from processors.mta_logs.records import RecordReader
 from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken
-from processors.mta_logs.times import BadTime, LogTimes, of_a_log
+from processors.mta_logs.times import BadTime, of_a_log
 from schemas.mail import (
     ComplaintReceived,
     MailEvent,
@@ -67,13 +67,11 @@ _NAMES = tuple(name.replace("header_message_id", "header_message-id") for name i
 _Pick = Callable[[list[str]], tuple[str, ...]]
 
 
-class PowerReader:
+class PowerReader(RecordReader):
     """Reads PowerMTA's accounting files; `processors.mta_logs.taking.LogReader`."""
 
     def __init__(self, settings: LogSettings, facts: Facts) -> None:
-        self._facts = facts
-        self._times = LogTimes(settings.zone)
-        self._routes = Routes(settings)
+        super().__init__(settings, facts)
         self._picks: dict[str, tuple[int, _Pick]] = {}
 
     def take(self, lines: str, file: FileContext, now: int) -> Taken:
@@ -112,17 +110,6 @@ class PowerReader:
                 taken.damaged.append((index, str(error)))
         taken.counts = {"told": told, "noted": noted, "skipped": skipped, "damaged": len(taken.damaged)}
         return taken
-
-    def changes(self) -> Mapping[str, bytes | None]:
-        """See `LogReader.changes`."""
-        return {}
-
-    def restore(self, chunks: Mapping[str, bytes]) -> None:
-        """See `LogReader.restore`."""
-
-    def forget_recipients(self) -> None:
-        """See `LogReader.forget_recipients`."""
-        self._facts.forget_recipients()
 
     def _columns(self, header: str) -> tuple[int, _Pick]:
         names = [name.strip().lower() for name in _quoted(header)]

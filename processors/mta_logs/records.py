@@ -1,27 +1,22 @@
 """What readers of records have in common: a record tells all of its fact, and nothing is kept from line to line."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from processors.mta_logs.facts import Facts
 from processors.mta_logs.routes import Routes
-from processors.mta_logs.taking import FileContext, LogSettings, Taken
+from processors.mta_logs.taking import LogSettings
 from processors.mta_logs.times import LogTimes
 
 
-class RecordReader(ABC):
+class RecordReader:
     """Reads records that stand alone: any piece of a file says the same, whoever reads it; `processors.mta_logs.taking.LogReader`.
 
-    Of the lines before it a piece needs the columns' names at most.
+    Of the lines before it a piece needs the columns' names at most. What is left to a format is `take`.
     """
 
     def __init__(self, settings: LogSettings, facts: Facts) -> None:
         self._facts, self._routes = facts, Routes(settings)
         self._times = LogTimes(settings.zone)
-
-    @abstractmethod
-    def take(self, lines: str, file: FileContext, now: int) -> Taken:
-        """See `LogReader.take`."""
 
     def changes(self) -> Mapping[str, bytes | None]:
         """See `LogReader.changes`."""

@@ -18,7 +18,7 @@ _OF_WORDS = ("token", "scoped", "text")
 _REMEMBERED = 65_536
 """Texts: most are repeats."""
 
-_IN_ONE_FILTER = 210
+_IN_ONE_FILTER = 230
 """Patterns. More share a cache of states that gets too small for them, and are all asked before the first of them can decide;
 fewer take more passes over the text."""
 

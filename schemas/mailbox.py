@@ -1,7 +1,9 @@
-"""Addresses as people, lists and callers name a recipient: taken when they are one address, refused when they are not.
+"""Addresses as people, lists, callers and programs name a recipient: taken when they are one address, else refused.
 
 Who is asked about by another spelling than the one that is suppressed would be called not suppressed: `<jo@a.example>`,
-`Jo <jo@a.example>`, `jo@a.example,`. What mail and webhooks bring is read elsewhere, and not held to this.
+`Jo <jo@a.example>`, `jo@a.example,`. What people name has a domain that mail can be sent to from anywhere; what a program
+tells of may have been mailed within a network (`root@localhost`, `jo@mail_host.lan`). What mail and webhooks bring is read
+elsewhere, and not held to this.
 """
 
 import re
@@ -15,6 +17,16 @@ _QUOTED = re.compile(r'"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*"').fullmatch
 _LABELS = re.compile(
     r"(?!.{254})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )
+_HOST = re.compile(
+    r"(?!.{254})(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+)
+_USUAL = re.compile(
+    r"(?!.{255})[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@(?!.{254})(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+).fullmatch
+"""What nearly all addresses are: asked first, since a program tells of thousands a second."""
+LONGEST = 254
+"""Octets of an address: a path of SMTP has 256, and its brackets are two of them (RFC 5321, 4.5.3.1.3)."""
 _UNSEEN = ("C", "Z", "Pi", "Pf", "Ps", "Pe")
 """Unicode's categories of what stands around an address, or is not seen at all: controls, blanks, quotes, brackets."""
 
@@ -26,6 +38,34 @@ def mailbox(text: str) -> str:
     labels, or an address literal. Dots may stand anywhere in a local part, as some providers in Japan gave them out. Raises
     InvalidAddress, which says what is wrong and does not repeat the text.
     """
+    given, domain = _split(text)
+    if not _is_literal(domain) and not _LABELS.fullmatch(_in_ascii(domain)):
+        raise InvalidAddress(
+            "one address is wanted, as in jo@example.com, and what follows its @ is no domain of two labels or more"
+        )
+    return given
+
+
+def mailed(text: str) -> str:
+    """The one address that a program says it mailed, without blanks around it and one pair of angle brackets.
+
+    As `mailbox`, and the domain may be a single label, and have underscores; at most 254 octets in UTF-8, of which the local
+    part may be more than 64 (4.5.3.1.1), as those are that bounces and replies come back to. Raises InvalidAddress likewise.
+    """
+    if _USUAL(text):
+        return text
+    given, domain = _split(text)
+    if len(given.encode("utf-8", "surrogatepass")) > LONGEST:
+        raise InvalidAddress(f"one address is wanted, and this is longer than the {LONGEST} octets of one")
+    if not _is_literal(domain) and not _HOST.fullmatch(_in_ascii(domain)):
+        raise InvalidAddress(
+            "one address is wanted, as in jo@example.com, and what follows its @ is no domain"
+        )
+    return given
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The address in a text, its local part looked at, and its domain."""
     given = text.strip()
     if given.startswith("<") and given.endswith(">"):
         given = given[1:-1].strip()
@@ -36,8 +76,7 @@ def mailbox(text: str) -> str:
         raise InvalidAddress(
             "one address is wanted, as in jo@example.com, and what is before its @ is no local part"
         )
-    _require_domain(domain)
-    return given
+    return given, domain
 
 
 def _is_seen(local: str) -> bool:
@@ -46,18 +85,15 @@ def _is_seen(local: str) -> bool:
     )
 
 
-def _require_domain(domain: str) -> None:
-    if domain.startswith("[") and domain.endswith("]"):
-        _require_literal(domain[1:-1])
-        return
-    ascii_domain = normalised(f"x@{domain}")[2:] if domain else ""
-    if not _LABELS.fullmatch(ascii_domain):
-        raise InvalidAddress(
-            "one address is wanted, as in jo@example.com, and what follows its @ is no domain of two labels or more"
-        )
+def _in_ascii(domain: str) -> str:
+    return normalised(f"x@{domain}")[2:] if domain else ""
 
 
-def _require_literal(inner: str) -> None:
+def _is_literal(domain: str) -> bool:
+    """Whether it is an address literal. Raises InvalidAddress for one that holds no IP address."""
+    if not (domain.startswith("[") and domain.endswith("]")):
+        return False
+    inner = domain[1:-1]
     try:
         if inner[:5].lower() == "ipv6:":
             IPv6Address(inner[5:])
@@ -67,3 +103,4 @@ def _require_literal(inner: str) -> None:
         raise InvalidAddress(
             "the literal after its @ is no IP address: [192.0.2.1], [IPv6:2001:db8::1]"
         ) from None
+    return True

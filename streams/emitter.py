@@ -26,7 +26,7 @@ from schemas.record import Event, InvalidEvent
 from streams import metrics
 from streams.keys import key_of
 from streams.log import Log, LogError, LogFull, LogUnavailable, Record
-from streams.recipients import with_recipient_hashed
+from streams.recipients import refuse_clear_hash, with_recipient_hashed
 from streams.sealed_documents import sealed_event
 
 EventLike = Event | Mapping[str, Any]
@@ -199,6 +199,12 @@ def typed(event: EventLike, tenant: str = "default", keys: TenantKeys | None = N
 
     A `recipient` among them is hashed with the tenant's key: see `streams.recipients`.
     """
+    known = _typed(event, tenant, keys)
+    refuse_clear_hash(known)
+    return known
+
+
+def _typed(event: EventLike, tenant: str, keys: TenantKeys | None) -> Event:
     if isinstance(event, Event):
         _refuse_what_is_derived(type(event))
         return (

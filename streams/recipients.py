@@ -12,9 +12,10 @@ from typing import Any
 
 from processors.classification.providers import provider_of
 from schemas.keyring import TenantKeys
-from schemas.mail import MAIL_EVENTS
+from schemas.mail import MAIL_EVENTS, MailEvent
+from schemas.mailbox import mailed
 from schemas.recipient import InvalidAddress, normalised, recipient_hash
-from schemas.record import InvalidEvent
+from schemas.record import Event, InvalidEvent
 from streams.keyring.keyring import writing_keys
 
 _OF_MAIL = frozenset(record.__name__ for record in MAIL_EVENTS)
@@ -45,9 +46,11 @@ def with_recipient_hashed(
     if not isinstance(address, str):
         raise InvalidEvent(record, RECIPIENT, type(address).__name__, "an address, as text")
     try:
+        address = mailed(address)
         domain = normalised(address).rpartition("@")[2]
     except InvalidAddress as error:
-        raise InvalidEvent(record, RECIPIENT, "what is not shown here", str(error)) from None
+        wants = f"the address that was mailed, or no {RECIPIENT} where none is known: {error}"
+        raise InvalidEvent(record, RECIPIENT, "what is not shown here", wants) from None
     if keys is None:
         raise InvalidEvent(
             record,
@@ -68,6 +71,17 @@ def with_recipient_hashed(
         mx_host = rest.get("mx_host")
         known["provider"] = provider_of(mx_host if isinstance(mx_host, str) else None, domain)
     return {**_without(address, hashed, rest), **known}
+
+
+def refuse_clear_hash(event: Event) -> None:
+    """Raises InvalidEvent for an event whose hash of the recipient is an address."""
+    if isinstance(event, MailEvent) and "@" in (event.recipient_hash or ""):
+        raise InvalidEvent(
+            type(event).__name__,
+            "recipient_hash",
+            "what is not shown here",
+            f"the keyed hash of an address; an address itself goes under {RECIPIENT}, and is hashed",
+        )
 
 
 def _without(address: str, hashed: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 import pytest
 
+from schemas.mail import MessageSent
 from schemas.recipient import recipient_hash
 from schemas.record import InvalidEvent
+from streams.emitter import typed
 from streams.keyring.keyring import TenantForgotten
 from streams.recipients import with_recipient_hashed
 
@@ -68,10 +70,29 @@ def test_a_recipient_of_a_local_host_or_an_odd_domain_is_in_no_text_either() -> 
     assert fields["response"] == "no <address>"
 
 
-@pytest.mark.parametrize("address", ["john", "@example.com", "john@", ""])
+@pytest.mark.parametrize(
+    "address", ["john", "@example.com", "john@", "", "a b@c", "john@example.com,", "j\x00@c.example", "x" * 300 + "@c.example"]
+)  # fmt: skip
 def test_what_is_no_address_is_refused_and_not_repeated(address: str) -> None:
-    with pytest.raises(InvalidEvent, match="recipient: got 'what is not shown here'"):
+    with pytest.raises(InvalidEvent, match="recipient: got 'what is not shown here'") as refused:
         hashed(recipient=address)
+    assert "or no recipient where none is known" in refused.value.wants
+
+
+@pytest.mark.parametrize("written", ["<john@example.com>", " john@example.com\n", "< John@Example.com >"])
+def test_one_in_brackets_is_the_one_within(written: str) -> None:
+    fields = hashed(recipient=written, response=f"no {written}", source_event_id=f"sent {written.strip()}")
+    assert fields["recipient_hash"] == recipient_hash(KEYS["default"], "john@example.com")
+    assert fields["recipient_domain"] == "example.com" and "john" not in str(fields).lower()
+
+
+@pytest.mark.parametrize("told", [{"recipient_hash": "john@example.com"}, {"recipient_hash": "x@"}])
+def test_an_address_is_no_hash(told: dict[str, str]) -> None:
+    for event in ({"type": "MessageSent", **told}, MessageSent(**told)):
+        with pytest.raises(
+            InvalidEvent, match=r"recipient_hash: got 'what is not shown here'.*goes under recipient"
+        ):
+            typed(event)
 
 
 def test_another_hash_beside_it_is_refused() -> None:

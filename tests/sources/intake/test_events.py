@@ -53,6 +53,30 @@ def test_the_bad_of_a_batch_are_named_by_index_and_the_good_taken(here: House) -
     assert "did you mean from_domain" in bad[5]["wants"]
 
 
+def test_odd_addresses_are_taken_and_what_is_none_is_named_by_index_and_field(here: House) -> None:
+    good = [
+        "jo@gmail.com",
+        '"jo do"@c.example',
+        "用户@例子.广告",
+        "jo@[192.0.2.1]",
+        "root@localhost",
+        "a..b.@docomo.example",
+    ]
+    bad = ["foo", "a b@c", "jo@c.example\r\nx", "x" * 250 + "@c.example", 7]
+    sent = [{**SENT, "recipient": one, "source_event_id": str(n)} for n, one in enumerate([*good, *bad])]
+    sent.append({**SENT, "recipient_hash": "jo@gmail.com"})
+    answer = here.post("/v1/events", json=sent)
+    assert answer.status_code == 207
+    said = answer.json()
+    assert (said["taken"], said["refused"]) == (len(good), len(bad) + 1)
+    assert [(one["index"], one["field"]) for one in said["bad"]] == [
+        *((len(good) + n, "recipient") for n in range(len(bad))),
+        (len(sent) - 1, "recipient_hash"),
+    ]
+    assert "@c" not in answer.text and "gmail" not in answer.text
+    assert len({event.recipient_hash for event in here.events()}) == len(good)
+
+
 def test_a_batch_without_a_good_event_is_refused_and_keeps_nothing(here: House) -> None:
     said = here.post("/v1/events", json=[{"type": "MessageSent", "ip": 7}])
     assert (said.status_code, said.json()["taken"], here.events()) == (422, 0, [])

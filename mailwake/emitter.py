@@ -21,10 +21,11 @@ class Emitter(LogEmitter):
         Events that name no tenant are MAILWAKE_TENANT's. Their `recipient` is hashed with the keyring's key.
         """
         settings = load_settings()
-        self.spooled = open_spooled_log(settings, log)
+        keys = KeysWhenAsked(settings)
+        self.spooled = open_spooled_log(settings, log, keys.meet)
         """The log behind its spool; None without one."""
         self._opened = self.spooled or open_any_log(settings, log)
-        super().__init__(self._opened, settings.tenant, KeysWhenAsked(settings))
+        super().__init__(self._opened, settings.tenant, keys)
 
     def close(self) -> None:
         """Wait until everything handed over is durable, and a bounded time until it is in the log; then close that."""

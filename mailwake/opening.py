@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,9 +57,12 @@ def kafka_cluster(settings: Settings, url: str | None = None) -> KafkaCluster:
     return replace(cluster, replicas=settings.kafka_replicas)
 
 
-def open_spooled_log(settings: Settings, url: str | None = None) -> "SpooledLog | None":
+def open_spooled_log(
+    settings: Settings, url: str | None = None, meets: Callable[[NotedLog], None] = lambda log: None
+) -> "SpooledLog | None":
     """The log behind the spool that the settings name, whether or not its brokers answer; None without a spool.
 
+    `meets` is told of the log when it is there (`SpooledLog.open`).
     Raises SettingsError for a log that is not in Kafka; LogError; ValueError for a URL that is none.
     """
     named = url or settings.log
@@ -78,6 +82,7 @@ def open_spooled_log(settings: Settings, url: str | None = None) -> "SpooledLog 
         Spool.open(path, settings.spool_bytes, str(cluster)),
         cluster,
         declared(settings.kafka_partitions, settings.kafka_kept_days),
+        meets=meets,
     )
 
 

@@ -1,7 +1,7 @@
 """A log in Kafka behind a spool: what an Emitter writes to when it must not wait for a broker."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from streams.draining import Drainer, Draining
@@ -9,7 +9,7 @@ from streams.kafka_batches import encode
 from streams.kafka_cluster import KafkaCluster
 from streams.kafka_log import KafkaLog
 from streams.kafka_topics import LARGEST_BATCH
-from streams.log import Record, Topic
+from streams.log import NotedLog, Record, Topic
 from streams.spool import Emit, Held, Spool
 
 BATCH_BYTES = 200
@@ -21,10 +21,16 @@ _TIMEOUT_S = 10.0
 class SpoolTarget:
     """The log as the drainer sees it; see `streams.draining.Target`."""
 
-    def __init__(self, cluster: KafkaCluster, topics: Sequence[Topic], spool_id: str) -> None:
-        """Open the log and take over from whoever drained this spool before. Raises LogError, LogUnavailable."""
+    def __init__(
+        self, cluster: KafkaCluster, topics: Sequence[Topic], spool_id: str, meets: Callable[[NotedLog], None]
+    ) -> None:
+        """Open the log and take over from whoever drained this spool before, once `meets` has nothing against that log.
+
+        Raises LogError, LogUnavailable.
+        """
         self._log = KafkaLog.open(cluster, topics, _TIMEOUT_S)
         try:
+            meets(self._log)
             self._topics = topics
             self._appends = self._log.numbered(f"spool.{spool_id}")
         except BaseException:
@@ -61,11 +67,19 @@ class SpooledLog:
 
     @classmethod
     def open(
-        cls, spool: Spool, cluster: KafkaCluster, topics: Sequence[Topic], how: Draining | None = None
+        cls,
+        spool: Spool,
+        cluster: KafkaCluster,
+        topics: Sequence[Topic],
+        how: Draining | None = None,
+        meets: Callable[[NotedLog], None] = lambda log: None,
     ) -> Self:
-        """Begin to drain this spool, which is closed with it, into the log in this cluster."""
+        """Begin to drain this spool, which is closed with it, into the log in this cluster.
+
+        `meets` is told of the log whenever that is opened; while it raises LogError, what is in the spool waits.
+        """
         how = how or Draining()
-        drainer = Drainer(spool, lambda: SpoolTarget(cluster, topics, spool.id), how)
+        drainer = Drainer(spool, lambda: SpoolTarget(cluster, topics, spool.id, meets), how)
         return cls(spool, drainer, how)
 
     def append_emits(self, emits: Sequence[Emit]) -> None:

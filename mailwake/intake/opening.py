@@ -10,6 +10,7 @@ from mailwake.settings import Settings
 
 if TYPE_CHECKING:
     from mailwake.intake.answers import Suppressions
+    from mailwake.keyring.opening import KeysWhenAsked
     from mailwake.monitor.server import Monitored
     from sources.intake.limits import IntakeLimits
     from sources.intake.route import Front
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def served(settings: Settings, log: "Log | SpooledLog", failed: Callable[[], None]) -> Iterator[str | None]:
+def served(
+    settings: Settings,
+    log: "Log | SpooledLog",
+    failed: Callable[[], None],
+    keys: "KeysWhenAsked | None" = None,
+) -> Iterator[str | None]:
     """Serve the intake for the length of the block; yields its URL, None where the settings want none.
 
     What was answered with 2xx is durable; the block's end waits a bounded time for requests in hand. `failed` is called
-    when it ends by itself; its failure is raised at the block's end. Raises IntakeCannotListen, SettingsError,
+    when it ends by itself; its failure is raised at the block's end. `keys` are those of the keyring that the settings name,
+    where somebody asks the log about it later. Raises IntakeCannotListen, SettingsError,
     InvalidHook, InvalidKeys, KeyringError.
     """
     if not (settings.intake_host and settings.intake_port):
@@ -37,7 +44,7 @@ def served(settings: Settings, log: "Log | SpooledLog", failed: Callable[[], Non
     limits = limits_of(settings)
     readable = None if isinstance(log, SpooledLog) else log
     with suppressions(settings, readable) as answers, Emitter(log, settings.tenant) as emitter:
-        app = intake_of(settings, log, emitter, answers, limits)
+        app = intake_of(settings, log, emitter, answers, limits, keys)
         server = IntakeServer(app, settings, limits, failed)
         with server.running():
             yield server.url
@@ -46,13 +53,15 @@ def served(settings: Settings, log: "Log | SpooledLog", failed: Callable[[], Non
 @contextmanager
 def opened(settings: Settings, monitored: "Monitored", failed: Callable[[], None]) -> Iterator[str | None]:
     """The log, or its spool, and the intake that appends to it, watched. Raises as `served`, LogError."""
+    from mailwake.keyring.opening import KeysWhenAsked
     from mailwake.monitor.pages import Part, Subject
     from mailwake.opening import open_any_log, open_spooled_log
     from streams.log import LogFull, LogUnavailable, TopicPartition
     from streams.topics import TOPICS
     from streams.vitals import Moment, Vitals
 
-    spooled = open_spooled_log(settings)
+    keys = KeysWhenAsked(settings)
+    spooled = open_spooled_log(settings, meets=keys.meet)
     log: Log | SpooledLog = spooled or open_any_log(settings)
 
     def check() -> None:
@@ -63,7 +72,7 @@ def opened(settings: Settings, monitored: "Monitored", failed: Callable[[], None
 
     try:
         subject = Subject(Vitals((), Moment.now()), (Part("log", check, (LogFull, LogUnavailable)),))
-        with monitored.watching(subject), served(settings, log, failed) as url:
+        with monitored.watching(subject), served(settings, log, failed, keys) as url:
             yield url
     finally:
         log.close()
@@ -84,6 +93,7 @@ def intake_of(
     emitter: "Emitter",
     answers: "Suppressions",
     limits: "IntakeLimits",
+    tenant_keys: "KeysWhenAsked | None" = None,
 ) -> "Front":
     """The application. Raises InvalidHook, InvalidKeys for files that can't be used, KeyringError."""
     from console.health import health_router
@@ -91,7 +101,7 @@ def intake_of(
     from console.suppressions import SuppressionsDesk, suppressions_router
     from mailwake import __version__
     from mailwake.intake.answers import life_of
-    from mailwake.keyring.opening import open_keyring
+    from mailwake.keyring.opening import KeysWhenAsked
     from sources.files import Intake
     from sources.intake.access import Access, is_loopback
     from sources.intake.admission import Admission
@@ -107,11 +117,9 @@ def intake_of(
     from streams.blobs import Blobs
 
     admission, appending = Admission(limits), Appending(emitter, limits)
-    keys, hooks, tenant_keys = (
-        KeyFile(settings.keys),
-        HookFile(settings.hooks),
-        HeldKeys(open_keyring(settings)),
-    )
+    tenant_keys = tenant_keys or KeysWhenAsked(settings)
+    tenant_keys.keyring()
+    keys, hooks, held = KeyFile(settings.keys), HookFile(settings.hooks), HeldKeys(tenant_keys)
     keys.keys(), hooks.hooks()
     access = Access(keys, hooks, settings.tenant if is_loopback(settings.intake_host) else None)
     documents = Intake(
@@ -121,9 +129,9 @@ def intake_of(
         from_domain=settings.from_domain,
     )
     routers = [
-        hooks_router(HookDesk(hooks, documents, tenant_keys, appending, limits), admission),
-        events_router(EventsDesk(access, tenant_keys, appending, limits), admission),
-        documents_router(DocumentsDesk(access, documents, tenant_keys, appending, limits), admission),
+        hooks_router(HookDesk(hooks, documents, held, appending, limits), admission),
+        events_router(EventsDesk(access, held, appending, limits), admission),
+        documents_router(DocumentsDesk(access, documents, held, appending, limits), admission),
         suppressions_router(SuppressionsDesk(access, answers.look_up), admission),
         messages_router(MessagesDesk(access, partial(life_of, settings)), admission),
     ]

@@ -59,11 +59,20 @@ def check_new(log: NotedLog, log_name: str, file: Path) -> None:
 
 def check(log: NotedLog, log_name: str, keyring: Keyring, name: str) -> None:
     """Raises OtherKeyring where a log that holds something belongs to another keyring than this one."""
+    if noted(log) not in (None, keyring.identity(create=False)):
+        check_same(belongs_to(log), log_name, keyring, name)
+
+
+def belongs_to(log: NotedLog) -> str | None:
+    """The id of the keyring that a log which holds something was hashed and sealed with, as far as it is noted."""
     was = noted(log)
-    if was is None:
-        return
+    return was if was is not None and _holds_anything(log) else None
+
+
+def check_same(was: str | None, log_name: str, keyring: Keyring, name: str) -> None:
+    """Raises OtherKeyring where a log belongs to the keyring with the id `was`, and this is another."""
     identity = keyring.identity(create=False)
-    if identity != was and _holds_anything(log):
+    if was is not None and identity != was:
         here = f"has the id {identity}" if identity else "is empty"
         raise OtherKeyring(
             f"the log {log_name} was hashed and sealed with another keyring (id {was}) than {name}, which {here}: {_INSTEAD}"

@@ -11,7 +11,7 @@ from mailwake.settings import Settings, SettingsError
 from schemas.keyring import TenantKeys
 from streams.keyring.address import KeyringAddress
 from streams.keyring.file_keyring import FileKeyring, journal_of
-from streams.keyring.keyring import Keyring
+from streams.keyring.keyring import Keyring, OtherKeyring
 from streams.log import NoLog, NotedLog
 from streams.sealed_letters import LetterSeal
 
@@ -59,7 +59,7 @@ def _address(settings: Settings) -> KeyringAddress:
 def _log(settings: Settings) -> Iterator[NotedLog | None]:
     """The log whose keyring it is; None where it is not there yet.
 
-    And with a spool, whose owner has to start while the log is away.
+    And with a spool, whose owner has to start while the log is away: it is asked when it is met (`KeysWhenAsked.meet`).
     """
     if settings.spool is not None:
         yield None
@@ -140,25 +140,52 @@ class KeysWhenAsked(TenantKeys):
         self._settings = settings
         self._lock = threading.Lock()
         self._keyring: Keyring | None = None
+        self._belongs_to: str | None = None
+        self._refusal: str | None = None
 
     def hashing_key(self, tenant: str) -> bytes | None:
         """See `TenantKeys.hashing_key`. Raises as `open_keyring`."""
-        return self._opened().hashing_key(tenant)
+        return self.keyring().hashing_key(tenant)
 
     def data_key(self, tenant: str) -> bytes | None:
         """See `TenantKeys.data_key`. Raises as `open_keyring`."""
-        return self._opened().data_key(tenant)
+        return self.keyring().data_key(tenant)
 
     def tenants(self) -> Sequence[str]:
         """See `Keyring.tenants`. Raises as `open_keyring`."""
-        return self._opened().tenants()
+        return self.keyring().tenants()
 
     def forgotten(self) -> Sequence[str]:
         """See `Keyring.forgotten`. Raises as `open_keyring`."""
-        return self._opened().forgotten()
+        return self.keyring().forgotten()
 
-    def _opened(self) -> Keyring:
-        if self._keyring is None:
+    def keyring(self) -> Keyring:
+        """The keyring, opened when it is first asked for. Raises as `open_keyring`."""
+        if self._keyring is None or self._refusal is not None:
             with self._lock:
-                self._keyring = self._keyring or open_keyring(self._settings)
+                keyring = self._keyring or open_keyring(self._settings)
+                self._check(keyring)
+                self._keyring = keyring
         return self._keyring
+
+    def meet(self, log: NotedLog) -> None:
+        """Ask a log that was away when the keyring was opened which one it belongs to.
+
+        Raises OtherKeyring where it is another one, as asking for keys does from then on.
+        """
+        with self._lock:
+            self._belongs_to = of_log.belongs_to(log)
+            if self._keyring is not None:
+                self._check(self._keyring)
+                if of_log.noted(log) is None:
+                    of_log.note(log, self._keyring)
+
+    def _check(self, keyring: Keyring) -> None:
+        self._refusal = None
+        try:
+            of_log.check_same(
+                self._belongs_to, _log_name(self._settings), keyring, keyring_name(self._settings)
+            )
+        except OtherKeyring as error:
+            self._refusal = str(error)
+            raise

@@ -88,6 +88,45 @@ def test_another_one_is_refused(settings: Settings) -> None:
         open_keyring(mistyped, create=True)
 
 
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_a_log_that_was_away_is_asked_when_it_is_met(settings: Settings, asked_before: bool) -> None:
+    """As it is behind a spool, which is there before the log is."""
+    emit()
+    FileKeyring.open(Path("other.keys"), create=True)
+    spooled = Settings(log="kafka://127.0.0.1:1", spool="sqlite:///spool.db", keyring="file:///other.keys")
+    keys, log = KeysWhenAsked(spooled), open_log(settings)
+    try:
+        if asked_before:
+            assert keys.hashing_key("default")
+            with pytest.raises(
+                OtherKeyring, match=r"another keyring \(id [0-9a-f]{32}\) than file:///other.keys"
+            ):
+                keys.meet(log)
+        else:
+            keys.meet(log)
+        for _ in range(2):
+            with pytest.raises(OtherKeyring):
+                keys.hashing_key("default")
+        own = KeysWhenAsked(spooled.model_copy(update={"keyring": "file:///mailwake.keys"}))
+        own.meet(log)
+        assert own.hashing_key("default") == KeysWhenAsked(settings).hashing_key("default")
+        own.meet(log)
+    finally:
+        log.close()
+
+
+def test_an_empty_log_that_is_met_belongs_to_the_keyring_that_is_open(settings: Settings) -> None:
+    FileKeyring.open(Path("other.keys"), create=True)
+    spooled = Settings(log="kafka://127.0.0.1:1", spool="sqlite:///spool.db", keyring="file:///other.keys")
+    keys, log = KeysWhenAsked(spooled), open_log(settings)
+    try:
+        keys.hashing_key("default")
+        keys.meet(log)
+        assert of_log.noted(log) == keys.keyring().identity()
+    finally:
+        log.close()
+
+
 def test_whoever_insists_goes_on_with_another_one(settings: Settings) -> None:
     emit()
     before = look_up(settings)

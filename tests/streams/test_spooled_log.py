@@ -16,12 +16,13 @@ from spool_programs import TOPICS, emit_of, opened
 
 from deploy.kafka.broker import Broker, free_port
 from mailwake import Emitter
-from mailwake.settings import SettingsError
+from mailwake.settings import SettingsError, load_settings
 from schemas.codec import decode
 from schemas.documents import DocumentReceived
 from streams.kafka_cluster import KafkaCluster, KafkaPartition
 from streams.kafka_log import KafkaLog
 from streams.keyring.file_keyring import FileKeyring
+from streams.keyring.keyring import OtherKeyring
 from streams.log import Log, Record, RecordTooLarge, TopicPartition
 from streams.spool import Spool
 from tests.conftest import FOR_TESTS, started
@@ -88,6 +89,39 @@ def test_a_broker_that_is_away_from_the_start(spooling: Path, broker: Broker, mo
             assert emitter.spooled.drain(LONG_S) == 0
             with log_at(f"kafka://{broker.address}") as log:
                 assert told(log) == [str(number) for number in range(1_001)]
+
+
+def test_nothing_goes_to_a_log_of_another_keyring(
+    spooling: Path,
+    tmp_path: Path,
+    kafka: Broker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What was hashed with the wrong keys waits, and no more is taken, once the log can be asked."""
+    monkeypatch.setenv("MAILWAKE_LOG", f"kafka://{kafka.address}/s{time.time_ns()}")
+    fields = {"type": "MessageSent", "recipient": "jo@c.example", "from_domain": "a.example"}
+    monkeypatch.delenv("MAILWAKE_SPOOL")
+    with Emitter() as emitter:
+        emitter.emit({**fields, "source_event_id": "right"})
+    (tmp_path / "mailwake.keys").rename(tmp_path / "right.keys")
+    FileKeyring.open(tmp_path / "mailwake.keys", create=True)
+    monkeypatch.setenv("MAILWAKE_SPOOL", "sqlite:///spool.db")
+    refused = False
+    with Emitter() as emitter:
+        for number in range(600):
+            try:
+                emitter.emit({**fields, "source_event_id": f"wrong {number}"})
+            except OtherKeyring as error:
+                refused = "put back the copy" in str(error)
+                break
+            time.sleep(0.05)
+        assert refused and emitter.spooled
+        assert emitter.spooled.held().records == number
+        emitter.spooled._gave_up = True
+    assert "was hashed and sealed with another keyring" in caplog.text
+    with log_at(str(load_settings().log)) as log:
+        assert told(log) == ["right"]
 
 
 def test_a_broker_that_goes_away_amid_emits_and_comes_back(tmp_path: Path, broker: Broker) -> None:

@@ -17,6 +17,8 @@ _GLUED_REST = re.compile(r"(\.[A-Za-z]{2,24})[\u0e00-\u0e7f\u3040-\u30ff\u3400-\
 _LABELS = re.compile(r"^(?:smtp|rfc822|rfc-822|mailto|rcpt|to|addr|address|e?mail|recipient)=", re.I)
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _NOT_BARE = re.compile(r"[\s<>(),;:\\*|/]|@.*@|=\?")
+_NAMED = re.compile(r'"\s{0,9}<[^"<>]{0,64}$')
+"""A name in quotes, and what comes after it in angle brackets."""
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 ADDRESSES = 20_000
 """How many addresses are looked at in one place."""
@@ -32,7 +34,10 @@ def addresses_in(text: str, limit: int = ADDRESSES) -> list[str]:
         shape, end = match.group(0), match.end()
         if not shape.isascii() and not (text[: match.start()].endswith("<") and text.startswith(">", end)):
             shape = _unglued(shape)
-        address = "" if text.startswith("..", end) else _trimmed(shape)
+        is_more = text.startswith("..", end) or (
+            text.startswith("@", end) and "." not in shape.rpartition("@")[2]
+        )
+        address = "" if is_more else _trimmed(shape)
         if address:
             found.setdefault(address.lower(), address)
             if len(found) >= limit:
@@ -92,11 +97,23 @@ def typed_address(value: str) -> str | None:
     return _as_it_stands(rest) or address_in(rest)
 
 
+def without_xtext(address: str) -> str:
+    """An address as it was before RFC 3461's xtext, which a report should not have any more."""
+    return _HEX.sub(lambda match: chr(int(match.group(1), 16)), address)
+
+
 def _as_it_stands(rest: str) -> str | None:
     """A field that holds an address and nothing else: taken to the letter, whatever shape it has."""
     bare = rest.removeprefix("<").removesuffix(">").strip()
     local, _, domain = bare.rpartition("@")
-    if not local or not domain or len(bare) > 320 or local.endswith("..") or ".." in domain:
+    if (
+        not local
+        or not domain
+        or len(bare) > 320
+        or local.endswith("..")
+        or ".." in domain
+        or _NAMED.search(local)
+    ):
         return None
     if _NOT_BARE.search(bare if not local.startswith('"') else domain):
         return None

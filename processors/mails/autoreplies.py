@@ -3,6 +3,8 @@
 RFC 3834 (Auto-Submitted) and what answered before it; RFC 8098 for receipts.
 """
 
+import re
+
 from processors.mails.addresses import address_in, is_unaddressable
 from processors.mails.entities import Mail
 from processors.mails.notes import Note
@@ -27,6 +29,10 @@ _ANSWERS = {
     "x-message-type": ("autoreply", "auto-reply"),
     "x-mailer": ("vacation", "autorespond", "auto-respond", "autoreply"),
 }
+_OPENING = re.compile(
+    r"\W{0,20}(?:this is an? )?auto(?:mat(?:ic|ed))?[ -]?(?:reply|response)(?: (?:message|e-?mail))?(?: from \S|\s*[.:!\n]|$)",
+    re.I,
+).match
 _RECEIPT = "disposition-notification"
 _BULK = ("bulk", "junk", "list")
 
@@ -46,7 +52,7 @@ def is_auto_reply(mail: Mail, note: Note) -> bool:
         or "x-auto-response-suppress" in fields
     )
     text = note.text[:4000]
-    if is_challenge(note):
+    if is_challenge(note) or _OPENING(text):
         return True
     if says_so:
         return by_machine or answers or is_told(WAITING, text) or is_told(CHALLENGES, text)

@@ -103,10 +103,11 @@ def _cuts() -> Any:
 def _cut(text: str) -> tuple[str, str]:
     """What is said, and what comes back after it."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    match = _cuts().search(text)
-    if match is None:
-        return text, ""
-    return text[: match.start()], text[match.start() :]
+    for match in _cuts().finditer(text):
+        # A list of what is attached is said before what it lists.
+        if " as well as " not in match.group(0):
+            return text[: match.start()], text[match.start() :]
+    return text, ""
 
 
 def _inline(rest: str) -> Returned:

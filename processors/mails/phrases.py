@@ -17,7 +17,7 @@ FAILURES = (
     r"undeliver(?:able|ed)",
     r"non-?deliver(?:y|able)",
     r"not[ -]delivered",
-    r"deliver[yi](?:ng)?[^\n]{0,80}(?:fail|abort|impossible|not possible|error|problem|unsuccessful"
+    r"deliver[yi](?:ng)?[^\n]{0,80}(?:fail|abort|impossible|not possible|error|problem|unsuccessful|stopped|prevented"
     r"|rejected)",
     r"fail(?:ed|ure)[^\n]{0,20}(?:to )?(?:deliver|recipient|mail\b|address|notice|transmit)",
     r"(?:mail|message|e-?mail)[^\n]{0,60}(?:fail(?:ed|ure)|rejected|returned to|bounced|refused"

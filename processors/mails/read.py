@@ -125,7 +125,8 @@ def _is_about_nobody(notice: Notice, mail: Mail, note: Note, telling: Telling) -
     if any(outcome.address for outcome in notice.outcomes) or telling.named or telling.likely_verp:
         return False
     is_sent_by_machine = mail.fields.get("return-path").strip() == "<>" or "auto-submitted" in mail.fields
-    return not (is_sent_by_machine or note.has_cut or note.returned.message_id or has_code(note.text))
+    has_reply = has_code(note.text) and is_by_daemon(mail)
+    return not (is_sent_by_machine or note.has_cut or note.returned.message_id or has_reply)
 
 
 def _status_in(mail: Mail, note: Note) -> Notice | None:

@@ -16,7 +16,7 @@ _META = re.compile(
     r"[\s>*]{0,20}(?:from|cc|bcc|subject|sent|date|message-?id|message identifier|reply-to|sender|return-path"
     r"|envelope[- ]from|de|von|da|van|fra|från|reporting-mta|received|asunto|objet|betreff|oggetto|assunto|enviado"
     r"|gesendet|envoyé|inviato|отправитель|от|тема|发件人|寄件者|寄件人|差出人|件名|主题|主旨|日期|mail from|posted by"
-    r"|original sender)(?:\s[a-z]{1,12})?\s{0,10}[:：]",
+    r"|original sender|original (?:recipient )?address)(?:\s[a-z]{1,12})?\s{0,10}[:：]",
     re.I,
 )
 _TO = re.compile(r"[\s>*]{0,20}(?:to|an|para|à|a|кому|till|til|aan|do|收件人|宛先)\s{0,10}[:：]", re.I)
@@ -52,7 +52,9 @@ _PREFIX = re.compile(
     r"^(?:smtp|to|rfc822|mailto|recipient|address|user|\d{1,3}[.)]|failed)\s?[:;=]?\s?<?", re.I
 )
 _FROM = re.compile(
-    r"\((?:expanded|generated|aliased|forwarded) from:?\s{1,3}<?([^\s<>()]{1,128}@[^\s<>()]{1,253})>?\)", re.I
+    r"(?:\((?:expanded|generated|aliased|forwarded) from:?\s{1,3}|^\s{0,20}original (?:recipient )?address:\s{0,20})"
+    r"<?([^\s<>()]{1,128}@[^\s<>()]{1,253})>?(?:\)|\s*$)",
+    re.I | re.M,
 )
 _ROLES = frozenset(
     {
@@ -132,7 +134,7 @@ class Whom:
             or self._made_from()
             or self._by_message()
             or self._by_name()
-            or (left if len(left) == 1 else [])
+            or (left if len(left) == 1 else self._by_subject())
         )
 
     def _found(self) -> Iterator[Mention]:
@@ -209,6 +211,15 @@ class Whom:
             return list(self._returned.recipients)
         return []
 
+    def _by_subject(self) -> list[str]:
+        """Who a mail system names in its subject, where nothing else names anybody."""
+        sender = addresses_in(self._mail.fields.get("from"), 1)
+        named = addresses_in(self._mail.fields.words("subject"), 2)
+        is_one = (
+            bool(sender) and is_unaddressable(sender[0]) and len(named) == 1 and not self._returned.recipients
+        )
+        return [one for one in named if is_one and one.lower() not in self._excluded()]
+
     def _by_name(self) -> list[str]:
         """Names without a domain: it is the bouncing system's own, as AOL had it."""
         senders = addresses_in(self._mail.fields.get("from"), 1)
@@ -222,7 +233,7 @@ class Whom:
                 continue
             found = []
             for following in self._lines[at + 1 : at + 20]:
-                bare = _BARE.match(following)
+                bare = _BARE.match(following) if "@" not in following else None
                 if bare and not bare.group(1).endswith("."):
                     found.append(f"{bare.group(1)}@{domain}")
                 elif following.strip() and found:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from processors.mails.addresses import host_of, typed_address
+from processors.mails.addresses import host_of, typed_address, without_xtext
 from processors.mails.told import Action, Notice, Outcome
 
 RECIPIENTS = 20_000
@@ -111,9 +111,8 @@ def _fields(status: str) -> Iterator[tuple[str, str]]:
 
 
 def _outcome(group: dict[str, str], warnings: list[str]) -> Outcome | None:
-    address = typed_address(group.get("original-recipient", "")) or typed_address(
-        group.get("final-recipient", "")
-    )
+    mailed, final = (typed_address(group.get(f"{which}-recipient", "")) for which in ("original", "final"))
+    address = (final if mailed and final and without_xtext(mailed) == final else mailed) or final
     if address is None:
         address = typed_address(group.get("x-actual-recipient", ""))
     status = group.get("status")

@@ -365,4 +365,32 @@ OF_SYSTEMS = (
         header={"Auto-Submitted": "auto-replied", "In-Reply-To": "<m1@news.example.com>"},
         said="not a valid user",
     ),
+    Made(
+        "a system that names nobody but in its subject",
+        "postmaster@mx.example.org",
+        "Returned mail: Quota exceeded for user user@example.net",
+        "The message could not be stored.\n",
+    ),
+    Made(
+        "an address and the one that was mailed",
+        "postmaster@mx.example.net",
+        "Delivery Notification: Delivery has failed",
+        "Your message cannot be delivered to the following recipients:\n\n  Recipient address: u17@ims.example.net\n"
+        "  Original address: user@example.net\n  Reason: Illegal host/domain name found\n",
+        said="Illegal host",
+    ),
+    Made(
+        "a list of what is attached before the recipients",
+        "MAILER-DAEMON@mx.example.net",
+        "Delivery report",
+        "I am sending you this message to inform you on the delivery status of a\nmessage. Attached is a report in standard "
+        "format, as well as the headers of the original\nmessage.\n\n  <user@example.net>  delivery failed; will not try\n",
+    ),
+    Made(
+        "a filter that stopped it",
+        '"Content-filter at mx" <postmaster@example.net>',
+        "BANNED contents from you",
+        "Our content checker found\n    banned name: .exe\n\nto the following recipient:\n-> user@example.net\n\n"
+        "Delivery of the email was stopped!\n",
+    ),
 )

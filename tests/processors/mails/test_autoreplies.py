@@ -45,6 +45,8 @@ AWAY = "I am out of the office until Monday and will answer then.\n"
                   "beforehand. To be added to my list of approved senders, fill out the form.\n"),
         from_user("Your message to News awaits moderator approval", "Your mail is being held until the moderator can review "
                   "it.\n", Precedence="bulk"),
+        from_user("Re: Our offers", "This is an automated response.\n\nWe have your mail.\n"),
+        from_user("Re: Our offers", "AutoReply message from User\n\nBack on Monday.\n"),
         from_user("自動返信: ご案内", "休暇をいただいております。\n"),
         from_user("自动回复: 优惠", "我正在休假。\n"),
         from_user("Re: Our offers", AWAY, Precedence="bulk", Return_Path="<>", In_Reply_To="<m1@news.example.com>"),
@@ -101,6 +103,8 @@ def test_a_system_that_answers_for_its_users_is_no_recipient() -> None:
         from_user("[acme/mailer] Mail delivery failed in tests (#12)", "The test could not be delivered to CI.\n",
                   List_ID="acme/mailer <mailer.acme.example>", List_Unsubscribe="<mailto:x@acme.example>"),
         from_user("mail delivery failed?", "Hi, my mail to bob@example.org could not be delivered. Can you help?\n"),
+        from_user("Mail delivery failed for my newsletter?", 'I got "550 5.1.1 user unknown" for some. Can you help?\n'),
+        from_user("Re: Our offers", "Automated responses annoy me.\n"),
         from_user("[postfix-users] user unknown in local recipient table", "What does it mean?\n\n> 550 5.1.1 user unknown\n",
                   List_Post="<mailto:list@example.org>"),
         from_user("Your mailbox is full", "Dear user, your mailbox has exceeded its limit: log in at http://fraud.example/\n")

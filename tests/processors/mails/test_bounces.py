@@ -28,3 +28,11 @@ def test_a_bounce_tells_whom_and_why(made: Made) -> None:
 
 def test_there_are_many_formats() -> None:
     assert len({made.name for made in MADE}) >= 60
+
+
+def test_a_name_of_a_directory_is_no_address() -> None:
+    note = "Message not delivered to recipients below.\n\n    VNM3043:  A User@MKTG@CORP  user@example.net\n"
+    made = Made("", "postmaster@example.org", "Undeliverable mail", note)
+    assert [event.recipient_hash for event in read_mail(made.mail, ORIGIN).events] == [
+        hash_of("user@example.net")
+    ]

@@ -1,5 +1,6 @@
 """Delivery status notifications: recipients, actions, words, ids."""
 
+import pytest
 from made_mails import ORIGIN, hash_of, mail, report
 
 from processors.classification.classify import active_ruleset
@@ -57,6 +58,20 @@ Status: 5.1.1
 """
     (event,) = read_mail(report(status=status), ORIGIN).events
     assert event.recipient_hash == hash_of("user@example.net")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "Original-Recipient: rfc822;user+2Bnews@example.net\nFinal-Recipient: rfc822; user+news@example.net",
+        'Final-Recipient: rfc822; "A User" <user+news@example.net>',
+        "Final-Recipient: rfc822;mailto:user+news@example.net",
+    ],
+)
+def test_an_address_may_be_written_as_no_standard_has_it(fields: str) -> None:
+    status = f"Reporting-MTA: dns; mta.example.com\n\n{fields}\nAction: failed\nStatus: 5.1.1\n"
+    (event,) = read_mail(report(status=status), ORIGIN).events
+    assert event.recipient_hash == hash_of("user+news@example.net")
 
 
 def test_the_same_told_twice_in_one_mail_is_one_event() -> None:

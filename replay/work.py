@@ -46,11 +46,11 @@ class Replay:
     warehouse: Warehouse
     fresh_stages: Callable[[], Sequence[Stage]]
     """Every stage, without state."""
-    seal: LetterSeal | None = None
-    """What dead letters are sealed with; they are kept in clear without."""
     pace: Pace = field(default_factory=Pace)
     progress: Callable[[str, int, int], None] = _silent
     """Told that a stage, or the loader, has dealt with so many more records, or so many `views` are compared, and how
     many are left."""
     at: Callable[[str], None] = _nowhere
     """Told of each boundary at which a crash must lose nothing; tests die there."""
+    seal: LetterSeal | None = None
+    """What dead letters are sealed with; they are kept in clear without."""

@@ -207,9 +207,9 @@ def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Repl
             log,
             warehouse,
             lambda: fresh_stages(settings),
-            letter_seal(settings),
             Pace(settings.step_records, throttle),
             advance,
+            seal=letter_seal(settings),
         )
 
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from processors.mails.addresses import address_in, addresses_in, domain_of, host_of
+from processors.mails.addresses import address_in, addresses_in, domain_of, host_of, is_unaddressable
 from processors.mails.entities import Mail, header_within
 from processors.mails.fields import Fields
 from processors.mails.notes import Note
@@ -140,7 +140,10 @@ def _named(fields: Fields, mail: Mail, returned: Returned) -> list[str]:
     if not found:
         found = [returned.apparently_to] if returned.apparently_to else []
     if not found:
-        found = list(returned.recipients) if len(returned.recipients) == 1 else []
+        # "REDACTED" <postmaster@...> stands for somebody.
+        found = [
+            one for one in returned.recipients if len(returned.recipients) == 1 and not is_unaddressable(one)
+        ]
     return list({one.lower(): one for one in found}.values())
 
 

@@ -97,6 +97,14 @@ def test_the_returned_message_names_whom_the_report_does_not() -> None:
     assert event.recipient_hash == hash_of("user@example.net")
 
 
+def test_a_postmaster_in_the_returned_message_is_nobody_who_complains() -> None:
+    returned = RETURNED.replace("To: user@example.net", 'To: "REDACTED" <postmaster@example.net>')
+    (event,) = read_mail(
+        arf(FULL.replace("Original-Rcpt-To: <user@example.net>\n", ""), returned), ORIGIN
+    ).events
+    assert event.recipient_hash is None
+
+
 def test_yahoo_names_them_by_x_apparently_to() -> None:
     report = "Feedback-Type: abuse\nUser-Agent: Yahoo!-Mail-Feedback/1.0\nVersion: 0.1\n"
     returned = "X-Apparently-To: user@yahoo.example via 192.0.2.1; Sun, 1 Nov 2026\n" + RETURNED

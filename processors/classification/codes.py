@@ -20,6 +20,7 @@ _INTRODUCED = re.compile(
     r"|command|diagnostic|rcpt to|mail from)[^\w.]{1,6}|[:;>(\[\"'#] ?|\n\s{0,8}|<<< ?)"
     rf"([45][0-5]\d){_END}(?:[\- ](?=[^\d\s])|[#:;,(\[<)\]]|$)"
 )
+_ANY_ENHANCED = re.compile(r"[245]\.[0-7]\.\d")
 _ENHANCED_AT_START = re.compile(rf"(?:\W|smtp;|x-[a-z]{{1,20}};|status:?)*?({_ENHANCED}){_END}")
 _ENHANCED_MARKED = re.compile(
     rf"(?:#|\(|\[|dsn[=: ]{{1,2}}|status[=: (]{{1,2}}|code[=: ]{{1,2}}|; ?)({_ENHANCED}){_END}"
@@ -38,6 +39,8 @@ def reply_code_in(text: str) -> int | None:
 
 def enhanced_code_in(text: str) -> str | None:
     """The enhanced status code that a text in lower case holds; None if it holds none."""
+    if _ANY_ENHANCED.search(text) is None:
+        return None
     if (found := _WITH_ENHANCED.search(text)) and found[1][0] == found[2][0]:
         return found[2]
     found = _ENHANCED_AT_START.match(text) or _ENHANCED_MARKED.search(text) or _ENHANCED_ANYWHERE.search(text)

@@ -49,7 +49,7 @@ class Heard:
 
 _LINE_CODES = re.compile(r"[\r\n]+\s*([245][0-5]\d)[\- ](?:[245]\.\d{1,3}\.\d{1,3} )?")
 _FIRST_CODE = re.compile(r"(?:^|[\s:;])[245][0-5]\d[\- ]")
-_INLINE_CODES = re.compile(r"(?<=[^\d.]) ([245][0-5]\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?")
+_INLINE_CODES = re.compile(r" (?<=[^\d.] )([245][0-5]\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?")
 _CODE_HYPHEN = re.compile(r"^([245][0-5]\d)-")
 _IN_LOCAL_PART = r"[^\s<>@,;:()\[\]\"\x80-\U0010ffff]"
 _ADDRESS = re.compile(
@@ -113,7 +113,10 @@ def _from_code_on(text: str, smtp_code: int | None) -> str | None:
 def _one_line(raw: str) -> str:
     first = _FIRST_CODE.search(raw)
     if first is not None:
-        raw = raw[: first.end()] + _INLINE_CODES.sub(" ", _LINE_CODES.sub(" ", raw[first.end() :]))
+        rest = raw[first.end() :]
+        if "\n" in rest or "\r" in rest:
+            rest = _LINE_CODES.sub(" ", rest)
+        raw = raw[: first.end()] + _INLINE_CODES.sub(" ", rest)
     joined = _CODE_HYPHEN.sub(r"\1 ", " ".join(raw.split()))
     if "@" in joined:
         joined = _ADDRESS.sub("<address>", joined)

@@ -43,6 +43,19 @@ def meaning(text: str | None, **given: object) -> str:
         None,
         "550 5.1.0 rejected",
         "550 Ihre IP-Adresse wurde gesperrt",
+        "550 Konto vorübergehend gesperrt",
+        "550 该帐号暂时被冻结",
+        "550 アカウントは一時停止中です",
+        "550 Почтовый ящик временно заблокирован",
+        "553 Domena nadawcy nie istnieje",
+        "550 발신자 메일 주소가 존재하지 않습니다",
+        "535 usuario no existe o clave incorrecta",
+        "550 callback to <address> gave 550 no such user",
+        "550 5.1.7 Invalid address <address>",
+        "550 No external mail for this account",
+        "550 Your mail server's hostname does not exist in DNS",
+        "554 5.3.0 mailbox not found due to internal error",
+        "450 casella di posta non disponibile",
     ],
 )
 def test_addresses_are_not_dead_for_that(text: str | None) -> None:
@@ -82,6 +95,11 @@ def test_what_was_heard_of_the_sender_s_own_host_is_not_the_recipient_s() -> Non
         ("550 El usuario no existe", "bad_mailbox.unknown"),
         ("550 L'utilisateur est inconnu", "bad_mailbox.unknown"),
         ("550 Utente sconosciuto", "bad_mailbox.unknown"),
+        ("550 邮箱名不正确：someone@example.com", "bad_mailbox.unknown"),
+        ("550 宛先someone@example.jpが存在しません", "bad_mailbox.unknown"),
+        ("550 Azione richiesta non eseguita: casella di posta non disponibile", "bad_mailbox.unknown"),
+        ("550 Nie ma takiej domeny", "bad_mailbox.bad_domain"),
+        ("550 Ο παραλήπτης δεν βρέθηκε", "bad_mailbox.unknown"),
         ("551 5.1.6 no", "bad_mailbox.moved"),
     ],
 )  # fmt: skip
@@ -133,6 +151,22 @@ def test_layers_are_asked_in_their_order() -> None:
     assert verdict("550 5.7.1 refused").layer == "hint"
     assert verdict("550 no").layer == "basic"
     assert verdict("no").layer == verdict("no").rule == NO_RULE
+
+
+@pytest.mark.parametrize(
+    ("text", "leaf"),
+    [
+        ("421 burst exceeded", "throttling.rate"),
+        ("554 garbage in MIME structure", "content.format"),
+        ("554 5.7.1 your neighbourhood is bad", "reputation.ip"),
+        ("550 your letter is overweight", "content.size"),
+        ("host mx.example.com[10.1.1.1] said: 550 5.7.1 Message rejected", "policy.generic"),
+        ("SMTP error from remote mail server: host mx.example.com [10.1.1.1]: 554 blocked", "policy.generic"),
+        ("5.1.1 the burst of a header", "bad_mailbox.unknown"),
+    ],
+)
+def test_what_it_speaks_of_counts_where_nothing_else_is_known(text: str, leaf: str) -> None:
+    assert meaning(text) == leaf
 
 
 def test_codes_beside_the_text_count() -> None:

@@ -51,7 +51,9 @@ def short(value: Any) -> str | None:
 
 
 def word(value: Any) -> str | None:
-    """A short name; of several the first. Nothing in it is an address."""
+    """A short name; of several the first. Nothing in it is an address, and the number 0 is no name."""
+    if value == 0:
+        return None
     if isinstance(value, list):
         value = next((each for each in value if each), None)
     found = text(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
@@ -93,6 +95,11 @@ def flag(value: Any) -> bool | None:
     if isinstance(key, str | int) and key in known:
         return known[key]
     raise Unreadable("true or false")
+
+
+def likely(value: Any) -> bool | None:
+    """What a provider takes for likely: `Likely` or `Unlikely`; None for whatever else it says."""
+    return {"likely": True, "unlikely": False}.get(value.lower()) if isinstance(value, str) else None
 
 
 def present(value: Any) -> bool | None:
@@ -300,7 +307,7 @@ def region(value: Any) -> str | None:
 READINGS: dict[str, Callable[[Any], Any]] = {
     function.__name__.replace("_", " "): function
     for function in (
-        text, short, word, words, integer, flag, present, seconds, milliseconds, instant, iso, mail_date, address,
+        text, short, word, words, integer, flag, likely, present, seconds, milliseconds, instant, iso, mail_date, address,
         only_address, domain, host, mx_in, ip, message_id, reply_code, enhanced, digest, day, dkim_domain,
         dkim_selector, region,
     )

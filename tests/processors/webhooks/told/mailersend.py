@@ -21,6 +21,12 @@ def event(kind: str, **meta: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def by_email(kind: str) -> dict[str, Any]:
+    found = event(kind)
+    found["data"]["email"] = found["data"].pop("recipient")
+    return found
+
+
 def earlier(kind: str, morph: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "type": f"activity.{kind}", "created_at": "2026-01-05T09:00:01.000000Z",
@@ -42,6 +48,7 @@ MORPH = {"object": "recipient_bounce", "reason": "Host or domain name not found"
 CASES: list[Case] = [
     case("hard bounce without a word", event("hard_bounced"), ("MessageBounced", {**WHO, "enhanced_code": "5.1.1", "response": None})),
     case("sent", event("sent"), ("MessageSent", WHO)),
+    case("sent to an address under another name", by_email("sent"), ("MessageSent", WHO)),
     case("sent, as it was", earlier("sent"), ("MessageSent", {**WHO, "from_domain": "shop.example", "source_event_id": "63fd1c1d31b9c750540fe85c"})),
     case("delivered", event("delivered"), ("MessageDelivered", WHO)),
     case("deferred", event("deferred", bounce_code="451 4.7.1", bounce_reason="451 4.7.1 Greylisted"),

@@ -56,6 +56,7 @@ CASES: list[Case] = [
          ("MessageDropped", {"reason": "suppressed", "listed_for": None}), ("MessageDropped", {"reason": "rendering"})),
     case("hard bounce without a word", event("bounce", blocked=False, hard_bounce=True, error_related_to="", error="", comment=""),
          ("MessageBounced", {**WHO, "enhanced_code": "5.1.1", "response": None})),
+    case("no campaign", event("spam", mj_campaign_id=0, customcampaign=""), ("ComplaintReceived", {"campaign": None})),
     case("spam", event("spam", source="JMRPP"), ("ComplaintReceived", {**WHO, "feedback_type": "abuse"})),
     case("unsub", event("unsub", mj_list_id=1, ip="203.0.113.7", geo="FR", agent=AGENT), ("RecipientUnsubscribed", {**WHO, "method": "link"})),
     case("typofix", event("typofix"), ignored=1),

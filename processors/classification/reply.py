@@ -61,6 +61,24 @@ _IP = re.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b")
 _QUEUE_ID = re.compile(r"(?<![\w=])(?=[0-9a-z]{10})(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{10,128}\b")
 _SHORTEST_REPLY = 12
 _OF_THE_SENDER = re.compile("sender|postmaster|call-?back").search
+_AROUND = (
+    (
+        "smtp error from",
+        re.compile(r"smtp error from remote mail(?:er| ?server)(?: after (?!mail)[\w ]+)?:?"),
+    ),
+    ("giving up on", re.compile(r"giving up on \S+")),
+    ("does not like recipient", re.compile(r"\S+ does not like recipient\.?")),
+    ("failed after i sent the message", re.compile(r"\S+ failed after i sent the message\.?")),
+    ("all recipients were rejected: ", re.compile(r"can't send mail - all recipients were rejected:")),
+    ("google tried to deliver", re.compile(r"google tried to deliver[^\[]{0,300}(?:\[10\.1\.1\.1\])?")),
+    (
+        "delivery to the following",
+        re.compile(r"delivery to the following recipients? failed(?: permanently)?:?"),
+    ),
+    (" command failed: ", re.compile(r"smtp [\w-]+ command failed:")),
+)
+"""What programs that send (Exim, qmail, Nodemailer, Gmail, Stalwart) write around any reply, each with what tells that it is
+there: words that would be taken for the receiver's."""
 _SUMMARY = "... service unavailable"
 """What sendmail adds of its own below what the program said that delivers (mail.local, procmail)."""
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII).fullmatch
@@ -81,6 +99,8 @@ def hear(reply: Reply) -> Heard:
     for_now = _is_for_now(smtp_code, enhanced_code)
     provider = reply.provider if reply.provider and reply.provider != "other" else provider_of(reply.mx)
     text = _one_line(raw)
+    if smtp_code is not None:
+        text = _without_what_is_around(text)
     return Heard(
         text=text,
         reply=_from_code_on(text, smtp_code),
@@ -108,6 +128,13 @@ def _from_code_on(text: str, smtp_code: int | None) -> str | None:
         return None  # what the receiver heard when it asked for the sender's own mailbox
     reply = text[at + 1 :]
     return None if reply.endswith(_SUMMARY) else reply
+
+
+def _without_what_is_around(text: str) -> str:
+    for mark, pattern in _AROUND:
+        if mark in text:
+            text = pattern.sub("", text).strip()
+    return text
 
 
 def _one_line(raw: str) -> str:

@@ -169,6 +169,31 @@ def test_what_it_speaks_of_counts_where_nothing_else_is_known(text: str, leaf: s
     assert meaning(text) == leaf
 
 
+@pytest.mark.parametrize(
+    "said", ["550 5.7.1 Message rejected", "554 5.7.1 Access denied", "550 5.1.1 User unknown"]
+)
+@pytest.mark.parametrize(
+    "around",
+    [
+        "SMTP error from remote mail server after end of data: host mx.example.com [10.1.1.1]: {}",
+        "SMTP error from remote mailer after RCPT TO:<someone@example.org>: host mx.example.com [10.1.1.1]: {}",
+        "host mx.example.com[10.1.1.1] said: {} (in reply to end of DATA command)",
+        "10.1.1.1 does not like recipient. Remote host said: {} Giving up on 10.1.1.1.",
+        "Can't send mail - all recipients were rejected: {}",
+        "mx.example.com[10.1.1.1]: SMTP DATA-Dot command failed: {}",
+        "Google tried to deliver your message, but it was rejected by the server for the recipient domain "
+        "example.org by mx.example.org. [10.1.1.1]. The error that the other server returned was: {}",
+    ],
+)
+def test_what_programs_write_around_a_reply_does_not_change_it(around: str, said: str) -> None:
+    alone, inside = verdict(said), verdict(around.format(said))
+    assert (inside.bounce_class, inside.leaf, inside.address_fatal) == (
+        alone.bounce_class,
+        alone.leaf,
+        alone.address_fatal,
+    )
+
+
 def test_codes_beside_the_text_count() -> None:
     assert meaning("no", smtp_code=552) == "bad_mailbox.quota"
     assert meaning("no", enhanced_code="5.1.1") == "bad_mailbox.unknown"

@@ -139,9 +139,12 @@ def mailersend(content: bytes) -> list[Any]:
 def _without_unknown(event: Any) -> Any:
     """MailerSend's event without a reason that only says that there is none."""
     data = event.get("data") if isinstance(event, dict) else None
-    morph = data.get("morph") if isinstance(data, dict) else None
-    if isinstance(data, dict) and isinstance(morph, dict) and morph.get("reason") == "Unknown reason":
-        return {**event, "data": {**data, "morph": {**morph, "reason": None}}}
+    if not isinstance(data, dict):
+        return event
+    for place, name in (("morph", "reason"), ("meta", "bounce_reason")):
+        said = data.get(place)
+        if isinstance(said, dict) and said.get(name) == "Unknown reason":
+            return {**event, "data": {**data, place: {**said, name: None}}}
     return event
 
 

@@ -98,7 +98,8 @@ def _conditions(when: Mapping[str, Any]) -> str:
 
 def _wanted(value: Any) -> str:
     if isinstance(value, list):
-        return "is " + " or ".join(f"`{each}`" for each in value)
+        verb = "holds" if all(str(each).startswith("~") for each in value) else "is"
+        return f"{verb} " + " or ".join(f"`{str(each).removeprefix('~')}`" for each in value)
     if value == "!":
         return "is missing"
     if isinstance(value, str) and value.startswith("~"):

@@ -44,6 +44,8 @@ CASES: list[Case] = [
     case("failed", status("MessageDeliveryFailed", "HardFail", FAILED, f"550 5.1.1 <{JO}> unknown"),
          ("MessageBounced", {**WHO, "smtp_code": 550, "enhanced_code": "5.1.1", "response": "550 5.1.1 <address> unknown", "is_async": False})),
     case("given up", status("MessageDeliveryFailed", "HardFail", "Maximum number of delivery attempts (18) has been reached"), ("MessageExpired", WHO)),
+    case("failed by Postal itself", status("MessageDeliveryFailed", "HardFail", "Message's domain no longer exist"),
+         ("MessageDropped", {**WHO, "reason": "policy", "listed_for": None})),
     case("held", [status("MessageHeld", "Held", f"Recipient ({JO}) is on the suppression list (reason: too many soft fails)"),
                   {**status("MessageHeld", "Held", "Server is in development mode. All messages are being held."), "uuid": "other"}],
          ("MessageDropped", {**WHO, "reason": "suppressed", "listed_for": None}), ("MessageDropped", {"reason": "policy"})),

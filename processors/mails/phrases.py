@@ -125,7 +125,7 @@ FAILURES = (
     r"(?:kunne|kan|blev|ble) ikke (?:leveres|sendes|levert|leveret)",
     r"uleverbar|ikke[ -]levert|ikke[ -]leveret",
     r"ei (?:voitu|voida|onnistut\w*) (?:toimittaa|välittää)",
-    r"toimitus epäonnistui",
+    r"toimitus[^\n]{0,80}epäonnistui|toimittamaton|(?:osoitetta|vastaanottajaa|postilaatikkoa) ei (?:löyty|ole)",
     # Polish, Czech, Hungarian, Turkish, Romanian, Greek
     r"nie (?:mog[łl]a?|m[óo]g[łl]|mo[żz]na|zosta[łl]a?|uda[łl]o)[^\n]{0,40}(?:dostarcz|dor[ęe]cz"
     r"|wys[łl])",
@@ -136,7 +136,7 @@ FAILURES = (
     r"|nebyla? doru[čc]en",
     r"k[ée]zbes[íi]thetetlen|nem (?:siker[üu]lt )?k[ée]zbes[íi]t",
     r"teslim edil(?:e)?m(?:e|i)|iletilemedi|ula[şs]t[ıi]r[ıi]lamad",
-    r"nu a putut fi (?:livrat|trimis)",
+    r"nu a(?:u)? (?:putut fi|fost) (?:livrat|trimis|g[ăa]sit|remis)|livrarea[^\n]{0,60}(?:nu a reu[șşs]it|e[șşs]uat)|nelivra[bt]",
     r"δεν (?:παραδόθηκε|ήταν δυνατή|μπορεί)",
     # Croatian, Serbian, Slovenian, Lithuanian, Latvian, Estonian, Catalan, Galician
     r"nije (?:mog(?:la|ao) )?(?:biti )?(?:isporu[čc]en|dostavljen)|није (?:мог(?:ла|ао) )?(?:бити )?(?:испоручен"
@@ -162,6 +162,9 @@ FAILURES = (
     r"|переполнен|заблокирован|отключен|отклон[её]н|недоступен)",
     r"нет такого (?:пользователя|адреса|ящика)|такого (?:пользователя|адреса|ящика) нет",
     r"не (?:вдалося|може)[^\n]{0,30}достав|не доставлено",
+    # Bulgarian, Macedonian
+    r"доставка(?:та)?[^\n]{0,60}неуспешн|не (?:беше|бе|може(?:ше)? да бъде|можеше да се) (?:достав|намерен|испорач)"
+    r"|недоставен|неуспешна доставка",
     # Japanese
     r"(?:配信|配達|送信|送達|配送|お届け|転送)[^\n]{0,12}(?:でき|出来|されません|されなかった|に失敗|失敗|不能|エラー|不可)",
     r"届(?:き|け)[^\n]{0,6}(?:ません|られ|なかった)",

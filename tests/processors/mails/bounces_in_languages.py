@@ -280,4 +280,22 @@ IN_LANGUAGES = (
         "Nedoručitelná zpráva",
         "Vaše zpráva nemohla být doručena:\n\n<user@example.net>\nSchránka neexistuje.\n",
     ),
+    Made(
+        "Finnish, whose sentence the recipients divide",
+        "Microsoft Outlook <postmaster@example.fi>",
+        "Toimittamaton: Tarjous",
+        "Toimitus seuraaville vastaanottajille epäonnistui:\n\nuser@example.net\nOsoitetta ei löytynyt.\n",
+    ),
+    Made(
+        "Romanian, of several",
+        "Microsoft Outlook <postmaster@example.ro>",
+        "Nelivrabil: Oferta",
+        "Livrarea nu a reușit către acești destinatari:\n\nuser@example.net\nAdresa nu a putut fi găsită.\n",
+    ),
+    Made(
+        "Bulgarian",
+        "Microsoft Outlook <postmaster@example.bg>",
+        "Недоставено: Оферта",
+        "Доставката до следните получатели е неуспешна:\n\nuser@example.net\nАдресът не беше намерен.\n",
+    ),
 )

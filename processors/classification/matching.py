@@ -14,6 +14,7 @@ from processors.classification.reply import Heard
 from processors.classification.ruleset import Doubt, Rule, Ruleset, RulesetError, Signature
 
 _OF_WORDS = ("token", "scoped", "text")
+_OF_WORDS_AND_CODES = (*_OF_WORDS, "enhanced", "hint")
 
 _REMEMBERED = 65_536
 """Texts: most are repeats."""
@@ -69,11 +70,13 @@ class Matcher:
         """The rule that decides, which is of those that hold the one asked first; and whether doubts stand beside its fatality.
 
         What stands before the receiver's own reply (the sending server's account of it, greetings) is only asked where
-        the reply's words tell nothing.
+        the reply tells nothing; what stands there is words of the receiver where it begins with the code as well.
         """
         if heard.reply is not None:
+            is_its_own = heard.text.removeprefix("smtp; ").startswith(str(heard.smtp_code))
+            enough = _OF_WORDS if is_its_own else _OF_WORDS_AND_CODES
             decided = self._decided(_spoken(heard, heard.reply))
-            if decided[0] is not None and decided[0].layer in _OF_WORDS:
+            if decided[0] is not None and decided[0].layer in enough:
                 return decided
         return self._decided(_spoken(heard, heard.text))
 

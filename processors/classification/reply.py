@@ -75,10 +75,16 @@ _AROUND = (
         "delivery to the following",
         re.compile(r"delivery to the following recipients? failed(?: permanently)?:?"),
     ),
-    (" command failed: ", re.compile(r"smtp [\w-]+ command failed:")),
+    (" command failed", re.compile(r"(?:smtp )?[\w-]+(?: end)? command failed:?(?: detail:)?")),
+    ("the server response was:", re.compile(r"[\w ,.]{0,120}the server response was:")),
+    ("addresses; nested exception is", re.compile(r"[\w.:]* ?invalid addresses; nested exception is:?")),
+    ("smtp module(", re.compile(r"failed to deliver to \S+ smtp module\(\S* \S+ reports:")),
+    ("the message to the server failed", re.compile(r"sending the message to the server failed:?")),
+    ("smtp server error", re.compile(r"(?:smtp error: [\w ,']{0,80}\.? )?smtp server error:?")),
+    ("server rejected recipient: ", re.compile(r"server rejected recipient:")),
 )
-"""What programs that send (Exim, qmail, Nodemailer, Gmail, Stalwart) write around any reply, each with what tells that it is
-there: words that would be taken for the receiver's."""
+"""What programs that send (Exim, qmail, Nodemailer, Gmail, Stalwart, PHPMailer, .NET, JavaMail, CommuniGate) write around any
+reply, each with what tells that it is there: words that would be taken for the receiver's."""
 _SUMMARY = "... service unavailable"
 """What sendmail adds of its own below what the program said that delivers (mail.local, procmail)."""
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII).fullmatch
@@ -88,6 +94,8 @@ _VAGUE = frozenset({"4.0.0", "5.0.0", "2.0.0"})
 def hear(reply: Reply) -> Heard:
     """The reply as rules see it."""
     raw = (reply.text or "")[: 2 * LONGEST].lower()
+    if "_said:_" in raw or "_up_on_" in raw:
+        raw = raw.replace("_", " ")  # qmail-log(5) has no blanks
     if not raw.isascii():
         raw = raw.encode("utf-8", "replace").decode("utf-8")
     smtp_code = reply.smtp_code if reply.smtp_code is not None else reply_code_in(raw[:LONGEST])
@@ -99,7 +107,7 @@ def hear(reply: Reply) -> Heard:
     for_now = _is_for_now(smtp_code, enhanced_code)
     provider = reply.provider if reply.provider and reply.provider != "other" else provider_of(reply.mx)
     text = _one_line(raw)
-    if smtp_code is not None:
+    if smtp_code is not None or enhanced_code is not None:
         text = _without_what_is_around(text)
     return Heard(
         text=text,

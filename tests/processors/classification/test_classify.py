@@ -181,6 +181,11 @@ def test_what_it_speaks_of_counts_where_nothing_else_is_known(text: str, leaf: s
         "10.1.1.1 does not like recipient. Remote host said: {} Giving up on 10.1.1.1.",
         "Can't send mail - all recipients were rejected: {}",
         "mx.example.com[10.1.1.1]: SMTP DATA-Dot command failed: {}",
+        "Mailbox unavailable. The server response was: {}",
+        "SMTP Error: data not accepted. SMTP server error: DATA END command failed Detail: {}",
+        "javax.mail.SendFailedException: Invalid Addresses; nested exception is: "
+        "com.sun.mail.smtp.SMTPAddressFailedException: {}",
+        "failure: 10.1.1.1_does_not_like_recipient./Remote_host_said:_{}/Giving_up_on_10.1.1.1./",
         "Google tried to deliver your message, but it was rejected by the server for the recipient domain "
         "example.org by mx.example.org. [10.1.1.1]. The error that the other server returned was: {}",
     ],

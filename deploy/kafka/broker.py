@@ -46,7 +46,7 @@ PROPERTIES = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "log.cleaner.dedupe.buffer.size": "16777216",
-    "log.cleaner.backoff.ms": "200",
+    "log.cleaner.backoff.ms": "1000",
     "metadata.max.idle.interval.ms": "0",
 }
 """One node's, where they differ from Kafka's defaults: no replicas, few internal partitions, small buffers.

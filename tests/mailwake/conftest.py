@@ -15,15 +15,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("worlds", "platforms", "faults")
 
 from platforms import Platform  # noqa: E402
-from worlds import Undisturbed, World, make_input  # noqa: E402
+from worlds import Undisturbed, World, undisturbed_run  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    fresh = make_input(folder / "input")
-    world = fresh.copy(folder / "run")
-    return Undisturbed(fresh, world, world.finish())
+    return undisturbed_run(tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.fixture(scope="module")

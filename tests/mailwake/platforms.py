@@ -75,7 +75,7 @@ class Platform:
             "MAILWAKE_STEP_RECORDS": str(STEP_RECORDS),
             "MAILWAKE_SESSION_SECONDS": "6",
             "MAILWAKE_FOLD_SECONDS": "0.2",
-            "MAILWAKE_LINGER_MS": "20",
+            "MAILWAKE_LINGER_MS": "200",
             "MAILWAKE_METRICS_PORT": "0",
             "MAILWAKE_INTAKE_PORT": "0",
             "MAILWAKE_STALL_SECONDS": "60",
@@ -204,7 +204,7 @@ class Platform:
             for process in processes:
                 assert process.poll() is None, finished(process)
             assert time.monotonic() < deadline, f"not within {LONGEST_S} s: {left}"
-            time.sleep(0.3)
+            time.sleep(0.7)
 
     def left(self) -> list[tuple[str, str, int, int]]:
         """What waits for which part: part, topic, partition, offsets."""

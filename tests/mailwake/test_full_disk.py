@@ -5,15 +5,25 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from running import running, until, until_it_says
-from worlds import Undisturbed, World, assert_same, finished
+from worlds import SCENARIO, Undisturbed, World, assert_same, finished, undisturbed_run
 
 NO_ROOM = 4
 DISK = 64 * 2**20
 PATIENCE = {"MAILWAKE_WAIT_SECONDS": "0"}
+LARGE = replace(SCENARIO, domains=8, messages_per_day=200)
+"""Takes more room than a warehouse has to have to be opened at all (8 MiB)."""
+ROOM_FOR_SOME = 10_000_000
+"""Enough to open the warehouse and for some steps of LARGE."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    return undisturbed_run(tmp_path_factory.mktemp("large"), LARGE)
 
 
 class Disk:
@@ -52,7 +62,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 def test_run_says_so_and_goes_on_when_there_is_room(disk: Disk, undisturbed: Undisturbed) -> None:
     """With nothing left, with too little for the warehouse, and with enough for some steps."""
     world = undisturbed.input.copy(disk.folder / "world", **PATIENCE)
-    for left in (0, 100_000, 12_000_000):
+    for left in (0, 100_000, ROOM_FOR_SOME):
         disk.leave(left)
         said = world.run("run", "--until-idle", expect=NO_ROOM)
         assert "Traceback" not in said.err
@@ -63,7 +73,7 @@ def test_run_says_so_and_goes_on_when_there_is_room(disk: Disk, undisturbed: Und
 
 def test_up_waits_and_goes_on_by_itself(disk: Disk, undisturbed: Undisturbed) -> None:
     world = undisturbed.input.copy(disk.folder / "world")
-    disk.leave(12_000_000)
+    disk.leave(ROOM_FOR_SOME)
     with running(world, "up") as up:
         until_it_says(b"waits", up)
         disk.make_room()

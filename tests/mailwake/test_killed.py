@@ -1,6 +1,7 @@
 """SIGKILL at every boundary of every step, at random moments, and to those who emit."""
 
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -43,7 +44,7 @@ def test_killed_at_each_boundary_of_the_document_stage(world: World, undisturbed
 
 
 def test_killed_at_each_boundary_of_the_reputation_stage(world: World, undisturbed: Undisturbed) -> None:
-    kill_at(world, [(f"reputation {boundary}", min(nth, 3)) for nth, boundary in enumerate(STEP, 1)])
+    kill_at(world, [(f"reputation {boundary}", min(nth, 2)) for nth, boundary in enumerate(STEP, 1)])
     assert_same(world.finish(), undisturbed.outcome)
 
 
@@ -60,6 +61,7 @@ def test_killed_after_the_data_of_each_table_and_before_the_position(
 
 
 def test_killed_while_the_warehouse_is_made(world: World, undisturbed: Undisturbed) -> None:
+    shutil.rmtree(world.warehouse)
     kill_at(world, [("migrating", nth) for nth in (1, 2, 3, 8, 20)])
     assert_same(world.finish(), undisturbed.outcome)
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -33,7 +34,7 @@ def test_a_deleted_warehouse_is_filled_again(done: World, undisturbed: Undisturb
 
 
 def test_a_warehouse_from_an_older_copy_catches_up(world: World, undisturbed: Undisturbed) -> None:
-    world.run_program("die", "warehouse committed", 8, expect=None)
+    world.run_program("die", "warehouse committed", 8, expect=-signal.SIGKILL)
     shutil.copytree(world.warehouse, world.folder / "older", symlinks=True)
     world.run("run", "--until-idle")
     shutil.rmtree(world.warehouse)

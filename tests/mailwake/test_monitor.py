@@ -14,8 +14,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from running import running, running_program, until, until_it_says
-from test_full_disk import Disk, disk  # noqa: F401 - a fixture
-from worlds import Undisturbed, World, assert_same, finished
+from test_full_disk import LARGE, ROOM_FOR_SOME, Disk, disk  # noqa: F401 - a fixture
+from worlds import Undisturbed, World, assert_same, finished, make_input
 
 from deploy.kafka.broker import free_port
 from mailwake.monitor.looking import looking
@@ -319,10 +319,10 @@ def test_up_with_a_stage_that_hangs_turns_red_and_green_again(world: World, undi
     assert_same(world.finish(), undisturbed.outcome)
 
 
-def test_up_on_a_full_disk_is_not_ready_and_then_red(disk: Disk, undisturbed: Undisturbed) -> None:  # noqa: F811
+def test_up_on_a_full_disk_is_not_ready_and_then_red(disk: Disk) -> None:  # noqa: F811
     monitored = Monitored()
-    world = undisturbed.input.copy(disk.folder / "world")
-    disk.leave(12_000_000)
+    world = make_input(disk.folder / "world", LARGE)
+    disk.leave(ROOM_FOR_SOME)
     with running(world, "up", **monitored.settings(stall_s=1)) as up:
         until_it_says(b"waits", up)
         assert monitored.status("/readyz") == 503

@@ -117,7 +117,7 @@ def test_a_backup_made_while_others_emit_is_whole_and_comes_back(empty: World, t
     assert kept == told[: len(kept)]
     assert (before + 1) * EVENTS_OF_A_BATCH < len(kept) < len(told)
     assert (len(kept) - 1) % EVENTS_OF_A_BATCH == 0
-    empty.run("run", "--until-idle")
+    empty.run("run", "--until-idle", MAILWAKE_STEP_RECORDS="25000")
     assert empty.rows("SELECT count() AS n FROM mail_events") == [{"n": len(kept)}]
     aside = [place for place in empty.folder.iterdir() if ".before-" in place.name]
     assert {place.name.partition(".before-")[0] for place in aside} >= {"mailwake.db", "warehouse"}

@@ -88,7 +88,7 @@ class World:
             "MAILWAKE_HTTP_PORT": "0",
             "MAILWAKE_METRICS_PORT": "0",
             "MAILWAKE_INTAKE_PORT": "0",
-            "MAILWAKE_LINGER_MS": "5",
+            "MAILWAKE_LINGER_MS": "100",
         }
         return kept | defaults | self.environment | more
 
@@ -191,14 +191,18 @@ def finished(process: "subprocess.Popen[bytes]", stdin: bytes = b"", expect: int
     return said
 
 
-def make_input(folder: Path) -> World:
-    """A log with everything that arrives in SCENARIO, some garbage among it, and nothing derived yet."""
+def make_input(folder: Path, scenario: Scenario = SCENARIO) -> World:
+    """A log with everything that arrives in a scenario, some garbage among it, and nothing derived yet.
+
+    The warehouse's tables are made, and empty: processes that are soon killed would do little else.
+    """
     folder.mkdir()
     world = World(folder)
     # Copies of it have the same keys, so that what they seal is the same.
     FileKeyring.open(folder / "mailwake.keys", create=True).keys("default")
     with world.log() as log:
-        into_log(_Spoiled(log), SCENARIO)  # type: ignore[arg-type]
+        into_log(_Spoiled(log), scenario)  # type: ignore[arg-type]
+    world.run("warehouse", "migrate")
     return world
 
 
@@ -236,6 +240,13 @@ class Undisturbed:
     input: World
     world: World
     outcome: Outcome
+
+
+def undisturbed_run(folder: Path, scenario: Scenario = SCENARIO) -> Undisturbed:
+    """Make the input, and run it in peace."""
+    fresh = make_input(folder / "input", scenario)
+    world = fresh.copy(folder / "run")
+    return Undisturbed(fresh, world, world.finish())
 
 
 def assert_same(found: Outcome, undisturbed: Outcome) -> None:

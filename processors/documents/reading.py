@@ -223,11 +223,20 @@ def _within(path: str | None, mail: str | None) -> bool:
     return mail is None or path == mail or (path or "").startswith(f"{mail}/")
 
 
+def _strange(content: bytes) -> str:
+    """What there is to say of what is of no form."""
+    if not content.strip():
+        return "it is empty"
+    if content.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        return "it is a file of Microsoft's own format, as Outlook's .msg: save the mail as .eml"
+    return "it is no mail, no XML and nothing packed"
+
+
 def _report_finding(member: Member, max_records: int) -> _Finding:
     if member.reason is not None:
         return _Finding(member.member, "unknown", "rejected", warnings=member.warnings, reason=member.reason)
     if member.form is None:
-        return _Finding(member.member, "unknown", "rejected", warnings=("it is neither XML nor packed",))
+        return _Finding(member.member, "unknown", "rejected", warnings=(_strange(member.content),))
     try:
         report = parse_report(member.content, max_records)
     except NotAReport as error:

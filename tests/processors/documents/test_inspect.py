@@ -71,6 +71,20 @@ def test_what_is_nothing_is_rejected_with_a_reason() -> None:
         assert found.events == ()
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "save the mail as .eml"),
+        (b" \n", "it is empty"),
+        (b"only words", "no mail"),
+    ],
+)
+def test_what_is_strange_is_named(content: bytes, said: str) -> None:
+    (found,) = inspect(content, None).documents
+    assert found.outcome.outcome == "rejected"
+    assert said in (found.outcome.reason or "")
+
+
 def test_company_of_a_report_is_not_told() -> None:
     content = mailed(("logo.svg", b"<svg/>"), ("r.xml", XML), ("notes.txt", b"hello"))
     assert [d.outcome.outcome for d in inspect(content, None).documents] == ["parsed"]

@@ -11,6 +11,9 @@ from replay.view import Ends, ends_now
 from replay.work import Replay, ReplayRefused
 from streams.pauses import Pauses
 
+FACT_SOURCES = ("mail.events", "documents")
+"""What is told from outside: both generations are brought to the same end of these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -33,10 +36,10 @@ def verify(replay: Replay, rows: int = 10) -> Verified:
     """
     live = live_lineage(replay.log, replay.warehouse)
     known = comparable(replay)
-    documents = ends_now(replay.log, ["documents"])
-    live_lane(replay, live, documents, ("documents",)).drain()
-    # What these tell of messages is among the events that both have to come to.
-    ends = {**documents, **ends_now(replay.log, ["mail.events"])}
+    ends = ends_now(replay.log, FACT_SOURCES)
+    live_lane(replay, live, ends, ("documents",)).drain()
+    # What these documents tell of messages is among the events that both have to come to.
+    ends |= ends_now(replay.log, ["mail.events"])
     live_lane(replay, live, ends).drain()
     advance(replay, known, {**_loaded(replay, live), **ends})
     return Verified(live.number, known.number, list(_compared(replay, live, known, rows)))

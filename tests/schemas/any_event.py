@@ -25,7 +25,7 @@ from schemas.record import (
 
 LONG = 2**63
 BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace()]
-RULESET = r"^[\w.-]{1,64}$"
+RULESET = r"^[\w.-]+$"
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -117,7 +117,8 @@ def _texts(limits: tuple[Any, ...]) -> st.SearchStrategy[str]:
     said = next((limit for limit in limits if isinstance(limit, StringConstraints)), StringConstraints())
     if said.pattern:
         assert said.pattern in (SHA256, RULESET), said
-        return st.from_regex(said.pattern, fullmatch=True, alphabet=st.characters(codec="ascii"))
+        texts = st.from_regex(said.pattern, fullmatch=True, alphabet=st.characters(codec="ascii"))
+        return texts if said.max_length is None else texts.map(lambda text: text[: said.max_length])
     shortest, longest = said.min_length or 0, said.max_length or 10_000
     texts = st.text(st.characters(codec="utf-8"), min_size=shortest, max_size=min(longest, 60))
     long = st.sampled_from("aé✉𐍈").map(lambda letter: letter * longest)

@@ -132,6 +132,8 @@ def _from_code_on(text: str, smtp_code: int | None) -> str | None:
     at = min((at for mark in (" ", "-") if (at := text.find(f" {smtp_code}{mark}")) > 0), default=0)
     if at <= 0 or len(text) - at <= _SHORTEST_REPLY:
         return None
+    if "after mail from" in text[:at]:
+        return None  # what was refused is the sender, as Exim tells before the reply
     if text.startswith(str(smtp_code)) and _OF_THE_SENDER(text, 0, at):
         return None  # what the receiver heard when it asked for the sender's own mailbox
     reply = text[at + 1 :]

@@ -32,7 +32,7 @@ MAIL, DOCUMENTS = TopicPartition("mail.events"), TopicPartition("documents")
 PROGRAM = Path(__file__).with_name("spool_programs.py")
 LONG_S = 60.0
 """How long the drain may stand still: only what hangs takes so long."""
-BETWEEN_EMITS_S = 0.005
+BETWEEN_EMITS_S = 0.01
 """How long who emits by the way rests: a broker takes seconds to come back, and all that is spooled meanwhile is read."""
 
 

@@ -12,6 +12,7 @@ import pytest
 from house import DAY_MS, START_MS, House
 
 from replay.rebuild import Wanted, rebuild
+from streams.keyring.file_keyring import FileKeyring
 
 
 def command(house: House, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -31,6 +32,13 @@ def command(house: House, *arguments: str, **settings: str) -> subprocess.Comple
         timeout=120,
         check=False,
     )
+
+
+@pytest.fixture
+def house(house: House) -> House:
+    """One whose commands name no recipients when they read documents, as who read them first did not."""
+    FileKeyring.open(house.folder / "mailwake.keys", create=True).forget("default")
+    return house
 
 
 def result(house: House, *arguments: str) -> Mapping[str, Any]:

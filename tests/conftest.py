@@ -22,6 +22,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 """Tests start hundreds of processes, which need not compile again what another one has."""
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""As `mailwake` has it (mailwake/allocators.py)."""
+
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 """Brokers of tests do little and not for long: what a better compiler gives them is less than what it takes."""
 
@@ -42,8 +45,13 @@ LONGEST = (
     "mailwake/test_running.py",
     "replay/test_replay_commands.py",
     "mailwake/test_worker_command.py",
+    "mailwake/test_monitor.py",
     "mailwake/test_suppressed.py",
     "streams/test_spooled_log.py",
+    "mailwake/test_full_disk.py",
+    "mailwake/test_overtaken.py",
+    "sinks/warehouse/test_lost_servers.py",
+    "mailwake/test_on_a_server.py",
 )
 """Files that take longest. They come first: a process that begins one at the end works on when the others are done.
 

@@ -7,7 +7,7 @@ from platforms import Platform, assert_equal_to_embedded
 from worlds import Undisturbed
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.soak), 3])
 def test_any_number_of_workers_comes_to_what_embedded_comes_to(
     undisturbed: Undisturbed, platform: Callable[[], Platform], workers: int
 ) -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 from processors.mta_logs.formats import ALONE, reader_of
 from processors.mta_logs.taking import LogSettings
 from schemas.recipient import RecipientHashes
-from sources.mta_logs.ahead import ReadAhead, Recipe
+from sources.mta_logs.ahead import ReadAhead
 from sources.mta_logs.appending import PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
+from sources.mta_logs.piece_readers import Recipe
 from sources.mta_logs.places import Places
 from sources.mta_logs.tail import Tail
 from streams.sqlite_log import SqliteLog

@@ -19,11 +19,12 @@ from mailwake.settings import Settings
 from processors.mta_logs.formats import ALONE, reader_of
 from processors.mta_logs.taking import LogSettings
 from schemas.mail import Stream
-from sources.mta_logs.ahead import ReadAhead, Recipe
+from sources.mta_logs.ahead import ReadAhead
 from sources.mta_logs.appending import Appends, NumberedAppends, PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
 from sources.mta_logs.hashing import TenantHashes
+from sources.mta_logs.piece_readers import Recipe
 from sources.mta_logs.places import TOPIC, Places
 from sources.mta_logs.tail import Tail
 from streams import metrics
@@ -43,10 +44,6 @@ MEASURE_S = 1.0
 
 class TailInUse(Exception):
     """Another tail reads the same files."""
-
-
-class NothingToTail(ValueError):
-    """No such file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 
 from processors.mta_logs.answers import Answer, answer_of, cleaned, enhanced
-from processors.mta_logs.facts import key_part, message_id, text, words
+from processors.mta_logs.facts import Facts, key_part, message_id, text, words
 from processors.mta_logs.records import RecordReader
-from processors.mta_logs.taking import LONGEST_LINE, FileContext, Row, Taken, Told
+from processors.mta_logs.taking import LONGEST_LINE, FileContext, LogSettings, Row, Taken, Told
 from processors.mta_logs.times import BadTime, of_a_log
 from schemas.mail import (
     ComplaintReceived,
@@ -44,13 +44,18 @@ _SAYS_NOTHING = frozenset(("AdminRebind", "DeferredInjectionRebind", "Delayed", 
 _COMING_IN = frozenset(("Reception", "Rejection", "OOB", "Feedback"))
 """What a peer said to this server."""
 _ABOUT_ANOTHER = frozenset(("OOB", "Feedback"))
-"""A mail that tells of another: its headers are not that one's, nor is its recipient who bounced or complained."""
+"""A mail that tells of another: neither its headers nor its sender are that one's, and a complaint's recipient is not who complained."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _HEADER = re.compile(r"^(From|Message-ID):[ \t]*((?:[^\r\n]|\r?\n[ \t]){1,2000})", re.I | re.M)
 
 
 class KumoReader(RecordReader):
     """Reads KumoMTA's log; `processors.mta_logs.taking.LogReader`."""
+
+    def __init__(self, settings: LogSettings, facts: Facts) -> None:
+        super().__init__(settings, facts)
+        # What a mail tells of was sent from here, where it does not say by whom.
+        self._own = f"@{settings.from_domain}" if settings.from_domain else ""
 
     def take(self, lines: str, file: FileContext, now: int) -> Taken:
         """See `LogReader.take`."""
@@ -99,9 +104,10 @@ class KumoReader(RecordReader):
 
     def _row(self, event: type[MailEvent], kind: str, record: dict[str, Any], at: int, recipient: str) -> Row:
         facts, said = self._facts, record.get
-        headers = said("headers") or _NOTHING if kind not in _ABOUT_ANOTHER else _NOTHING
+        about_another = kind in _ABOUT_ANOTHER
+        headers = said("headers") or _NOTHING if not about_another else _NOTHING
         report = said("feedback_report") or _NOTHING if kind == "Feedback" else _NOTHING
-        sender = words(said("sender"))
+        sender = words(said("sender")) if not about_another else ""
         if report:
             recipient, headers = _complaining(report), _headers_of(words(report.get("original_message")))
             sender = words(report.get("original_mail_from")).strip(" <>")
@@ -116,7 +122,7 @@ class KumoReader(RecordReader):
         way = (
             domain,
             facts.domain(sender),
-            headers.get("From") or headers.get("from") or "",
+            headers.get("From") or headers.get("from") or (self._own if about_another and not sender else ""),
             peer.get("name") if peer else "",
             words(own.get("address")).rpartition(":")[0].strip("[]") if isinstance(own, dict) else "",
             said("egress_pool"),

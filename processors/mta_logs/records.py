@@ -9,9 +9,9 @@ from processors.mta_logs.times import LogTimes
 
 
 class RecordReader:
-    """Reads records that stand alone: any piece of a file says the same, whoever reads it; `processors.mta_logs.taking.LogReader`.
+    """Reads records that stand alone; `processors.mta_logs.taking.LogReader`, of which a format adds `take`.
 
-    Of the lines before it a piece needs the columns' names at most. What is left to a format is `take`.
+    Any piece of a file says the same, whoever reads it: of the lines before it it needs the columns' names at most.
     """
 
     def __init__(self, settings: LogSettings, facts: Facts) -> None:

@@ -4,26 +4,17 @@ Only of formats whose lines need nothing of those before them: what a piece says
 with what was read ahead in vain.
 """
 
-import gc
 import logging
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from dataclasses import dataclass
 
-from processors.mta_logs.formats import reader_of
-from processors.mta_logs.taking import FileContext, LogReader, LogSettings
-from schemas.recipient import RecipientHashes
+from processors.mta_logs.taking import FileContext
 from sources.mta_logs.following import Followed
-from sources.mta_logs.framing import Labels
-from sources.mta_logs.hashing import hash_or_none
-from sources.mta_logs.pieces import PIECE, PieceRead, read_piece
+from sources.mta_logs.piece_readers import PieceReaders, ReaderGone, Recipe
+from sources.mta_logs.pieces import PIECE, PieceRead
 from sources.mta_logs.places import Place
 from sources.mta_logs.unpacking import UnreadableLog
 
@@ -32,22 +23,13 @@ logger = logging.getLogger(__name__)
 FAR_BEHIND = 16 * 2**20
 """From so many bytes on processes are worth their start."""
 PACKED = 8
-"""How many times its size a packed file may hold, about."""
+"""How many times its size a packed log holds, about."""
 DEPTH = 32
 """Pieces read ahead at most."""
 REST_S = 10.0
 """For so long processes without work are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What another process needs to read as this one does."""
-
-    format_name: str
-    settings: LogSettings
-    labels: Labels
-    key: bytes
-    """The tenant's, by which recipients are hashed."""
+LONGEST_S = 60.0
+"""A process that takes longer for a piece hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +53,7 @@ class ReadAhead:
     def __init__(self, recipe: Callable[[], Recipe], processes: int, far_behind: int = FAR_BEHIND) -> None:
         """Start nothing yet. `recipe` is asked whenever processes are started."""
         self._recipe, self._processes, self._far_behind = recipe, processes, far_behind
-        self._pool: ProcessPoolExecutor | None = None
+        self._readers: PieceReaders | None = None
         self._used = time.monotonic()
         self._of: Followed | None = None
         self._pending: deque[_Asked] = deque()
@@ -81,22 +63,30 @@ class ReadAhead:
     def next(self, followed: Followed, now: int) -> tuple[bytes, PieceRead] | None:
         """The lines at the file's place and what they gave, if they were read ahead; else None, and they are to be read."""
         place = followed.place
-        if self._of is not followed or (self._pending and not self._pending[0].follows(place)):
+        # Its first lines may name the columns of all others.
+        if not place.offset:
+            return None
+        if self._of is not followed:
+            # What was read ahead of another file stays while this one has only grown by some lines.
+            if self._behind(followed) < self._far_behind:
+                return None
+            self.forget()
+            self._of = followed
+        if self._pending and not self._pending[0].follows(place):
             self.forget()
             self._of = followed
         if not self._pending:
             self._end, self._no_more = place.offset, False
-        # Its first lines may name the columns of all others.
-        if not place.offset or (self._pool is None and self._behind(followed) < self._far_behind):
-            return None
         try:
             self._go_on(followed, now)
             if not self._pending:
                 return None
             asked = self._pending.popleft()
-            return asked.piece, asked.read.result()
-        except BrokenProcessPool:
-            logger.warning("%s: a process that read ahead was ended: the tail reads on by itself", place.path)
+            return asked.piece, asked.read.result(LONGEST_S)
+        except (ReaderGone, TimeoutError) as error:
+            logger.warning(
+                "%s: %s: the tail reads on by itself", place.path, error or "a process that reads ahead hangs"
+            )
             self._stop()
             self._far_behind = 2**63
             return None
@@ -110,7 +100,7 @@ class ReadAhead:
 
     def rest(self) -> None:
         """Nothing is left to read: processes that have had nothing to do for a while end."""
-        if self._pool is not None and time.monotonic() - self._used > REST_S:
+        if self._readers is not None and time.monotonic() - self._used > REST_S:
             self._stop()
 
     def close(self) -> None:
@@ -119,13 +109,13 @@ class ReadAhead:
 
     def _stop(self) -> None:
         self.forget()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        if self._readers is not None:
+            self._readers.close()
+            self._readers = None
 
     def _behind(self, followed: Followed) -> int:
-        size = followed.file.stat().st_size
-        return size * PACKED if followed.file.compressed else size - followed.place.offset
+        file = followed.file
+        return file.packed_left * PACKED if file.compressed else file.stat().st_size - followed.place.offset
 
     def _go_on(self, followed: Followed, now: int) -> None:
         place, self._used = followed.place, time.monotonic()
@@ -140,43 +130,11 @@ class ReadAhead:
                 return
             whole = piece[:end]
             context = FileContext(place.context.header, place.context.line_time)
-            read = self._started().submit(_read, whole, context, now)
+            read = self._started().read(whole, context, now)
             self._pending.append(_Asked(self._end, context.header, whole, read))
             self._end += end
 
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self._processes,
-                # A fork would have the locks of threads that it does not have.
-                multiprocessing.get_context("spawn"),
-                _begin,
-                (self._recipe(),),
-            )
-        return self._pool
-
-
-_reader: LogReader
-_labels: Labels
-
-
-def _begin(recipe: Recipe) -> None:
-    """In a process that reads: be ready."""
-    global _reader, _labels
-    _labels = recipe.labels
-    _reader = reader_of(recipe.format_name, recipe.settings, hash_or_none(RecipientHashes(recipe.key)))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it.
-    gc.freeze()
-    gc.set_threshold(200_000, 10, 10)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _read(piece: bytes, context: FileContext, now: int) -> PieceRead:
-    return read_piece(_reader, _labels, piece, context, now)
+    def _started(self) -> PieceReaders:
+        if self._readers is None:
+            self._readers = PieceReaders(self._recipe(), self._processes)
+        return self._readers

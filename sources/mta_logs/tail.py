@@ -170,19 +170,22 @@ class Tail:
         """Read on in one file; whether there may be more."""
         if followed.broken or followed.finished or (followed.ended == followed.seen and not followed.missed):
             return False
-        place, file, seen = followed.place, followed.file, followed.seen
         if self._ahead is not None and (found := self._ahead.next(followed, now)):
             self._take(followed, step, *found, now)
             return True
         try:
-            piece = file.read(place.offset, PIECE)
+            return self._read_on(followed, step, now, to_the_end)
         except UnreadableLog as error:
             logger.error("%s: nothing more of it is read", error)
             followed.broken = True
-            self._damaged(followed, step, place.offset, b"", 0, str(error), now)
+            self._damaged(followed, step, followed.place.offset, b"", 0, str(error), now)
             step.counts["damaged"] += 1
             return False
-        ended = len(piece) < PIECE
+
+    def _read_on(self, followed: Followed, step: _Step, now: int, to_the_end: bool) -> bool:
+        place, file, seen = followed.place, followed.file, followed.seen
+        piece = file.read(place.offset, PIECE)
+        ended = len(piece) < PIECE and not file.damaged
         end = piece.rfind(b"\n") + 1
         if not end and not ended:
             return self._read_without_end(followed, step, piece, now)

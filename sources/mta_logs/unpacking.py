@@ -95,11 +95,22 @@ class LogBytes:
         self._unpacker = _unpacker(self._magic)
         self._at = self._unpacked = 0
         self._last = b""
+        self._failure: UnreadableLog | None = None
 
     @property
     def compressed(self) -> bool:
         """Whether it is."""
         return self._unpacker is not None
+
+    @property
+    def damaged(self) -> bool:
+        """Whether it was read up to where it can't be read any further."""
+        return self._failure is not None
+
+    @property
+    def packed_left(self) -> int:
+        """How much of a packed file is still to be unpacked, in bytes of the file."""
+        return max(0, self.stat().st_size - self._at)
 
     def stat(self) -> os.stat_result:
         """Of the open file, wherever its name went."""
@@ -113,7 +124,10 @@ class LogBytes:
         return int.from_bytes(os.pread(self._file, 4, size - 4), "little")
 
     def read(self, offset: int, size: int) -> bytes:
-        """At most so many bytes from an offset on; none at what is the end by now. Raises UnreadableLog, OSError."""
+        """At most so many bytes from an offset on; none at what is the end by now.
+
+        Raises UnreadableLog where nothing is left before the damage, however often it is asked; OSError.
+        """
         if self._unpacker is None:
             if not self._magic:
                 self._magic = os.pread(self._file, 6, 0)
@@ -130,12 +144,25 @@ class LogBytes:
                 return b""
         # Who reads line by line asks again for the one that the last piece had only the beginning of.
         got = [self._last[len(self._last) - back :][:size]] if back > 0 else []
-        while (wanted := size - sum(map(len, got))) > 0 and (some := self._next(wanted)):
-            got.append(some)
+        try:
+            while (wanted := size - sum(map(len, got))) > 0 and (some := self._next(wanted)):
+                got.append(some)
+        except UnreadableLog:
+            if not got:
+                raise
         return b"".join(got)
 
     def _next(self, most: int) -> bytes:
         """The next bytes, unpacked; none where the file has no more of them yet."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._unpacked_next(most)
+        except UnreadableLog as error:
+            self._failure = error
+            raise
+
+    def _unpacked_next(self, most: int) -> bytes:
         unpacker = self._unpacker
         assert unpacker is not None
         while True:

@@ -175,14 +175,14 @@ def test_a_report_s_own_headers_are_not_the_message_s() -> None:
         .take(
             [
                 record("Feedback", recipient="fbl@news.example", headers=its_own, feedback_report=report),
-                record("OOB", recipient="bob@example.org", sender="", headers=its_own),
+                record("OOB", recipient="bob@example.org", sender="postmaster@mx.example.org", headers=its_own),
             ]
         )
         .events
     )
     assert (complaint.from_domain, complaint.message_id) == ("brand.example", "<7@brand.example>")
     assert complaint.mail_from_domain == "bounce.brand.example"
-    assert (bounce.from_domain, bounce.message_id) == (None, None)
+    assert (bounce.from_domain, bounce.mail_from_domain, bounce.message_id) == ("news.example", None, None)
 
 
 def test_nobody_complains_where_the_report_names_nobody() -> None:

@@ -1,9 +1,11 @@
 """What is read ahead says what the tail itself would have said, whatever happens to the file and to who reads it."""
 
+import bz2
+import gzip
 import json
+import lzma
 import multiprocessing
-import os
-import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,21 +20,29 @@ from schemas.codec import decode
 from schemas.documents import DeadLetter
 from schemas.mail import MailEvent
 from schemas.recipient import RecipientHashes
-from sources.mta_logs.ahead import ReadAhead, Recipe
+from sources.mta_logs.ahead import ReadAhead
 from sources.mta_logs.appending import PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
 from sources.mta_logs.hashing import TenantHashes
 from sources.mta_logs.machines_zone import machines_zone
+from sources.mta_logs.piece_readers import Recipe
 from sources.mta_logs.pieces import PIECE
 from sources.mta_logs.places import Places
 from sources.mta_logs.tail import Tail
+from sources.mta_logs.unpacking import LogBytes
 from streams.log import TopicPartition
 from streams.sqlite_log import SqliteLog
 from streams.topics import TOPICS
 
 KEYS = {1: b"1" * 32, 2: b"2" * 32}
 PACKED: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".zst": zstd.compress}
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".zst": zstd.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
 
 
 class OneKey:
@@ -78,7 +88,12 @@ class Told:
 
 @contextmanager
 def tailed(
-    folder: Path, name: str, path: Path, processes: int, keys: OneKey | None = None
+    folder: Path,
+    name: str,
+    paths: Path | Sequence[Path],
+    processes: int,
+    keys: OneKey | None = None,
+    far_behind: int = 0,
 ) -> Iterator[tuple[Tail, Told]]:
     log = SqliteLog.open(folder / f"{processes}.db", TOPICS)
     places, labels, settings = (
@@ -87,8 +102,9 @@ def tailed(
         LogSettings(zone=machines_zone()),
     )
     hashes = TenantHashes(keys or OneKey(), "default")
-    ahead = ReadAhead(lambda: Recipe(name, settings, labels, hashes.key), processes, far_behind=0)
-    following = Following([str(path)], places.places, places.looked_at)
+    ahead = ReadAhead(lambda: Recipe(name, settings, labels, hashes.key), processes, far_behind)
+    targets = [paths] if isinstance(paths, Path) else paths
+    following = Following([str(path) for path in targets], places.places, places.looked_at)
     reader = reader_of(name, settings, hashes)
     tail = Tail(name, reader, following, places, labels, hashes.ask, ahead if processes else None)
     try:
@@ -166,6 +182,7 @@ def test_the_formats_that_can_be_read_ahead_are_those_tested_here() -> None:
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read ahead is not all appended with the first step."""
     monkeypatch.setattr("sources.mta_logs.tail.STEP", 4 * PIECE)
+    monkeypatch.setattr("sources.mta_logs.ahead.DEPTH", 4)
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -176,12 +193,11 @@ def test_a_process_that_is_killed_costs_nothing(tmp_path: Path, caplog: pytest.L
     with tailed(tmp_path, "kumomta", path, 2) as (tail, told):
         tail.step(PlainAppends(told.log))
         for child in multiprocessing.active_children():
-            assert child.pid is not None
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
             child.join()
         read_through(tail, told)
         assert len({event.event_id for event in told.events()}) == len(told.events()) == 6_000 - 6
-        assert "was ended" in caplog.text
+        assert "which read ahead, has ended" in caplog.text
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -216,3 +232,72 @@ def test_another_key_is_that_of_all_that_is_not_told_yet(tmp_path: Path) -> None
         assert event.provider_message_id is not None
         address = f"u{int(event.provider_message_id, 16)}@b.example"
         assert event.recipient_hash == RecipientHashes(KEYS[number])(address)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_file_that_was_emptied_and_grew_beyond_where_it_was_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("".join(kumomta(number) + "\n" for number in range(6_000)))
+    with tailed(tmp_path, "kumomta", path, 1) as (tail, told):
+        tail.step(PlainAppends(told.log))
+        before = tail.summary.events.total()
+        path.write_text("".join(kumomta(number) + "\n" for number in range(40_000, 46_000)))
+        tail.look_again()
+        read_through(tail, told)
+        identities = [event.provider_message_id for event in told.events()]
+    assert identities[before:] == [
+        f"{number:032x}" for number in range(40_000, 46_000) if number % 1000 != 999
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst", ".bz2", ".xz"])
+def test_what_comes_before_the_damage_of_a_packed_file_is_told_and_the_damage_is_said(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = "".join(kumomta(number) + "\n" for number in range(6_000)).encode()
+    packed = bytearray(PACKINGS[suffix](content))
+    packed[len(packed) * 3 // 4] ^= 0xFF
+    path = tmp_path / f"log{suffix}"
+    path.write_bytes(packed)
+    found = []
+    for processes in (0, 2):
+        caplog.clear()
+        with tailed(tmp_path, "kumomta", path, processes) as (tail, told):
+            read_through(tail, told)
+            assert caplog.text.count("nothing more of it is read") == 1
+            found.append((told.events(), told.damaged()))
+    assert found[0] == found[1]
+    events, damaged = found[0]
+    assert "damaged" in damaged[-1][1]
+    assert len(events) > 2_000 or suffix == ".bz2", "whose blocks hold 900 kB"
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_live_file_beside_a_packed_one_has_nothing_unpacked_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, packed = tmp_path / "a.log", tmp_path / "b.log.gz"
+    live.write_text("".join(kumomta(number) + "\n" for number in range(100)))
+    packed.write_bytes(
+        gzip.compress("".join(kumomta(number) + "\n" for number in range(10_000, 16_000)).encode(), 0)
+    )
+    begun: Counter[str] = Counter()
+    start = LogBytes._start
+
+    def counted(self: LogBytes) -> None:
+        begun[self.path.name] += 1
+        start(self)
+
+    monkeypatch.setattr(LogBytes, "_start", counted)
+    with tailed(tmp_path, "kumomta", [live, packed], 1, far_behind=8 * PIECE) as (tail, told):
+        number = 100
+        while tail.step(PlainAppends(told.log)):
+            tail.look_again()
+            with live.open("a") as file:
+                file.writelines(kumomta(number + more) + "\n" for more in range(3))
+            number += 3
+            if number > 300:
+                break
+        assert multiprocessing.active_children(), "nobody read ahead"
+    assert tail.summary.events.total() > 6_000
+    assert begun["b.log.gz"] == 2, "the second time for its first bytes, which tell it from others"

@@ -84,9 +84,8 @@ class ReadAhead:
             asked = self._pending.popleft()
             return asked.piece, asked.read.result(LONGEST_S)
         except (ReaderGone, TimeoutError) as error:
-            logger.warning(
-                "%s: %s: the tail reads on by itself", place.path, error or "a process that reads ahead hangs"
-            )
+            why = str(error) or "a process that reads ahead hangs"
+            logger.warning("%s: %s: the tail reads on by itself", place.path, why)
             self._stop()
             self._far_behind = 2**63
             return None

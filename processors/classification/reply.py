@@ -61,6 +61,10 @@ _IP = re.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b")
 _QUEUE_ID = re.compile(r"(?<![\w=])(?=[0-9a-z]{10})(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{10,128}\b")
 _SHORTEST_REPLY = 12
 _OF_THE_SENDER = re.compile("sender|postmaster|call-?back").search
+_OF_NO_RECIPIENT = re.compile(
+    r"after (initial connection|ehlo|helo|starttls|auth|pipelined mail from)\b|refused to talk to (?:me|us)\b"
+).search
+"""What Exim and Postfix say before what was said to them when they had named no recipient yet."""
 _AROUND = (
     (
         "smtp error from",
@@ -107,11 +111,17 @@ def hear(reply: Reply) -> Heard:
     for_now = _is_for_now(smtp_code, enhanced_code)
     provider = reply.provider if reply.provider and reply.provider != "other" else provider_of(reply.mx)
     text = _one_line(raw)
+    too_early = None
+    if "smtp error from" in text or "refused to talk" in text:
+        too_early = _OF_NO_RECIPIENT(text)
     if smtp_code is not None or enhanced_code is not None:
         text = _without_what_is_around(text)
+    spoken = _from_code_on(text, smtp_code)
+    if spoken is not None and too_early is not None:
+        spoken += f" (in reply to {too_early[1] or 'initial connection'})"  # as Postfix says it of later ones
     return Heard(
         text=text,
-        reply=_from_code_on(text, smtp_code),
+        reply=spoken,
         smtp_code=smtp_code,
         enhanced_code=enhanced_code,
         provider=provider,

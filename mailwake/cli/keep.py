@@ -17,9 +17,9 @@ def backup(
     The warehouse is not copied: it is filled again from the log. Nor is the keyring: sealed documents can't be read
     without it, so keep copies of it, and of its journal of erasures, somewhere else.
     """
+    from mailwake.cli.embedded_only import embedded
     from mailwake.cli.output import print_json, print_line
     from mailwake.cli.progress import progress
-    from mailwake.embedded_only import embedded
     from mailwake.keeping import make_backup
     from mailwake.keyring.opening import left_out_of_backups
     from mailwake.settings import load_settings
@@ -43,9 +43,9 @@ def restore(
 
     A warehouse on a server stays as it is.
     """
+    from mailwake.cli.embedded_only import embedded
     from mailwake.cli.output import complain, note, print_json, print_line
     from mailwake.cli.progress import progress
-    from mailwake.embedded_only import embedded
     from mailwake.keeping import put_back
     from mailwake.settings import load_settings
 

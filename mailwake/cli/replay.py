@@ -177,8 +177,8 @@ def drop_generation(
 @contextmanager
 def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Replay]":
     """Log and warehouse, held: so `mailwake up` must not be running."""
+    from mailwake.cli.embedded_only import embedded
     from mailwake.cli.progress import progress
-    from mailwake.embedded_only import embedded
     from mailwake.keyring.opening import letter_seal
     from mailwake.opening import existing_log, open_warehouse
     from mailwake.pipeline import fresh_stages

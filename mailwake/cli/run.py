@@ -12,8 +12,8 @@ def up() -> None:
     """Run until stopped: HTTP intake, watched folders, stages, warehouse, ClickHouse's HTTP interface, metrics, health."""
     import logging
 
+    from mailwake.cli.embedded_only import embedded
     from mailwake.cli.output import note
-    from mailwake.embedded_only import embedded
     from mailwake.intake.opening import served as intake_served
     from mailwake.monitor.embedded import PARTS, ask_engine, ask_server, watching
     from mailwake.monitor.server import monitored
@@ -56,10 +56,10 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Drive stages and warehouse without serving queries; with --until-idle, as far as the log reaches."""
+    from mailwake.cli.embedded_only import embedded
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import print_json, print_line
     from mailwake.cli.progress import progress
-    from mailwake.embedded_only import embedded
     from mailwake.pipeline import LOADER, opened
     from mailwake.settings import load_settings
     from streams.log import TopicPartition

@@ -192,8 +192,8 @@ def resume(stage: Annotated[str, typer.Argument(help="A paused stage.")], as_jso
 
 
 def _pauses(stage: str, command: str) -> Any:
+    from mailwake.cli.embedded_only import embedded
     from mailwake.cli.failures import USAGE, CommandFailed
-    from mailwake.embedded_only import embedded
     from mailwake.settings import load_settings
     from streams.pauses import Pauses
 

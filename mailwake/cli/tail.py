@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from mailwake.tailing import OpenTail, TailOptions
+    from mailwake.tail.opening import OpenTail, TailOptions
 
 
 class Format(StrEnum):
@@ -101,7 +101,7 @@ def tail(
     from mailwake.monitor.server import MonitorCannotListen, monitored
     from mailwake.monitor.tail import PARTS, watching
     from mailwake.settings import load_settings
-    from mailwake.tailing import TailInUse, opened_tail
+    from mailwake.tail.opening import TailInUse, opened_tail
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
@@ -153,7 +153,7 @@ def _options(
     with_local: bool,
 ) -> "TailOptions":
     from mailwake.cli.failures import USAGE, CommandFailed
-    from mailwake.tailing import TailOptions
+    from mailwake.tail.opening import TailOptions
     from processors.mta_logs.facts import mail_domain
     from processors.mta_logs.taking import LogSettings
 

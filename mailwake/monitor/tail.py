@@ -13,7 +13,7 @@ from streams.log import LogFull, LogUnavailable, TopicPartition
 from streams.vitals import Moment, Vitals
 
 if TYPE_CHECKING:
-    from mailwake.tailing import OpenTail
+    from mailwake.tail.opening import OpenTail
 
 PARTS = ("log",)
 

@@ -15,7 +15,7 @@ import tail_processes
 from tail_processes import LONGEST_S, begun, ended, interleaved
 
 from mailwake.settings import Settings
-from mailwake.tailing import TailOptions, opened_tail
+from mailwake.tail.opening import TailOptions, opened_tail
 from schemas.codec import decode
 from schemas.mail import MailEvent, MessageSent
 from streams.keyring.file_keyring import FileKeyring

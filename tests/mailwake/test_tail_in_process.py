@@ -19,7 +19,7 @@ from mailwake.cli.failures import CommandFailed
 from mailwake.monitor.server import monitored
 from mailwake.monitor.tail import PARTS, watching
 from mailwake.settings import Settings
-from mailwake.tailing import OpenTail, TailOptions, behind, opened_tail
+from mailwake.tail.opening import OpenTail, TailOptions, behind, opened_tail
 from streams.log import LogFull
 
 KUMO = json.dumps({"type": "Delayed", "id": "1", "timestamp": 1_790_000_000}) + "\n"

@@ -14,7 +14,7 @@ from deploy.kafka.broker import Broker
 from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings, load_settings
-from mailwake.tailing import TailOptions, opened_tail
+from mailwake.tail.opening import TailOptions, opened_tail
 from schemas.codec import decode
 from schemas.mail import MailEvent
 from streams.log import Fenced, Log
@@ -76,7 +76,7 @@ def test_a_tail_that_another_has_taken_over_writes_nothing_more(settings: Settin
         assert first.tail.step(first.appends)
         # As on another machine, where nobody holds the lock.
         stack.enter_context(pytest.MonkeyPatch.context()).setattr(
-            "mailwake.tailing.hold_alone", lambda *_: None
+            "mailwake.tail.opening.hold_alone", lambda *_: None
         )
         second = stack.enter_context(opened_tail(settings, options))
         with one.open("a") as file:

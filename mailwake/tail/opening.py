@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailwake.foreign_log import ENOUGH_LINES, complaint, is_understood
 from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings
+from mailwake.tail.foreign_log import ENOUGH_LINES, complaint, is_understood
 from processors.mta_logs.formats import ALONE, reader_of
 from processors.mta_logs.taking import LogSettings
 from schemas.mail import Stream

@@ -1,0 +1,1 @@
+"""`mailwake tail`: mail servers' logs followed, as the settings want it."""

@@ -11,7 +11,7 @@ from mailwake.settings import Settings, SettingsError
 from schemas.keyring import TenantKeys
 from streams.keyring.address import KeyringAddress
 from streams.keyring.file_keyring import FileKeyring, journal_of
-from streams.keyring.keyring import Keyring, OtherKeyring
+from streams.keyring.keyring import Keyring, KeyringError, OtherKeyring
 from streams.log import NoLog, NotedLog
 from streams.sealed_letters import LetterSeal
 
@@ -23,8 +23,9 @@ def open_keyring(
 
     A file is made on first use beside a log in SQLite, unless that was hashed and sealed with one before. Processes on a log
     in Kafka must share one, and keys that one of them made by itself would be unknown to the others: there a file is only
-    made with `create`; and it is noted in the log once that is there. With `insist` a log that belongs to another keyring belongs to this one from now on. Raises
-    SettingsError, NoKeyring, OtherKeyring, KeyringUnavailable, KeyringError; LogError where the log can't be read.
+    made with `create`; and it is noted in the log once that is there. With `insist` a log that belongs to another keyring
+    belongs to this one from now on. Raises SettingsError, NoKeyring, OtherKeyring, KeyringUnavailable, KeyringError;
+    LogError where the log can't be read.
     """
     address = _address(settings)
     with nullcontext(log) if log is not None else _log(settings) as log:
@@ -127,7 +128,7 @@ def left_out_of_backups(settings: Settings) -> list[str]:
 
 def letter_seal(settings: Settings) -> LetterSeal:
     """What this installation's dead letters are sealed with."""
-    return LetterSeal(KeysWhenAsked(settings), settings.tenant)
+    return LetterSeal(_KeysForLetters(settings), settings.tenant)
 
 
 class KeysWhenAsked(TenantKeys):
@@ -141,7 +142,7 @@ class KeysWhenAsked(TenantKeys):
         self._lock = threading.Lock()
         self._keyring: Keyring | None = None
         self._belongs_to: str | None = None
-        self._refusal: str | None = None
+        self._refused = False
 
     def hashing_key(self, tenant: str) -> bytes | None:
         """See `TenantKeys.hashing_key`. Raises as `open_keyring`."""
@@ -161,7 +162,7 @@ class KeysWhenAsked(TenantKeys):
 
     def keyring(self) -> Keyring:
         """The keyring, opened when it is first asked for. Raises as `open_keyring`."""
-        if self._keyring is None or self._refusal is not None:
+        if self._keyring is None or self._refused:
             with self._lock:
                 keyring = self._keyring or open_keyring(self._settings)
                 self._check(keyring)
@@ -181,11 +182,22 @@ class KeysWhenAsked(TenantKeys):
                     of_log.note(log, self._keyring)
 
     def _check(self, keyring: Keyring) -> None:
-        self._refusal = None
+        self._refused = False
         try:
             of_log.check_same(
                 self._belongs_to, _log_name(self._settings), keyring, keyring_name(self._settings)
             )
-        except OtherKeyring as error:
-            self._refusal = str(error)
+        except OtherKeyring:
+            self._refused = True
             raise
+
+
+class _KeysForLetters(KeysWhenAsked):
+    """Keys without which a dead letter is kept all the same: a setting that names no keyring stops no stage here."""
+
+    def keyring(self) -> Keyring:
+        """See `KeysWhenAsked.keyring`; raises KeyringError, too, where the settings name none that can be opened."""
+        try:
+            return super().keyring()
+        except (SettingsError, OSError) as error:
+            raise KeyringError(str(error)) from None

@@ -3,9 +3,11 @@
 import base64
 import json
 
+import pytest
 from worlds import GARBAGE, INPUTS, Undisturbed, World
 
 from schemas.codec import Undecodable, decode
+from streams.log import Record
 
 
 def garbage_in(world: World) -> dict[tuple[str, int], bytes]:
@@ -71,6 +73,20 @@ def test_retry_appends_the_bytes_again_and_they_fail_again(done: World) -> None:
     assert done.rows(f"SELECT count() AS n FROM dead_letters WHERE origin_offset = {len(before)}") == [
         {"n": 1}
     ]
+
+
+@pytest.mark.parametrize(
+    ("keyring", "said"),
+    [("vault://127.0.0.1:1/secret/mailwake", "wants a token"), ("file:///folder", "is a folder")],
+)
+def test_a_keyring_that_is_set_wrong_stops_nothing(empty: World, keyring: str, said: str) -> None:
+    (empty.folder / "folder").mkdir()
+    with empty.log() as log:
+        log.append("mail.events", [Record(b"default/x", b"garbage", 1)])
+    ran = empty.run("run", "--until-idle", MAILWAKE_KEYRING=keyring)
+    assert "dead letters are kept without the bytes of their records" in ran.err and said in ran.err
+    letter = json.loads(empty.run("dead-letters", "show", 0, "--json", MAILWAKE_KEYRING=keyring).out)
+    assert (letter["origin_offset"], letter["size"], letter["content"]) == (0, 7, "")
 
 
 def test_a_letter_that_is_not_there_is_named(done: World) -> None:

@@ -115,7 +115,8 @@ class Settings(BaseSettings):
     linger_ms: Annotated[int, Field(ge=0, le=60_000)] = 500
     """How long `mailwake up` waits for more when little came."""
     wait_seconds: Annotated[int, Field(ge=0)] = 20
-    """How long `mailwake run` and `ingest` wait for room on the disk or a busy warehouse before they give up.
+    """How long `mailwake run`, `replay` and `ingest` wait for room on the disk, a busy warehouse or a keyring that is away
+    before they give up.
 
     And how long `mailwake emit` waits for a log that takes nothing from the spool.
     """

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from processors.stage import Stage
 from sinks.sink import SinkBusy
 from sinks.warehouse.warehouse import Warehouse
-from streams.log import LogError, LogFull
+from streams.log import LogError, LogFull, LogUnavailable
 from streams.sealed_letters import LetterSeal
 from streams.sqlite_log import SqliteLog
 
-BUSY = (LogFull, SinkBusy)
-"""What passes: the disk is full, the warehouse is busy."""
+BUSY = (LogFull, LogUnavailable, SinkBusy)
+"""What passes: the disk is full, the keyring's server is away, the warehouse is busy."""
 
 
 class ReplayRefused(LogError):
@@ -27,7 +27,7 @@ class Pace:
     records_per_s: float | None = None
     """The most records that each stage, and the loader, takes in a second; None is as fast as it goes."""
     give_up_after_s: float = 20.0
-    """How long a full disk or a busy warehouse is waited for."""
+    """How long a full disk, a keyring that is away or a busy warehouse is waited for."""
 
 
 def _silent(name: str, records: int, left: int) -> None:

@@ -207,7 +207,7 @@ def _replay(throttle: float | None, label: str, as_json: bool) -> "Iterator[Repl
             log,
             warehouse,
             lambda: fresh_stages(settings),
-            Pace(settings.step_records, throttle),
+            Pace(settings.step_records, throttle, settings.wait_seconds),
             advance,
             seal=letter_seal(settings),
         )

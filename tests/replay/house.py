@@ -28,6 +28,7 @@ from schemas.suppression import SuppressionEvidence
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator import Scenario, into_log
 from streams.blobs import Blobs
+from streams.keyring.keyring import KeyringUnavailable
 from streams.keys import key_of
 from streams.log import Record
 from streams.sqlite_log import SqliteLog
@@ -35,6 +36,7 @@ from streams.topics import TOPICS
 
 START_MS = 1_780_272_000_000
 DAY_MS = 86_400_000
+KEY = bytes(range(32))
 Rows = Sequence[Sequence[object]]
 
 
@@ -85,6 +87,28 @@ def a_bounce(seed: int, start_ms: int) -> Record:
         content=mail,
     )
     return Record(key_of(document), encode(document), document.recorded_at)
+
+
+class AwayAtFirst:
+    """A keyring whose server does not answer the first times that it is asked."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def hashing_key(self, tenant: str) -> bytes | None:
+        if self.times > 0:
+            self.times -= 1
+            raise KeyringUnavailable("the keyring does not answer")
+        return KEY
+
+    data_key = hashing_key
+
+    def tenants(self) -> Sequence[str]:
+        self.hashing_key("default")
+        return ["default"]
+
+    def forgotten(self) -> Sequence[str]:
+        return []
 
 
 class Crash(BaseException):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from threading import Event
 
 import pytest
-from house import DAY_MS, START_MS, Crash, House
+from house import DAY_MS, START_MS, AwayAtFirst, Crash, House
 
 from replay.estimate import estimated
 from replay.generations import listed
@@ -17,8 +17,10 @@ from replay.swap import swap
 from replay.verify import verify
 from replay.work import Pace, ReplayRefused
 from schemas.codec import Undecodable, decode, encode
-from schemas.documents import DocumentReceived
-from streams.log import Retention, Topic, TopicPartition
+from schemas.documents import DeadLetter, DocumentReceived
+from schemas.sealing import is_sealed
+from streams.log import LogUnavailable, Retention, Topic, TopicPartition
+from streams.sealed_letters import LetterSeal, OpensLetters
 from streams.sqlite_log import SqliteLog
 
 FACTS, DOCUMENTS = Wanted(), Wanted(reparse=True)
@@ -63,6 +65,23 @@ def test_what_documents_told_that_nobody_can_read_any_more_is_kept(house: House,
     with house.replay() as replay:
         sql = "SELECT uniqExact(receipt_id) FROM documents WHERE outcome = 'forgotten'"
         assert replay.warehouse.rows(sql) == [(len(emptied),)]
+
+
+@pytest.mark.parametrize("wanted", [FACTS, DOCUMENTS], ids=["from facts", "from documents"])
+def test_dead_letters_wait_for_a_keyring_that_is_away(house: House, wanted: Wanted) -> None:
+    keys = AwayAtFirst(1_000)
+    with house.replay() as replay:
+        sealing = replace(replay, seal=LetterSeal(keys))
+        with pytest.raises(LogUnavailable, match="does not answer"):
+            rebuild(replace(sealing, pace=Pace(house.step_records, give_up_after_s=0.0)), wanted)
+        keys.times = 2
+        rebuild(sealing, wanted)
+        assert keys.times == 0
+        assert verify(sealing).equal
+        batch = replay.log.read(TopicPartition("dead.letters@2"), 0, 100)
+    letters = [letter for letter in map(decode, filter(None, batch.values)) if isinstance(letter, DeadLetter)]
+    anew = [letter for letter in letters if is_sealed(letter.content)]
+    assert anew and all(OpensLetters(keys).content(letter).endswith(b"garbage") for letter in anew)
 
 
 def decoded(value: bytes | None) -> DocumentReceived | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import START_MS, Crash, House
+from house import KEY, START_MS, AwayAtFirst, Crash, House
 
 from processors.classification.stage import ClassifyStage
 from processors.documents.limits import Limits
@@ -29,7 +29,6 @@ from streams.blobs import Blobs
 from streams.keys import key_of
 from streams.log import Record, TopicPartition
 
-KEY = bytes(range(32))
 FACTS, DOCUMENTS = Wanted(), Wanted(reparse=True)
 
 
@@ -179,6 +178,14 @@ def test_a_better_reader_is_heard_by_all_that_follows(told: Read) -> None:
     assert better.rows(meanings) == [(6, 6)]
     counted = "SELECT sum(sent), sum(bounced) FROM reputation_days WHERE kind = 'domain' AND provider != '*'"
     assert better.rows(counted) == told.rows(counted) == [(3, 6)]
+
+
+def test_a_reader_waits_for_a_keyring_that_is_away(told: Read) -> None:
+    away = Read(told.folder, told.step_records, AwayAtFirst(1))
+    away.rebuild(DOCUMENTS)
+    away.swap()
+    sql = "SELECT recipient_hash FROM mail_events WHERE kind = 'bounced'"
+    assert sorted(str(who) for (who,) in away.rows(sql)) == sorted(map(hashed, everybody()))
 
 
 def test_goes_on_from_there(told: Read) -> None:

@@ -98,7 +98,10 @@ class DeadLetter(Event):
     size: Count
     """Bytes of the record."""
     content: bytes
-    """At most the first 64 KiB of it."""
+    """At most the first 64 KiB of it, sealed with its tenant's key; empty where there is none.
+
+    In clear from `tail`, which replaces addresses, and of `reputation.deltas`, which name nobody.
+    """
 
     @classmethod
     def key_of(cls, topic: str, partition: int, offset: int) -> str:

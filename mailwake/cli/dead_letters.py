@@ -40,17 +40,22 @@ def list_letters(
 
 @app.command()
 def show(offset: Offset, as_json: AsJson = False) -> None:
-    """One dead letter, with its bytes (base64, at most the first 64 KiB), unsealed."""
-    from mailwake.cli.output import plain, print_json, print_line
+    """One dead letter, with its bytes (base64, at most the first 64 KiB), unsealed.
+
+    Where nobody can unseal them any more the rest is shown, and the exit code is 1.
+    """
+    from mailwake.cli.failures import CommandFailed
+    from schemas.sealing import DamagedSeal, Forgotten
 
     with _log() as log:
         letter = _letter(log, offset)
-    fields = _fields(letter) | {"content": base64.b64encode(_bytes_of(letter)).decode()}
-    if as_json:
-        print_json(fields)
-    else:
-        for name, value in fields.items():
-            print_line(plain(f"{name:>17}  {value}"))
+    try:
+        content = _bytes_of(letter)
+    except (Forgotten, DamagedSeal) as error:
+        reason = f"the bytes of this dead letter can't be read: {error}"
+        _print(_fields(letter) | {"content": None, "content_reason": reason}, as_json)
+        raise CommandFailed(reason) from None
+    _print(_fields(letter) | {"content": base64.b64encode(content).decode()}, as_json)
 
 
 @app.command()
@@ -141,16 +146,22 @@ def _letter(log: "Log", offset: int) -> Any:
 
 
 def _bytes_of(letter: Any) -> bytes:
-    from mailwake.cli.failures import CommandFailed
+    """Unsealed. Raises Forgotten and DamagedSeal, and what opening the keyring raises."""
     from mailwake.keyring.opening import KeysWhenAsked
     from mailwake.settings import load_settings
-    from schemas.sealing import DamagedSeal, Forgotten
     from streams.sealed_letters import OpensLetters
 
-    try:
-        return OpensLetters(KeysWhenAsked(load_settings())).content(letter)
-    except (Forgotten, DamagedSeal) as error:
-        raise CommandFailed(f"the bytes of this dead letter can't be read: {error}") from None
+    return OpensLetters(KeysWhenAsked(load_settings())).content(letter)
+
+
+def _print(fields: dict[str, Any], as_json: bool) -> None:
+    from mailwake.cli.output import plain, print_json, print_line
+
+    if as_json:
+        print_json(fields)
+        return
+    for name, value in fields.items():
+        print_line(plain(f"{name:>17}  {'' if value is None else value}"))
 
 
 def _fields(letter: Any) -> dict[str, Any]:

@@ -229,7 +229,13 @@ def test_dead_letters_of_a_forgotten_tenant_are_read_by_nobody(world: World) -> 
     before = letters(world)
     world.run("privacy", "forget-tenant", "default", "--yes")
     assert letters(world) == before
-    assert "was forgotten" in world.run("dead-letters", "show", 0, expect=1).err
+    said = world.run("dead-letters", "show", 0, "--json", expect=1)
+    assert "was forgotten" in said.err
+    shown = json.loads(said.out)
+    assert (shown["reason"], shown["size"]) == (before[0].reason, before[0].size)
+    assert shown["content"] is None and "was forgotten" in shown["content_reason"]
+    shown_plainly = world.run("dead-letters", "show", 0, expect=1)
+    assert "was forgotten" in shown_plainly.err and before[0].reason in shown_plainly.out
     with world.log() as log:
         log.append("mail.events", [Record(b"default/x", b"\x00 again: " + ADDRESS.encode(), 1)])
     world.run("run", "--until-idle")

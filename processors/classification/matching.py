@@ -28,7 +28,7 @@ _READY = 8
 
 _PATTERN_MEMORY = 1 << 20
 """Bytes that the automaton of one pattern may take; one that needs more is slower, not wrong."""
-_DOUBTS_MEMORY = 8 << 20
+_DOUBTS_MEMORY = 32 << 20
 """That of all doubts at once: a single pass over the text, and not one for each."""
 
 

@@ -49,7 +49,10 @@ class Read:
     """The documents that a rebuild has read, by what events have of them."""
 
     origins: pl.DataFrame
-    """tenant, source, channel, recorded_at; the last place in the order of documents; whether what they told stays."""
+    """tenant, source, channel, recorded_at; the last place in the order of documents; whether what they told stays.
+
+    Sorted by recorded_at: a step looks at those of its own times, not at all there are.
+    """
 
     def places(self, frames: Mapping[type[Event], pl.DataFrame]) -> Mapping[int, tuple[int, bool]]:
         """For each event that a document gave, by its index, the place of the document, and whether it stays."""
@@ -59,8 +62,16 @@ class Read:
         ]
         if not rows:
             return {}
-        found = pl.concat(rows).join(self.origins, on=_ORIGIN, nulls_equal=True)
+        asked = pl.concat(rows)
+        found = asked.join(self._recorded_at(asked["recorded_at"]), on=_ORIGIN, nulls_equal=True)
         return dict(zip(found[INDEX], zip(found[_PLACE], found[_STAYS], strict=True), strict=True))
+
+    def _recorded_at(self, times: pl.Series) -> pl.DataFrame:
+        """The origins of these times."""
+        known, wanted = self.origins["recorded_at"], times.unique()
+        begins, ends = known.search_sorted(wanted, "left"), known.search_sorted(wanted, "right")
+        rows = pl.select(pl.int_ranges(begins, ends)).to_series()
+        return self.origins[rows.explode(empty_as_null=False)]
 
 
 def documents_read(log: Log, before: Sequence[str], now: str) -> Read:
@@ -87,7 +98,7 @@ def documents_read(log: Log, before: Sequence[str], now: str) -> Read:
     known = pl.concat(origins).group_by(_ORIGIN).agg(pl.col(_PLACE).max())
     flagged = stays.with_columns(pl.lit(value=True).alias(_STAYS))
     joined = known.join(flagged, on=_ORIGIN, how="left", nulls_equal=True)
-    return Read(joined.with_columns(pl.col(_STAYS).fill_null(value=False)))
+    return Read(joined.with_columns(pl.col(_STAYS).fill_null(value=False)).sort("recorded_at").rechunk())
 
 
 _ORIGIN_SCHEMA = {"tenant": pl.String, "source": pl.String, "channel": pl.String, "recorded_at": pl.Int64}

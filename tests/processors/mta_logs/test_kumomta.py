@@ -175,7 +175,9 @@ def test_a_report_s_own_headers_are_not_the_message_s() -> None:
         .take(
             [
                 record("Feedback", recipient="fbl@news.example", headers=its_own, feedback_report=report),
-                record("OOB", recipient="bob@example.org", sender="postmaster@mx.example.org", headers=its_own),
+                record(
+                    "OOB", recipient="bob@example.org", sender="postmaster@mx.example.org", headers=its_own
+                ),
             ]
         )
         .events

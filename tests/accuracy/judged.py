@@ -15,9 +15,12 @@ HERE = Path(__file__).parent
 CORPORA = HERE.parents[2] / "shared" / "corpora"
 LABELS = HERE / "labels.jsonl"
 """A line per recipient of a mail in the corpora: {"key": corpus/file#address, "is": class.leaf, "address_fatal", "why"?}."""
-HOLDOUTS = sorted((HERE.parent / "processors" / "classification").glob("holdout_*.jsonl"))
+HOLDOUTS = sorted(
+    (HERE.parent / "processors" / "classification").glob("holdout_*.jsonl"),
+    key=lambda path: int(path.stem.removeprefix("holdout_")),
+)
 """Replies, each labelled before any rule was tried on it: {"text", "smtp_code"?, "enhanced_code"?, "mx"?, "provider"?, "class",
-"leaf", "address_fatal"}. Set 9 has more: "or" (a second class that is right as well, with "or_leaf"?), "fatal_doubt" (whoever
+"leaf", "address_fatal"}. Sets 9 and 10 have more: "or" (a second class that is right as well, with "or_leaf"?), "fatal_doubt" (whoever
 labelled it was not sure of "address_fatal"), "seen" (its wording stood in a rule's example, a test or an earlier set), and what
 the first run said: "said" (class.leaf) and "said_fatal"."""
 

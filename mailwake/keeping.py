@@ -1,9 +1,10 @@
 """Backups: a consistent copy of the log, and the blobs its documents refer to.
 
 The keyring and its journal of erasures are left out: a backup that somebody else gets hold of tells nothing that was
-sealed. What was erased since is erased again from a backup before it takes the log's place.
+sealed. So are the files of API keys and of webhooks. What was erased since is erased again from a backup before it takes the log's place.
 """
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from mailwake.keyring import of_log
-from mailwake.keyring.opening import existing_keyring, keyring_name
+from mailwake.keyring.opening import existing_keyring, kept_apart, keyring_name
 from mailwake.opening import existing_log
 from mailwake.settings import Settings
 from streams.blobs import Blobs
@@ -49,7 +50,7 @@ def make_backup(settings: Settings, folder: Path, progress: Progress = _unwatche
     half = folder.with_name(folder.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
     try:
-        half.mkdir(parents=True)
+        _made(half)
         log.backup(half / LOG_NAME, partial(progress, "bytes of the log"))
         # Blobs come second: they are written before the records that name them, and never change.
         if settings.blobs.is_dir():
@@ -59,6 +60,23 @@ def make_backup(settings: Settings, folder: Path, progress: Progress = _unwatche
         log.close()
         shutil.rmtree(half, ignore_errors=True)
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _made(half: Path) -> None:
+    try:
+        half.mkdir(parents=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoBackup(
+            f"{half.parent}: no folder can be made in it for the backup ({error.strerror}): name one where this user may write"
+        ) from None
+
+
+def left_out_of_backups(settings: Settings) -> list[str]:
+    """What a backup has not, and has to be kept elsewhere: the keyring, and the files of API keys and webhooks there are."""
+    secrets = [str(file.absolute()) for file in (settings.keys, settings.hooks) if file.exists()]
+    return [*kept_apart(settings), *secrets]
 
 
 def _copy_blobs(source: Path, target: Path, progress: Progress) -> None:

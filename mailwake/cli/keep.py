@@ -15,13 +15,13 @@ def backup(
     """Copy the log, as of now, and the blobs into a new folder, while others go on writing.
 
     The warehouse is not copied: it is filled again from the log. Nor is the keyring: sealed documents can't be read
-    without it, so keep copies of it, and of its journal of erasures, somewhere else.
+    without it, so keep copies of it, and of its journal of erasures, somewhere else; so too of the files of API keys and of
+    webhooks, whose secrets no backup of mail should hold.
     """
     from mailwake.cli.embedded_only import embedded
     from mailwake.cli.output import print_json, print_line
     from mailwake.cli.progress import progress
-    from mailwake.keeping import make_backup
-    from mailwake.keyring.opening import left_out_of_backups
+    from mailwake.keeping import left_out_of_backups, make_backup
     from mailwake.settings import load_settings
 
     settings = embedded(load_settings(), "backup")

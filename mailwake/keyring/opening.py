@@ -117,7 +117,7 @@ def keyring_name(settings: Settings) -> str:
     return settings.keyring or str(default_file(settings).absolute())
 
 
-def left_out_of_backups(settings: Settings) -> list[str]:
+def kept_apart(settings: Settings) -> list[str]:
     """What has to be kept apart from the log's backups: the keyring's files, or its URL."""
     address = _address(settings)
     if address.file is None:

@@ -288,7 +288,9 @@ def test_erased_while_up_runs(world: World) -> None:
 
 
 def test_a_restored_backup_is_erased_again(world: World) -> None:
+    (world.folder / "keys.toml").touch()
     said = world.run("backup", "saved").out
+    assert "keys.toml" in said and "hooks.toml" not in said
     assert "mailwake.keys" in said and not list((world.folder / "saved").rglob("*.keys*"))
     world.run("privacy", "erase", ADDRESS)
     assert "erased again, by the keyring's journal: 1" in world.run("restore", "saved").out

@@ -1,5 +1,6 @@
 """`mailwake classify`: what replies mean, a JSON object a line."""
 
+import difflib
 import json
 import re
 import sys
@@ -30,7 +31,7 @@ def classify(
     """Say what replies of receivers mean: JSON lines on stdin or in a file, one answer a line, in their order.
 
     A line that can't be understood is answered by {"line", "error"}; the others are answered all the same, and the
-    exit code is 1. Empty lines have no answer.
+    exit code is 1. An empty line is one of those.
 
     Example: echo '{"text": "550 5.1.1 user unknown"}' | mailwake classify
     """
@@ -69,13 +70,12 @@ class _BadLine(ValueError):
 
 
 def _lines(lines: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Number and bytes of each line that is not empty; None for one that is too long."""
+    """Number and bytes of each line; None for one that is too long."""
     number = 0
     while line := lines.readline(LONGEST_LINE + 1):
         number += 1
         if len(line) <= LONGEST_LINE or line.endswith(b"\n"):
-            if line.strip():
-                yield number, line
+            yield number, line
             continue
         while line and not line.endswith(b"\n"):
             line = lines.readline(LONGEST_LINE)
@@ -111,6 +111,8 @@ def _reply(line: bytes | None) -> "Reply":
         raise _BadLine(
             f"longer than {LONGEST_LINE:,} bytes; give less of the text, 4,096 characters are looked at"
         )
+    if not line.strip():
+        raise _BadLine(f"empty; wanted: {WANTED}")
     try:
         fields = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -130,8 +132,20 @@ def _reply(line: bytes | None) -> "Reply":
         smtp_code=None if code is None else int(code),
         enhanced_code=enhanced,
         mx=_string(fields, "mx", "a host's name"),
-        provider=_string(fields, "provider", "a provider's name"),
+        provider=_provider(fields),
     )
+
+
+def _provider(fields: dict[str, Any]) -> str | None:
+    from processors.classification.providers import provider_names
+
+    name = _string(fields, "provider", "a provider's name")
+    known = {*provider_names(), "other"}
+    if name is None or name in known:
+        return name
+    close = difflib.get_close_matches(name.lower(), known, 1)
+    wanted = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+    raise _BadLine(f"provider is {_shown(name)}, which is none that is known: {wanted}")
 
 
 def _string(fields: dict[str, Any], name: str, wanted: str) -> str | None:

@@ -25,7 +25,6 @@ def test_each_line_has_its_answer() -> None:
     code, answers = classified(
         b'{"text": "550 5.1.1 user unknown"}\n'
         b'{"text": "no", "smtp_code": 552, "enhanced_code": "5.2.2"}\n'
-        b"\n"
         b'{"text": "550 5.4.1 no", "mx": "a.mail.protection.outlook.com"}\n'
         b'{"text": "550 5.4.1 no", "provider": "microsoft", "smtp_code": "550", "more": [1]}'
     )
@@ -47,6 +46,9 @@ def test_each_line_has_its_answer() -> None:
         (b'{"text": "\xff"}', "not JSON in UTF-8"),
         (b"[1]", "an object is wanted"),
         (b"[" * 100_000, "not JSON in UTF-8"),
+        (b" ", "empty; wanted"),
+        (b'{"text": "no", "provider": "gmial"}', "none that is known: did you mean gmail?"),
+        (b'{"text": "no", "provider": "5%"}', "there are apple, "),
         (b"{}", "lacks text"),
         (b'{"text": 5}', "text is 5, and wants a string"),
         (b'{"text": "no", "smtp_code": 55}', "smtp_code is 55, and wants a number from 200 to 599"),

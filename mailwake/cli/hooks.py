@@ -67,6 +67,7 @@ def add(
 
     from mailwake.cli.output import complain, print_json, print_line
     from mailwake.settings import load_settings
+    from sources.hooks.configured import NAMES_NO_FROM, InvalidHook
     from sources.intake.access import is_loopback
     from sources.intake.hook_editing import add_hook, not_set_here
 
@@ -81,12 +82,25 @@ def add(
         **({"from_domain": from_domain} if from_domain else {}),
         **({"unsigned": True} if unsigned else {}),
     }
-    hook = add_hook(settings.hooks, name or provider, given)
+    try:
+        hook = add_hook(settings.hooks, name or provider, given)
+    except InvalidHook as error:
+        # It speaks of the file's settings; here they are options.
+        said = (
+            str(error).replace("unsigned = true", "--unsigned").replace("keys is missing", "--key is missing")
+        )
+        said = said.replace("header and header_value", "--header and --header-value")
+        raise InvalidHook(said.replace("give basic", "give --basic")) from None
     url = _url(settings, hook.provider, hook.token)
     if as_json:
         print_json({"name": hook.name, "provider": hook.provider, "tenant": hook.tenant, "url": url})
         return
     print_line(url)
+    if provider in NAMES_NO_FROM and not (hook.from_domain or settings.from_domain):
+        complain(
+            f"{provider}'s events name no From domain, and without one there is no reputation by domain: say it with "
+            f"--from-domain, or as from_domain in {settings.hooks}"
+        )
     for variable in not_set_here(hook):
         complain(f"{variable} is not set here, so it was not looked at: it must be set for the intake")
     if is_loopback(urlsplit(url).hostname or ""):

@@ -25,9 +25,14 @@ PROVIDERS: tuple[HookProvider, ...] = get_args(HookProvider)
 KEYED = frozenset({"sendgrid", "mailgun", "resend", "mandrill", "mailersend", "mailtrap", "postal"})
 """Providers that sign with, or for, a key that must be known here. SNS brings a certificate; the others don't sign."""
 
+NAMES_NO_FROM = frozenset({"sendgrid", "mailjet"})
+"""Providers whose events name no From domain by themselves."""
+
 SECRETS = ("token", "keys", "basic", "header_value")
 ELSEWHERE = ("env:", "file:")
 """What the place of a secret that is not written out begins with."""
+WITHOUT_PROOF = "or say unsigned = true, and whoever knows the URL is believed"
+"""How a message says to do without, in a file's words."""
 LEAST_TOKEN = 16
 """Characters: what is guarded by its URL alone must not be guessed."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
@@ -226,9 +231,6 @@ def _check(hook: Hook, *, token_is_elsewhere: bool) -> None:
     if hook.unsigned or hook.provider == "ses":
         return
     if hook.provider in KEYED and not hook.keys:
-        refuse(f"keys is missing: {hook.provider} signs what it posts (or say unsigned = true)")
+        refuse(f"keys is missing: {hook.provider} signs what it posts ({WITHOUT_PROOF})")
     if hook.provider not in KEYED and hook.basic is None and hook.header is None:
-        refuse(
-            f"{hook.provider} signs nothing: give basic, or header and header_value (or say unsigned = true, "
-            "and whoever knows the URL is believed)"
-        )
+        refuse(f"{hook.provider} signs nothing: give basic, or header and header_value ({WITHOUT_PROOF})")

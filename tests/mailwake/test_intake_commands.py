@@ -57,11 +57,28 @@ def test_a_hook_prints_the_url_to_paste(run: Run, monkeypatch: pytest.MonkeyPatc
     assert "no hook ses" in run("hooks", "url", "ses", expect=2)
 
 
+def test_whose_mail_it_is_is_asked_for_where_the_provider_does_not_say(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*arguments: str) -> str:
+        with pytest.raises(SystemExit), explained():
+            app(["hooks", "add", *arguments, "--unsigned"], prog_name="mailwake")
+        return capsys.readouterr().err
+
+    assert "no reputation by domain: say it with --from-domain" in told("sendgrid")
+    assert "--from-domain" not in told("sendgrid", "--name", "two", "--from-domain", "shop.example")
+    assert "--from-domain" not in told("mailgun")
+    monkeypatch.setenv("MAILWAKE_FROM_DOMAIN", "shop.example")
+    assert "--from-domain" not in told("mailjet")
+
+
 def test_secrets_are_named_or_piped_and_never_on_the_command_line(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert "env:NAME" in run("hooks", "add", "mailgun", "--key", "a-secret", expect=2)
-    assert "keys is missing" in run("hooks", "add", "mailgun", expect=2)
+    said = run("hooks", "add", "mailgun", expect=2)
+    assert "--key is missing" in said and "--unsigned" in said and "= true" not in said
+    assert "give --basic, or --header and --header-value" in run("hooks", "add", "brevo", expect=2)
     monkeypatch.setenv("MAILGUN_KEY", "a-secret-of-mailgun")
     (tmp_path / "word").write_text("user:pass\n")
     run("hooks", "add", "mailgun", "--key", "env:MAILGUN_KEY")

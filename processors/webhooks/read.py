@@ -18,7 +18,15 @@ from processors.origin import Origin
 from processors.webhooks.bodies import NotABody
 from processors.webhooks.readings import RESPONSE, TEXT, Unreadable, domain
 from processors.webhooks.tables import Event, Getter, Rule, Table, table_of
-from schemas.mail import MailEvent, without_addresses
+from schemas.mail import (
+    MailEvent,
+    MessageBounced,
+    MessageDeferred,
+    MessageDelivered,
+    MessageDropped,
+    MessageExpired,
+    without_addresses,
+)
 from schemas.record import InvalidEvent
 
 MOST_EVENTS = 50_000
@@ -30,6 +38,8 @@ LONGEST_ID = 512
 LONGEST_ADDRESS = 320
 """Characters: 64 of a local part, 255 of a domain (RFC 5321, 4.5.3.1)."""
 _SHOWN = 64
+_OF_SOMEBODY = frozenset({MessageDelivered, MessageDeferred, MessageBounced, MessageDropped, MessageExpired})
+"""What is always of one recipient; of a message to several nobody may be able to tell who opened it, or complained."""
 _AROUND_AT = re.compile(r"[^\s@]*@\S*")
 """What could be an address, or half of one: a type's name is none."""
 _SEPARATOR = "/"
@@ -167,6 +177,8 @@ def _event(
                 fields[name] = value
         name = "id"
         address = fields.pop("recipient", None)
+        if address is None and rule.record in _OF_SOMEBODY:
+            raise _Wrong(f"{kind}: it names no recipient ({_where(table, rule)})")
         recipient = origin.hashed(address) if address else None
         occurred_at = fields.get("occurred_at")
         key = _key(table, rule, kind, event, recipient, occurred_at, place)
@@ -194,6 +206,11 @@ def _event(
         )
     except InvalidEvent as error:
         raise _Wrong(f"{kind}: {error.record}.{error.field} wants {error.wants}") from None
+
+
+def _where(table: Table, rule: Rule) -> str:
+    spec: str = rule.written.get("fields", {}).get("recipient") or table.fields.get("recipient", "")
+    return spec.partition(" as ")[0]
 
 
 def _about_recipient(fields: dict[str, Any], address: str, recipient: str | None) -> None:

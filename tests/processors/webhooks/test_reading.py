@@ -263,3 +263,10 @@ def test_a_mistake_in_a_table_is_named(old: str, new: str, says: str) -> None:
     with pytest.raises(InvalidTable, match=r"x\.toml") as caught:
         read_table("x", GOOD_TABLE.replace(old, new))
     assert says in str(caught.value)
+
+
+def test_a_bounce_of_nobody_is_not_understood() -> None:
+    told = [delivered(), {"event": "bounce", "timestamp": 1_767_603_600}]
+    reading = read("sendgrid", told)
+    assert len(reading.events) == 1
+    assert reading.not_understood == ("event 1: bounce: it names no recipient (email)",)

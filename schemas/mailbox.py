@@ -8,6 +8,7 @@ elsewhere, and not held to this.
 
 import re
 import unicodedata
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from schemas.recipient import InvalidAddress, normalised
@@ -62,6 +63,25 @@ def mailed(text: str) -> str:
             "one address is wanted, as in jo@example.com, and what follows its @ is no domain"
         )
     return given
+
+
+@lru_cache(4096)
+def named_domain(text: str) -> str:
+    """The domain that a program or a person names, in the one form it is kept in: lower case, A-labels, no final dot.
+
+    It may be a single label, and have underscores. Raises InvalidAddress, which does not repeat the text.
+    """
+    given = text.strip()
+    name = given[:-1] if given.endswith(".") else given
+    try:
+        domain = _in_ascii(name.lower()) if "@" not in name else ""
+    except InvalidAddress:
+        domain = ""
+    if not _HOST.fullmatch(domain):
+        raise InvalidAddress(
+            "a domain alone, as in example.com: no URL, address or brackets, and letters beyond ASCII as A-labels (xn--...)"
+        )
+    return domain
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -146,7 +146,7 @@ Domain = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, 
 """A domain name, lower-case, as A-labels (RFC 5890) where it has been internationalised."""
 
 DOMAIN_PATTERN = r"^[^@\s]+$"
-"""What tells a domain from an address or a phrase; what else a label may hold is not judged here."""
+"""What tells a domain from an address or a phrase; what else a label may hold is judged where programs tell it."""
 
 MailDomain = Annotated[
     str,

@@ -22,10 +22,11 @@ from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
 from schemas.mail import MAIL_EVENTS
-from schemas.record import Event, InvalidEvent
+from schemas.record import NOTHING, Event, InvalidEvent
 from streams import metrics
 from streams.keys import key_of
 from streams.log import Log, LogError, LogFull, LogUnavailable, Record
+from streams.named_domains import other_domains
 from streams.recipients import refuse_clear_hash, with_recipient_hashed
 from streams.sealed_documents import sealed_event
 
@@ -207,6 +208,8 @@ def typed(event: EventLike, tenant: str = "default", keys: TenantKeys | None = N
 def _typed(event: EventLike, tenant: str, keys: TenantKeys | None) -> Event:
     if isinstance(event, Event):
         _refuse_what_is_derived(type(event))
+        if others := other_domains(type(event).__name__, event.__dict__):
+            event = event.model_copy(update=others)
         return (
             event if tenant == "default" or "tenant" in event.model_fields_set else _of_tenant(event, tenant)
         )
@@ -219,10 +222,13 @@ def _typed(event: EventLike, tenant: str, keys: TenantKeys | None) -> Event:
     record = RECORDS.get(name) if isinstance(name, str) else None
     if record is None:
         raise InvalidEvent(
-            "event", "type", name, "one of " + ", ".join(record.__name__ for record in EMITTED)
+            "event",
+            "type",
+            NOTHING if name is None else name,
+            "one of " + ", ".join(record.__name__ for record in EMITTED),
         )
     _refuse_what_is_derived(record)
-    return record(**fields)
+    return record(**(fields | other_domains(record.__name__, fields)))
 
 
 def _refuse_what_is_derived(record: type[Event]) -> None:

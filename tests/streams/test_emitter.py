@@ -60,7 +60,12 @@ def test_events_can_be_fields_with_a_type(log):
         ({"type": "MessageSnt"}, ["type", "MessageSnt", "MessageSent"]),
         ({"type": "MessageSent", "size": "big"}, ["MessageSent.size", "'big'", "integer"]),
         ({"type": "MessageSent", "event_id": "7"}, ["MessageSent.event_id", "'7'", "UUID"]),
-        ({}, ["type", "None"]),
+        ({}, ["type", "got nothing"]),
+        (
+            {"type": "MessageSent", "from_domain": "https://example.com"},
+            ["from_domain", "https:", "a domain alone"],
+        ),
+        (MessageSent(mail_from_domain="example..com"), ["MessageSent.mail_from_domain", "a domain alone"]),
     ],
 )
 def test_an_invalid_event_names_field_value_and_what_is_wanted(log, fields, names):

@@ -36,7 +36,10 @@ def frame_of(schema_id: int) -> bytes:
 def schema_id_of(framed: bytes) -> int:
     """The schema id a record claims. Raises Undecodable when it is not framed."""
     if len(framed) < HEADER or framed[0] != 0:
-        raise Undecodable(f"not framed: {len(framed)} bytes starting {framed[:HEADER].hex() or '(empty)'}")
+        raise Undecodable(
+            f"not framed: it begins with {framed[:HEADER].hex() or 'nothing'}, and 00 and the four bytes of a schema's id are "
+            "wanted"
+        )
     return int.from_bytes(framed[1:HEADER], "big")
 
 

@@ -161,7 +161,19 @@ def _print(fields: dict[str, Any], as_json: bool) -> None:
         print_json(fields)
         return
     for name, value in fields.items():
-        print_line(plain(f"{name:>17}  {'' if value is None else value}"))
+        print_line(plain(f"{name:>17}  {_readable(name, value)}"))
+
+
+def _readable(name: str, value: Any) -> str:
+    """A value for people: a time with what its milliseconds mean."""
+    if value is None:
+        return ""
+    if name.endswith("_at") and isinstance(value, int):
+        from datetime import UTC, datetime, timedelta
+
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
+        return f"{value}  {at.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
+    return str(value)
 
 
 def _fields(letter: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ USUAL = (0.95, 0.90, 0.98, 0.90)
 OF_ITS_OWN = {
     "holdout_8": (0.87, 0.84, 0.90, 0.80),
     "holdout_9": (0.93, 0.85, 0.98, 0.95),
-    "holdout_10": (0.84, 0.75, 0.94, 0.95),
+    "holdout_10": (0.89, 0.80, 0.95, 0.97),
 }
 """Set 8 is held to its first run, as nothing was improved on it since; of 9 and 10, many labels allow a second class."""
 

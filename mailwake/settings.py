@@ -5,6 +5,8 @@ The environment wins over the file. In URLs three slashes begin a relative path 
 
 import os
 import re
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     from sinks.warehouse.server import Server
 
 DEFAULT_FILE = "mailwake.toml"
+PREFIX = "MAILWAKE_"
+ELSEWHERE = frozenset({"CONFIG", "DASHBOARDS", "VERSION"})
+"""Variables MAILWAKE_... that are no settings: the file of these, Grafana's dashboards, and the image's version in compose."""
+
+_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$").search
+_NOT_IN_TENANTS = re.compile(r"[/\x00-\x1f\x7f]").search
 
 
 class SettingsError(ValueError):
@@ -34,7 +42,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """Everything that can be set, with the embedded defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="MAILWAKE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     log: str = "sqlite:///mailwake.db"
     """Where events are kept: sqlite:///PATH, or kafka://HOST:PORT[,HOST:PORT ...][/PREFIX]."""
@@ -63,7 +71,7 @@ class Settings(BaseSettings):
     """A file that holds the token and may change, as Vault's agent writes it; read again when the token is refused."""
     keyring_ca_file: Path | None = None
     """Certificates (PEM) of whom to trust at vaults://; the operating system's if none is named."""
-    tenant: str = "default"
+    tenant: Annotated[str, Field(min_length=1, max_length=256)] = "default"
     """The tenant of what is ingested and emitted without one."""
     http_host: str = "127.0.0.1"
     """Where `mailwake up` serves ClickHouse's HTTP interface."""
@@ -99,7 +107,7 @@ class Settings(BaseSettings):
     """The index of who is suppressed, which is made from the log; beside a log in SQLite unless given, and here for Kafka."""
     stall_seconds: Annotated[int, Field(ge=1)] = 120
     """How long a stage may have input and make no progress before /healthz is red."""
-    from_domain: Annotated[str | None, Field(pattern=r"^[^@\s]+$", max_length=253)] = None
+    from_domain: str | None = None
     """The From domain of what ingested mails, hooks and MTA logs tell, where they name none."""
     verp: Annotated[tuple[str, ...], NoDecode] = ()
     """Envelope senders that bounces come back to, by what they name, as bounces+{local}={domain}@bounce.example.com.
@@ -175,6 +183,26 @@ class Settings(BaseSettings):
     @classmethod
     def _words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("tenant")
+    @classmethod
+    def _tenant_name(cls, value: str) -> str:
+        if _NOT_IN_TENANTS(value):
+            raise ValueError("a tenant's name, without a slash and control characters")
+        return value
+
+    @field_validator("from_domain")
+    @classmethod
+    def _domain(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        from schemas.mailbox import named_domain
+        from schemas.recipient import InvalidAddress
+
+        try:
+            return named_domain(value)
+        except InvalidAddress as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("log")
     @classmethod
@@ -314,6 +342,7 @@ def load_settings() -> Settings:
     file = os.environ.get("MAILWAKE_CONFIG")
     if file and not Path(file).is_file():
         raise SettingsError(f"MAILWAKE_CONFIG names {file}, and there is no such file")
+    _say_what_is_unknown()
     try:
         return Settings()
     except (TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -328,6 +357,38 @@ def load_settings() -> Settings:
         ):  # May be a password whose setting's name is mistyped: not shown.
             got, wants = "", "no such setting; there are " + ", ".join(Settings.model_fields)
         raise SettingsError(f"setting {name} (MAILWAKE_{name.upper()}): {got}{wants}") from None
+
+
+def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """What to say of each MAILWAKE_* variable that sets nothing, with the name most like its own."""
+    known = {name.upper() for name in Settings.model_fields} | ELSEWHERE
+    ours = sorted(name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX))
+    strange = [
+        name for name in ours if name.upper() not in known and not _is_link(name, environment[PREFIX + name])
+    ]
+    if not strange:
+        return ()
+    from difflib import get_close_matches
+
+    close = [get_close_matches(name, sorted(known), 1) for name in strange]
+    return tuple(
+        f"{PREFIX}{name}" + (f" (did you mean {PREFIX}{like[0]}?)" if like else "")
+        for name, like in zip(strange, close, strict=True)
+    )
+
+
+@cache
+def _say_what_is_unknown() -> None:
+    """Once in a process: a variable of a mistyped name would be taken for one that is set."""
+    if strange := unknown_variables(os.environ):
+        import logging
+
+        logging.getLogger("mailwake").warning("no such setting, passed over: %s", ", ".join(strange))
+
+
+def _is_link(name: str, value: str) -> bool:
+    """Whether Kubernetes says with it where a Service named mailwake-... is."""
+    return bool(_LINK(name)) or (name.endswith("PORT") and "://" in value)
 
 
 def _shown(name: str, value: Any) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mailwake.settings import Settings, SettingsError, load_settings
+from mailwake.settings import Settings, SettingsError, load_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +48,8 @@ def test_watched_folders_are_separated_by_commas(monkeypatch):
         ("WAREHOUSE", "chdb://", "chdb:///"),
         ("HTTP_PORT", "high", "integer"),
         ("STEP_RECORDS", "0", "greater than"),
+        ("TENANT", "a/b", "a tenant's name, without a slash"),
+        ("FROM_DOMAIN", "a b", "a domain alone, as in example.com"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_it_wants(monkeypatch, name, value, says):
@@ -57,6 +59,41 @@ def test_a_wrong_setting_is_named_with_what_it_wants(monkeypatch, name, value, s
     assert (
         f"MAILWAKE_{name}" in str(caught.value) and says in str(caught.value) and value in str(caught.value)
     )
+
+
+def test_the_default_from_domain_has_one_form(monkeypatch):
+    monkeypatch.setenv("MAILWAKE_FROM_DOMAIN", "Example.com.")
+    assert load_settings().from_domain == "example.com"
+
+
+def test_variables_that_set_nothing_are_named():
+    environment = {
+        "MAILWAKE_LGO": "x",
+        "MAILWAKE_SOMETHING_OF_SOMEBODY_ELSE": "x",
+        "MAILWAKE_LOG": "x",
+        "MAILWAKE_CONFIG": "x",
+        "MAILWAKE_INTAKE_SERVICE_HOST": "10.0.0.1",
+        "MAILWAKE_MAIN_PORT": "tcp://10.0.0.1:8025",
+        "MAILWAKE_INTAKE_PORT_8025_TCP_ADDR": "10.0.0.1",
+        "PATH": "x",
+    }
+    assert unknown_variables(environment) == (
+        "MAILWAKE_LGO (did you mean MAILWAKE_LOG?)",
+        "MAILWAKE_SOMETHING_OF_SOMEBODY_ELSE",
+    )
+
+
+def test_a_command_says_once_what_variable_sets_nothing(tmp_path):
+    code = "from mailwake.settings import load_settings; load_settings(); load_settings()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"MAILWAKE_LGO": "x"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "no such setting, passed over: MAILWAKE_LGO (did you mean MAILWAKE_LOG?)\n"
 
 
 def test_an_unknown_name_in_the_file_is_refused(tmp_path):

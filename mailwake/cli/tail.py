@@ -127,6 +127,9 @@ def tail(
             _print(opened, as_json)
             if until_end and (said := opened.not_its_format()):
                 raise CommandFailed(said, NOT_SO)
+            summary = opened.tail.summary
+            if until_end and not summary.events.total() and (damaged := summary.lines["damaged"]):
+                raise CommandFailed(f"not one event came of it; lines that are damaged: {damaged:,}", NOT_SO)
     except MonitorCannotListen:
         raise CommandFailed(
             f"--metrics-port {metrics_port}: can't listen there: stop what does, or choose another port",
@@ -154,13 +157,17 @@ def _options(
 ) -> "TailOptions":
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.tail.opening import TailOptions
-    from processors.mta_logs.facts import mail_domain
     from processors.mta_logs.taking import LogSettings
+    from schemas.mailbox import named_domain
+    from schemas.recipient import InvalidAddress
 
     by_envelope = from_domain == ENVELOPE
-    domain = None if by_envelope or from_domain is None else mail_domain(from_domain)
-    if from_domain is not None and domain is None and not by_envelope:
-        raise CommandFailed(f"--from-domain {from_domain}: a domain is wanted, or {ENVELOPE}", USAGE)
+    try:
+        domain = None if by_envelope or from_domain is None else named_domain(from_domain)
+    except InvalidAddress:
+        raise CommandFailed(
+            f"--from-domain {from_domain}: a domain is wanted, as in example.com, or {ENVELOPE}", USAGE
+        ) from None
     for option, value, most in (("--name", name, 200), ("--pool", route[1], 256)):
         if value is not None and not 0 < len(value) <= most:
             raise CommandFailed(f"{option}: 1 to {most} characters are wanted", USAGE)

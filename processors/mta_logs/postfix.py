@@ -288,6 +288,8 @@ class PostfixReader:
         found = shape.attempt(identity, rest) if identity else None
         if found is None:
             if rest.startswith("to=<") or ("to=<" in rest and "status=" in rest):
+                if not identity:
+                    raise _Damaged("an attempt under no queue id of Postfix's")
                 raise _Damaged("an attempt, of which the line does not say what it should")
             if secured := shape.SECURED(rest):
                 self._secured(process, secured[1], secured[2])

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import signal
 import socket
 import threading
@@ -62,6 +63,25 @@ def test_a_log_of_another_format_is_a_failure_that_names_it(there: Path, wrong: 
 def test_what_is_no_format_is_said_without_a_guess(there: Path, content: str, says: str) -> None:
     (there / "other.log").write_text(content)
     assert str(once("--format", "postfix", "other.log").exception) == says
+
+
+def test_a_log_of_which_nothing_came_but_damage_is_a_failure(there: Path) -> None:
+    noted = "2026-11-29T11:00:00.000Z mx1 postfix/qmgr[7]: 4dR2Yz1k8Fz1: removed\n"
+    wrong = "2026-11-29T11:00:01.000Z mx1 postfix/smtp[8]: 4baduEzzId: to=<a@b.example>, relay=mx, delay=1, status=sent (ok)\n"
+    (there / "wrong.log").write_text(noted + wrong)
+    said = once("--format", "postfix", "wrong.log")
+    assert isinstance(said.exception, CommandFailed) and said.exception.code == 1
+    assert str(said.exception) == "not one event came of it; lines that are damaged: 1"
+    listed = CliRunner().invoke(app, ["dead-letters", "list", "--json"])
+    assert json.loads(listed.output)["reason"] == "postfix: an attempt under no queue id of Postfix's"
+    shown = CliRunner().invoke(app, ["dead-letters", "show", "0"]).output
+    assert re.search(r"recorded_at  \d{13}  2\d{3}-\d\d-\d\dT[\d:.]{12}Z\n", shown)
+
+
+def test_the_from_domain_that_is_given_is_one(there: Path) -> None:
+    said = str(once("--format", "postfix", "--from-domain", "https://example.com", "mail.log").exception)
+    assert said == "--from-domain https://example.com: a domain is wanted, as in example.com, or envelope"
+    assert once("--format", "postfix", "--from-domain", "EXAMPLE.com.", "mail.log").exit_code == 0
 
 
 def test_an_empty_log_and_lines_of_other_programs_that_come_later_are_as_they_should_be(there: Path) -> None:

@@ -20,7 +20,7 @@ def ingest(
     Exit code 1 when a document was rejected; it is kept all the same.
     """
     from mailwake.cli.failures import NOT_SO
-    from mailwake.cli.output import print_json, print_table
+    from mailwake.cli.output import complain, print_json, print_table
     from mailwake.cli.progress import progress, waiting
     from mailwake.ingestion import Processed, ingest_files
     from mailwake.settings import load_settings
@@ -35,7 +35,9 @@ def ingest(
             results.append(result)
             if as_json:
                 print_json(line_of(result.path, result.outcome))
-    if not as_json:
+    if not files:
+        complain(f"no file in {', '.join(map(str, paths))}: there was nothing to take")
+    elif not as_json:
         print_table(
             None, ("path", "member", "kind", "outcome", "records", "reason or warnings"), _rows(results)
         )

@@ -23,7 +23,7 @@ def worker(
     from mailwake.monitor.server import monitored
     from mailwake.settings import load_settings
     from mailwake.worker.ending import Ending, ToldToEnd
-    from mailwake.worker.process import PARTS, opened
+    from mailwake.worker.process import PARTS, opened, require_kafka
     from mailwake.worker.watch import watching
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -35,6 +35,7 @@ def worker(
             f"--only: got {', '.join(sorted(unknown))}, wants some of {', '.join(PARTS)}", USAGE
         )
     settings = load_settings()
+    require_kafka(settings)
     ending = Ending().listen()
     say = logging.getLogger("mailwake").info
     say("opening log %s, warehouse %s", settings.log, settings.warehouse)

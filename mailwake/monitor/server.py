@@ -52,7 +52,7 @@ class MonitorServer:
         except (OSError, OverflowError, UnicodeError) as error:
             raise MonitorCannotListen(
                 f"can't listen on {self._host}:{self._port} for metrics: {error}; stop what listens there, or choose "
-                "another port: MAILWAKE_METRICS_PORT (0: none)"
+                f"another port for this process, as in MAILWAKE_METRICS_PORT={self._port % 65535 + 1} (0: none)"
             ) from error
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="monitor", daemon=True).start()

@@ -187,6 +187,14 @@ class _Stepping(Service):
             self._ended.set_result(failure)
 
 
+def require_kafka(settings: Settings) -> None:
+    """Raises SettingsError where the log is not in Kafka."""
+    if not settings.log.startswith("kafka:"):
+        raise SettingsError(
+            f"workers share a log in Kafka, and MAILWAKE_LOG is {settings.log}: use mailwake up for that one"
+        )
+
+
 @contextmanager
 def opened(
     settings: Settings,
@@ -197,10 +205,7 @@ def opened(
 
     `at` is told of every boundary within a step, and whose it is.
     """
-    if not settings.log.startswith("kafka:"):
-        raise SettingsError(
-            f"workers share a log in Kafka, and MAILWAKE_LOG is {settings.log}: use mailwake up for that one"
-        )
+    require_kafka(settings)
     with ExitStack() as stack:
         log = open_any_log(settings)
         assert isinstance(log, KafkaLog)

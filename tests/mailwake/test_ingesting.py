@@ -21,3 +21,9 @@ def test_ingest_says_at_once_that_the_stage_is_paused(empty: World) -> None:
     assert not said.out
     empty.run("resume", "documents")
     assert empty.run("run", "--until-idle").out.startswith("documents 1 records")
+
+
+def test_a_folder_with_no_file_says_that_there_was_nothing(empty: World) -> None:
+    (empty.folder / "in").mkdir()
+    said = empty.run("ingest", "in")
+    assert said.err == "mailwake: no file in in: there was nothing to take\n" and not said.out

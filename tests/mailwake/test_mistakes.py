@@ -93,6 +93,8 @@ def assert_told(said: Said, code: int, says: str) -> None:
         (["keys", "create", "--scopes"], USAGE, "mailwake: Option '--scopes' requires an argument"),
         (["status", "\x1b[31m"], USAGE, "\\x1b[31m"),
         (["ingest", "missing.xml"], USAGE, "missing.xml: no such file or folder"),
+        (["worker"], USAGE, "workers share a log in Kafka, and MAILWAKE_LOG is sqlite"),
+        (["backup", "/proc/x"], USAGE, "name one where this user may write"),
         (["inspect", "missing.xml"], USAGE, "missing.xml: no such file or folder"),
         (["simulate", "--days", "x"], USAGE, "--days"),
         (["simulate", "--days", "nan"], USAGE, "--days: got nan"),

@@ -19,6 +19,9 @@ from schemas.recipient import normalised
 _BREAK = rb"(?:\x00|=[ \t]*+\r?\n|\\\r?\n|_?\?=[ \t]*+(?:\r?\n)?[ \t]++=\?[\w*-]{2,40}\?[qQ]\?)*+"
 """What may stand between two letters: the zeros of UTF-16 and UTF-32, a soft line break, the seam of two encoded words."""
 
+_QUOTE = rb'(?:\\{0,7}"{1,2}|[=%]22|\\{1,7}(?:u00|x)22|&(?:amp;)?(?:quot|#34|#x22);)'
+"""What a quoted local part begins and ends with (RFC 5321, 4.1.2), in any escapes; twice in a cell of CSV."""
+
 _ATOM = re.compile(rb"[A-Za-z0-9._%+\-]")
 """What goes on with a local part; other letters that an atom may have (= ' / ...) stand more often between than within."""
 _ESCAPE_BEFORE = re.compile(
@@ -53,10 +56,10 @@ class Traces:
     def of(cls, address: str, stand_in: str) -> "Traces":
         """The traces of an address. Raises InvalidAddress where it is none."""
         local, domains = _forms(address)
-        quote = b'(?:"' + _BREAK + b")?"
         spelled, either = _spelled(local), b"(?:" + b"|".join(_spelled(domain) for domain in domains) + b")"
         at = rb"(?:" + _letter("@") + rb"|\+AEA-|(?P<verp>[=%]))"
-        plain = quote + spelled + quote + _BREAK + at + _BREAK + either
+        closing = b"(?:" + _BREAK + b"(?P<closing>" + _QUOTE + b"))?"
+        plain = spelled + closing + _BREAK + at + _BREAK + either
         turned = either + _BREAK + b"(?P<turned>" + _letter("=") + b")" + _BREAK + spelled
         ahead = b"(?=" + _BREAK + b"(?:@|=40|%40))"
         pattern = re.compile(plain + b"|" + turned + ahead, re.IGNORECASE)
@@ -72,14 +75,15 @@ class Traces:
         clean = _Looking(self, Budget()).cleaned(content, 0)
         return None if self.found_in(clean) else clean
 
-    def spans(self, content: bytes) -> Iterator["re.Match[bytes]"]:
-        """Where it is written out in there."""
+    def spans(self, content: bytes) -> Iterator[tuple[int, "re.Match[bytes]"]]:
+        """Where it is written out in there, from its opening quote on where its local part is a quoted one."""
         if self.screen(content) is None:
             return
         at = 0
         while found := self.pattern.search(content, at):
-            if _begins(content, found.start()) and _ends(content, found.end()):
-                yield found
+            start = _opening(content, found)
+            if (start < found.start() or _begins(content, start)) and _ends(content, found.end()):
+                yield max(start, at), found
                 at = found.end()
             else:
                 at = found.start() + 1
@@ -118,8 +122,8 @@ class _Looking:
             content = self._within(content, containers, depth)
             content = self._within(content, runs, depth)
         pieces, at = [], 0
-        for found in self.traces.spans(content):
-            pieces += [content[at : found.start()], self.traces.written_for(found)]
+        for start, found in self.traces.spans(content):
+            pieces += [content[at:start], self.traces.written_for(found)]
             at = found.end()
         return b"".join((*pieces, content[at:])) if pieces else content
 
@@ -202,6 +206,21 @@ def _ways(letter: str) -> Iterator[bytes]:
 def _units(letter: str) -> list[int]:
     encoded = letter.encode("utf-16-be")
     return [int.from_bytes(encoded[at : at + 2], "big") for at in range(0, len(encoded), 2)]
+
+
+def _opening(content: bytes, found: "re.Match[bytes]") -> int:
+    """Where an address begins: at its opening quote, if it has both, written alike.
+
+    A quote before it alone is that of what the address stands in: a text in JSON, an attribute, a cell.
+    """
+    closing = found["closing"]
+    if closing is None:
+        return found.start()
+    before = content[max(0, found.start() - 32) : found.start()]
+    quote = before.rstrip(b"\x00")
+    if not quote.lower().endswith(closing.lower()):
+        return found.start()
+    return found.start() - (len(before) - len(quote)) - len(closing)
 
 
 def _begins(content: bytes, start: int) -> bool:

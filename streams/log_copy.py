@@ -1,7 +1,9 @@
 """Copying what a log was told into another log: from SQLite to Kafka, back, or to another number of partitions.
 
 Only facts are copied. What stages derived is derived again by the target's own pipeline, which starts without
-state: copied as well it would be there twice. Blobs are not in a log, and are shared by whoever may read them.
+state: copied as well it would be there twice. Mail events go over whoever told them, and a document that tells them again
+tells them under the same ids. One that recipients were taken out of since may not, where its own digest is in the id: it
+goes over as a copy whose events were told (`is_copy`), if they were. Blobs are not in a log, and are shared by whoever may read them.
 
 The copy's positions are state in the target, changed in one transaction with the records that they stand for: so
 a copy that is interrupted anywhere goes on where it was, without loss and without repeats.
@@ -14,11 +16,15 @@ from heapq import heapify, heappop, heapreplace
 from typing import Protocol, runtime_checkable
 
 from schemas.catalog import UnknownSchema
-from schemas.codec import Undecodable, decode_fields, frame_of, schema_id_of
+from schemas.codec import Undecodable, decode, decode_fields, encode, frame_of, schema_id_of
+from schemas.documents import DocumentReceived
 from streams.log import Batch, Log, LogError, Mark, Record, RecordTooLarge, TopicPartition
 
 FACTS = ("documents", "mail.events", "dmarc.records")
 """The topics that producers and sources append to."""
+
+OUTCOMES = "documents.outcomes"
+"""Says which documents were read: their mail events came with their outcomes, in one transaction."""
 
 DERIVED_TOO = ("dmarc.records",)
 """Those of them that a stage appends to as well."""
@@ -98,6 +104,36 @@ def is_derived(value: bytes | None) -> bool:
     if fields.get("receipt_id") is None or fields.get("source_event_id") is None:
         return False
     return f"@{fields['content_hash']}" in fields["source_event_id"]
+
+
+@dataclass(slots=True)
+class _Told:
+    """Which documents the source's stage has read."""
+
+    source: Log
+    _keys: set[bytes] | None = None
+
+    def once(self, record: Record) -> Record:
+        """The record; of a document that was read and then changed, one that tells no mail events again."""
+        try:
+            document = decode(record.value or b"")
+        except Undecodable:
+            return record
+        if not isinstance(document, DocumentReceived) or not document.erased or document.is_copy:
+            return record
+        if f"{document.tenant}/{document.receipt_id}".encode() not in self._outcomes():
+            return record
+        return record._replace(value=encode(document.model_copy(update={"is_copy": True})))
+
+    def _outcomes(self) -> set[bytes]:
+        if self._keys is None:
+            self._keys = set()
+            for place in self.source.partitions(OUTCOMES):
+                offset = self.source.begin(place)
+                while (batch := self.source.read(place, offset, 10_000)).next > offset:
+                    self._keys.update(key for key in batch.keys if key is not None)
+                    offset = batch.next
+        return self._keys
 
 
 def _positions(source: Log, target: Log) -> dict[TopicPartition, int]:
@@ -182,11 +218,15 @@ def _copy_topic(
     cursors = [_Cursor(source, place, _start(source, place, known, how), limit) for place in places]
     kept = {place: known.get(place) for place in places}
     frames: dict[bytes, bytes] = {}
+    # What retention removed is told again by whoever can, under whatever id: rather that than not at all.
+    told = _Told(source) if topic == "documents" and not _lost(source, known) else None
     copied = 0
     while any(cursor.position < ends[cursor.place] for cursor in cursors):
         step = _gather(topic, cursors, how)
         if not step.passed:
             break
+        if told is not None:
+            step.records = [told.once(record) for record in step.records]
         moved = [cursor for cursor in cursors if cursor.position != kept[cursor.place]]
         records = step.records if how.map_id is _same else _all_reframed(step, frames, how)
         _write(
@@ -201,6 +241,11 @@ def _copy_topic(
         copied += len(records)
         progress(topic, step.passed, sum(max(ends[c.place] - c.position, 0) for c in cursors))
     return copied
+
+
+def _lost(source: Log, known: Mapping[TopicPartition, int]) -> bool:
+    """Whether the source has mail events no more that were not copied."""
+    return any(source.begin(place) > known.get(place, 0) for place in source.partitions("mail.events"))
 
 
 def _start(source: Log, place: TopicPartition, known: Mapping[TopicPartition, int], how: Copying) -> int:

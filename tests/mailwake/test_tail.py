@@ -203,7 +203,10 @@ def test_a_forgotten_tenant_is_refused_also_while_a_tail_runs(tmp_path: Path) ->
     ("arguments", "says"),
     [
         (("--until-end", "nowhere.log"), "nowhere.log: no such file or folder"),
-        (("--from-domain", "a b", "mail.log"), "--from-domain a b: a domain is wanted, or envelope"),
+        (
+            ("--from-domain", "a b", "mail.log"),
+            "--from-domain a b: a domain is wanted, as in example.com, or envelope",
+        ),
         (("--ip", "example.com", "mail.log"), "--ip example.com: an IP address is wanted"),
         (("--zone", "Mars/Base", "mail.log"), "Mars/Base: no time zone that is known here"),
     ],

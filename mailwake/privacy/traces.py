@@ -191,9 +191,9 @@ def _ways(letter: str) -> Iterator[bytes]:
             yield re.escape(letter.encode("latin-1"))
             yield b"(?:=|%%)%02x" % ord(letter)
     yield b"".join(b"(?:=|%%(?:25)*)%02x" % byte for byte in encoded)
-    yield b"".join(rb"\\+u" + code[at : at + 4] for at in range(0, len(code), 4))
+    yield b"".join(rb"\\{1,31}u" + code[at : at + 4] for at in range(0, len(code), 4))
     if len(encoded) == 1:
-        yield rb"\\+x%02x" % encoded[0]
+        yield rb"\\{1,31}x%02x" % encoded[0]
         if not letter.isalnum():
             yield rb"\\" + re.escape(encoded)
     for unit in letter:

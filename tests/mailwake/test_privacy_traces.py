@@ -304,6 +304,7 @@ HOSTILE = {
     "words of base64": b"=?utf-8?B?QUJD?= " * 15_000,
     "magic": b"\x1f\x8b\x08\x00" * 50_000,
     "zip": b"PK\x03\x04" * 50_000,
+    "backslashes": b"\\" * 300_000,
 }
 
 
@@ -311,3 +312,11 @@ HOSTILE = {
 def test_hostile_bytes_are_looked_through(what: str) -> None:
     """Those that a backtracking pattern would take for ever for: this ends."""
     assert not Traces.of("john@example.com", STAND_IN).found_in(HOSTILE[what])
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_is_hostile_beside_an_address_does_not_keep_it_from_being_taken_out(what: str) -> None:
+    around = HOSTILE[what][:200_000]
+    clean = Traces.of("ann@example.org", STAND_IN).taken_out_of(around + b" <ann@example.org> " + around)
+    assert clean is not None
+    assert STAND_IN.encode() in clean

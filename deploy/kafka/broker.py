@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import errno
 import random
+import os
 import signal
 import socket
 import subprocess
@@ -135,9 +136,11 @@ class Broker:
         self._process = None
 
     def pause(self) -> None:
-        """Stop the process in its tracks (SIGSTOP): clients wait for answers."""
+        """Stop the process in its tracks (SIGSTOP), all of its threads: clients wait for answers."""
         if self._process:
             self._process.send_signal(signal.SIGSTOP)
+            # On busy cores threads go on for some milliseconds, long enough to answer.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused process go on."""

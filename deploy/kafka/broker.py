@@ -8,8 +8,8 @@ prints the address and runs until Ctrl-C. Tests use `Broker.start`.
 import argparse
 import contextlib
 import errno
-import random
 import os
+import random
 import signal
 import socket
 import subprocess

@@ -1,7 +1,8 @@
 """Backups: a consistent copy of the log, and the blobs its documents refer to.
 
 The keyring and its journal of erasures are left out: a backup that somebody else gets hold of tells nothing that was
-sealed. So are the files of API keys and of webhooks. What was erased since is erased again from a backup before it takes the log's place.
+sealed. So are the files of API keys and of webhooks. What was erased since is erased again from a backup before it takes
+the log's place.
 """
 
 import errno

@@ -241,8 +241,7 @@ class Retelling:
             else:
                 replaced += 1
         if self.seal is not None:
-            keys = dict(zip(batch.offsets, batch.keys, strict=True))
-            letters = self.seal.sealed(letters, batch.source, keys)
+            letters = self.seal.sealed(letters, batch.source, batch.offsets, batch.keys)
         self._write(batch.source, until, given, letters)
         self.replaced += replaced
         return Done(max(1, until - batch.first), batch.more)

@@ -114,8 +114,7 @@ class Loader:
         letters = [Record(one.key, one.value, one.recorded_at) for one in told]
         if self._plan.seal is None:
             return letters
-        keys = dict(zip(batch.offsets, batch.keys, strict=True))
-        return self._plan.seal.sealed(letters, batch.source, keys)
+        return self._plan.seal.sealed(letters, batch.source, batch.offsets, batch.keys)
 
     def _tell(self, topic: str, taken: int, rows: int, letters: int) -> None:
         name = self._sink.name

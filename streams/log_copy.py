@@ -3,7 +3,8 @@
 Only facts are copied. What stages derived is derived again by the target's own pipeline, which starts without
 state: copied as well it would be there twice. Mail events go over whoever told them, and a document that tells them again
 tells them under the same ids. One that recipients were taken out of since may not, where its own digest is in the id: it
-goes over as a copy whose events were told (`is_copy`), if they were. Blobs are not in a log, and are shared by whoever may read them.
+goes over as a copy whose events were told (`is_copy`), if they were. Blobs are not in a log, and are shared by whoever may
+read them.
 
 The copy's positions are state in the target, changed in one transaction with the records that they stand for: so
 a copy that is interrupted anywhere goes on where it was, without loss and without repeats.
@@ -18,6 +19,7 @@ from typing import Protocol, runtime_checkable
 from schemas.catalog import UnknownSchema
 from schemas.codec import Undecodable, decode, decode_fields, encode, frame_of, schema_id_of
 from schemas.documents import DocumentReceived
+from streams.keys import key_of
 from streams.log import Batch, Log, LogError, Mark, Record, RecordTooLarge, TopicPartition
 
 FACTS = ("documents", "mail.events", "dmarc.records")
@@ -116,12 +118,15 @@ class _Told:
     def once(self, record: Record) -> Record:
         """The record; of a document that was read and then changed, one that tells no mail events again."""
         try:
-            document = decode(record.value or b"")
+            known, fields = decode_fields(record.value or b"")
         except Undecodable:
             return record
-        if not isinstance(document, DocumentReceived) or not document.erased or document.is_copy:
+        if known.record is not DocumentReceived or not fields.get("erased") or fields.get("is_copy"):
             return record
-        if f"{document.tenant}/{document.receipt_id}".encode() not in self._outcomes():
+        document = decode(record.value or b"")
+        assert isinstance(document, DocumentReceived)
+        # A document and its outcome go under the same key.
+        if key_of(document) not in self._outcomes():
             return record
         return record._replace(value=encode(document.model_copy(update={"is_copy": True})))
 

@@ -40,8 +40,9 @@ class _Prepared:
     records: int
     more: bool
     flush: Flush
-    keys: Mapping[int, bytes | None]
-    """The keys of its records, by offset."""
+    offsets: Sequence[int]
+    keys: Sequence[bytes | None]
+    """Those of its records."""
 
 
 class StageRunner:
@@ -118,13 +119,12 @@ class StageRunner:
         with took.timing(name, "flush"):
             flush = self.stage.flush()
         self._at("flushed")
-        keys = dict(zip(batch.offsets, batch.keys, strict=True)) if self._seal is not None else {}
-        return _Prepared(batch.next, len(batch), batch.more, flush, keys)
+        return _Prepared(batch.next, len(batch), batch.more, flush, batch.offsets, batch.keys)
 
     def _write(self, step: _Prepared) -> Done:
         emitted = _by_topic(step.flush.emissions)
         if self._seal is not None and LETTERS in emitted:
-            emitted[LETTERS] = self._seal.sealed(emitted[LETTERS], self.source, step.keys)
+            emitted[LETTERS] = self._seal.sealed(emitted[LETTERS], self.source, step.offsets, step.keys)
         with (
             metrics.PHASE_SECONDS.timing(self.stage.name, "write"),
             self._progress.transaction() as transaction,

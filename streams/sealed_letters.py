@@ -43,9 +43,13 @@ class LetterSeal:
     """For whom what names no known tenant is sealed."""
 
     def sealed(
-        self, letters: Sequence[Record], source: TopicPartition, keys: Mapping[int, bytes | None]
+        self,
+        letters: Sequence[Record],
+        source: TopicPartition,
+        offsets: Sequence[int],
+        keys: Sequence[bytes | None],
     ) -> list[Record]:
-        """The same letters, sealed; `keys` are those of the records of one partition, by offset.
+        """The same letters, sealed; `offsets` and `keys` are of the records of one partition that they may be of.
 
         Letters of other records stay as they are. Where there is no keyring, or another one than the log's, the letter says
         where its record is and holds nothing of it. Raises KeyringUnavailable (wait); then ask again.
@@ -54,7 +58,8 @@ class LetterSeal:
             return []
         try:
             known, gone = set(self.keys.tenants()), set(self.keys.forgotten())
-            return [self._sealed(letter, source, keys, known, gone) for letter in letters]
+            by_offset = dict(zip(offsets, keys, strict=True))
+            return [self._sealed(letter, source, by_offset, known, gone) for letter in letters]
         except KeyringUnavailable:
             raise
         except KeyringError as error:

@@ -22,6 +22,9 @@ _BREAK = rb"(?:\x00|=[ \t]*+\r?\n|\\\r?\n|_?\?=[ \t]*+(?:\r?\n)?[ \t]++=\?[\w*-]
 _QUOTE = rb'(?:\\{0,7}"{1,2}|[=%]22|\\{1,7}(?:u00|x)22|&(?:amp;)?(?:quot|#34|#x22);)'
 """What a quoted local part begins and ends with (RFC 5321, 4.1.2), in any escapes; twice in a cell of CSV."""
 
+_BACKSLASHES = rb"(?<!\\)\\++"
+"""Those of an escape within texts within texts, from the first of them on: so that a run of them is gone through once."""
+
 _ATOM = re.compile(rb"[A-Za-z0-9._%+\-]")
 """What goes on with a local part; other letters that an atom may have (= ' / ...) stand more often between than within."""
 _ESCAPE_BEFORE = re.compile(
@@ -63,7 +66,9 @@ class Traces:
         turned = either + _BREAK + b"(?P<turned>" + _letter("=") + b")" + _BREAK + spelled
         ahead = b"(?=" + _BREAK + b"(?:@|=40|%40))"
         pattern = re.compile(plain + b"|" + turned + ahead, re.IGNORECASE)
-        screen = (plain + b"|" + turned).replace(b"*+", b"*").replace(b"++", b"+")
+        screen = (
+            (plain + b"|" + turned).replace(b"*+", b"*").replace(_BACKSLASHES, rb"\\+").replace(b"++", b"+")
+        )
         return cls(pattern, _screen(screen), stand_in.encode())
 
     def found_in(self, content: bytes) -> bool:
@@ -191,9 +196,9 @@ def _ways(letter: str) -> Iterator[bytes]:
             yield re.escape(letter.encode("latin-1"))
             yield b"(?:=|%%)%02x" % ord(letter)
     yield b"".join(b"(?:=|%%(?:25)*)%02x" % byte for byte in encoded)
-    yield b"".join(rb"\\{1,31}u" + code[at : at + 4] for at in range(0, len(code), 4))
+    yield b"".join(_BACKSLASHES + b"u" + code[at : at + 4] for at in range(0, len(code), 4))
     if len(encoded) == 1:
-        yield rb"\\{1,31}x%02x" % encoded[0]
+        yield _BACKSLASHES + b"x%02x" % encoded[0]
         if not letter.isalnum():
             yield rb"\\" + re.escape(encoded)
     for unit in letter:

@@ -4,7 +4,6 @@ Source: docs.kumomta.com/reference/log_record and crates/kumo-log-types of KumoM
 is kept from line to line. Headers are there where `configure_local_logs` names them: `From`, `Message-ID`.
 """
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from processors.mails.fields import Fields
 from processors.mta_logs.answers import Answer, answer_of, cleaned, enhanced
 from processors.mta_logs.facts import Facts, key_part, message_id, text, words
 from processors.mta_logs.records import RecordReader
@@ -44,9 +44,11 @@ _SAYS_NOTHING = frozenset(("AdminRebind", "DeferredInjectionRebind", "Delayed", 
 _COMING_IN = frozenset(("Reception", "Rejection", "OOB", "Feedback"))
 """What a peer said to this server."""
 _ABOUT_ANOTHER = frozenset(("OOB", "Feedback"))
-"""A mail that tells of another: neither its headers nor its sender are that one's, and a complaint's recipient is not who complained."""
+"""A mail that tells of another: neither its headers nor its sender are that one's.
+
+And a complaint's recipient is not who complained.
+"""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_HEADER = re.compile(r"^(From|Message-ID):[ \t]*((?:[^\r\n]|\r?\n[ \t]){1,2000})", re.I | re.M)
 
 
 class KumoReader(RecordReader):
@@ -182,10 +184,10 @@ class KumoReader(RecordReader):
 
 
 def _headers_of(message: str) -> Mapping[str, Any]:
-    """Who a message is from and its id; nothing where it is redacted."""
+    """Who a message is from and its id; empty where it is redacted."""
     head = message[:65_536].replace("\r\n", "\n").partition("\n\n")[0]
-    names = {"from": "From", "message-id": "Message-ID"}
-    return {names[name.lower()]: value.strip() for name, value in reversed(_HEADER.findall(head))}
+    fields = Fields(head.encode("utf-8", "replace"))
+    return {"From": fields.get("from"), "Message-ID": fields.get("message-id")}
 
 
 def _complaining(report: Mapping[str, Any]) -> str:

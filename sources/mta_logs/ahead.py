@@ -98,7 +98,7 @@ class ReadAhead:
         self._of = None
 
     def rest(self) -> None:
-        """Nothing is left to read: processes that have had nothing to do for a while end."""
+        """Let processes end that have had nothing to do for a while."""
         if self._readers is not None and time.monotonic() - self._used > REST_S:
             self._stop()
 
@@ -117,7 +117,7 @@ class ReadAhead:
         return file.packed_left * PACKED if file.compressed else file.stat().st_size - followed.place.offset
 
     def _go_on(self, followed: Followed, now: int) -> None:
-        place, self._used = followed.place, time.monotonic()
+        place = followed.place
         while len(self._pending) < DEPTH and not self._no_more:
             try:
                 piece = followed.file.read(self._end, PIECE)
@@ -132,6 +132,7 @@ class ReadAhead:
             read = self._started().read(whole, context, now)
             self._pending.append(_Asked(self._end, context.header, whole, read))
             self._end += end
+            self._used = time.monotonic()
 
     def _started(self) -> PieceReaders:
         if self._readers is None:

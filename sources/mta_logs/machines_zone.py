@@ -1,5 +1,6 @@
 """This machine's time zone, as logs without one have it, in a form that other processes can be given."""
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 LOCALTIME = "/etc/localtime"
@@ -14,5 +15,5 @@ class _OfThisMachine(ZoneInfo):
 
 def machines_zone() -> ZoneInfo:
     """The zone that /etc/localtime describes. Raises OSError, ValueError."""
-    with open(LOCALTIME, "rb") as file:  # noqa: PTH123 - a constant
+    with Path(LOCALTIME).open("rb") as file:
         return _OfThisMachine.from_file(file)

@@ -142,7 +142,7 @@ class Tail:
                 pass
             if step.bytes >= STEP:
                 break
-        if self._ahead is not None and not step.bytes:
+        if self._ahead is not None:
             self._ahead.rest()
         return self._records(step, now), step
 

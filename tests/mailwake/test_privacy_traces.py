@@ -320,3 +320,10 @@ def test_what_is_hostile_beside_an_address_does_not_keep_it_from_being_taken_out
     clean = Traces.of("ann@example.org", STAND_IN).taken_out_of(around + b" <ann@example.org> " + around)
     assert clean is not None
     assert STAND_IN.encode() in clean
+
+
+@pytest.mark.parametrize("depth", [1, 3, 7, 63, 1023])
+def test_it_is_found_in_texts_within_texts_however_deep(depth: int) -> None:
+    content = b'"ann' + b"\\" * depth + b"u0040example" + b"\\" * depth + b'u002eorg"'
+    clean = Traces.of("ann@example.org", STAND_IN).taken_out_of(content)
+    assert clean == b'"' + STAND_IN.encode() + b'"'

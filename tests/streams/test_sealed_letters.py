@@ -66,7 +66,7 @@ def content(record: Record) -> DeadLetter:
 )  # fmt: skip
 def test_sealed_for_whom_it_was_appended(key: bytes | None, tenant: str) -> None:
     keys = Keys()
-    (sealed,) = LetterSeal(keys).sealed([letter()], SOURCE, {5: key})
+    (sealed,) = LetterSeal(keys).sealed([letter()], SOURCE, [5], [key])
     assert is_sealed(content(sealed).content) and BYTES not in (sealed.value or b"")
     assert OpensLetters(keys).content(content(sealed)) == BYTES
     assert (sealed.key, sealed.timestamp, content(sealed).size) == (letter().key, 1, len(BYTES))
@@ -77,11 +77,11 @@ def test_sealed_for_whom_it_was_appended(key: bytes | None, tenant: str) -> None
 
 def test_the_same_record_gives_the_same_letter() -> None:
     seal = LetterSeal(Keys())
-    (one,) = seal.sealed([letter()], SOURCE, {5: b"acme/x"})
-    (same,) = LetterSeal(Keys()).sealed([letter()], SOURCE, {4: b"default/x", 5: b"acme/x"})
-    (other,) = seal.sealed([letter(6)], SOURCE, {6: b"acme/x"})
+    (one,) = seal.sealed([letter()], SOURCE, [5], [b"acme/x"])
+    (same,) = LetterSeal(Keys()).sealed([letter()], SOURCE, [4, 5], [b"default/x", b"acme/x"])
+    (other,) = seal.sealed([letter(6)], SOURCE, [6], [b"acme/x"])
     assert one == same
-    assert seal.sealed([one], SOURCE, {5: b"acme/x"}) == [one]
+    assert seal.sealed([one], SOURCE, [5], [b"acme/x"]) == [one]
     assert content(one).content[17:] != content(other).content[17:]
     moved = content(other).model_copy(update={"content": content(one).content})
     with pytest.raises(DamagedSeal):
@@ -90,24 +90,24 @@ def test_the_same_record_gives_the_same_letter() -> None:
 
 def test_letters_of_other_records_stay_as_they_are() -> None:
     seal = LetterSeal(Keys())
-    assert seal.sealed([letter()], TopicPartition("dead.letters"), {5: b"acme/x"}) == [letter()]
-    assert seal.sealed([letter()], SOURCE, {6: b"acme/x"}) == [letter()]
+    assert seal.sealed([letter()], TopicPartition("dead.letters"), [5], [b"acme/x"]) == [letter()]
+    assert seal.sealed([letter()], SOURCE, [6], [b"acme/x"]) == [letter()]
     assert OpensLetters(Keys(failing=NoKeyring("none"))).content(content(letter())) == BYTES
 
 
 def test_nothing_is_kept_for_who_was_forgotten() -> None:
     keys = Keys()
     keys.known.pop("acme")
-    (kept,) = LetterSeal(replace(keys, gone=("acme",))).sealed([letter()], SOURCE, {5: b"acme/x"})
+    (kept,) = LetterSeal(replace(keys, gone=("acme",))).sealed([letter()], SOURCE, [5], [b"acme/x"])
     assert (content(kept).content, content(kept).size) == (b"", len(BYTES))
 
 
 def test_waits_for_a_keyring_and_goes_without_one_that_is_none() -> None:
     with pytest.raises(KeyringUnavailable):
-        LetterSeal(Keys(failing=KeyringUnavailable("away"))).sealed([letter()], SOURCE, {5: b"acme/x"})
-    (kept,) = LetterSeal(Keys(failing=NoKeyring("none"))).sealed([letter()], SOURCE, {5: b"acme/x"})
+        LetterSeal(Keys(failing=KeyringUnavailable("away"))).sealed([letter()], SOURCE, [5], [b"acme/x"])
+    (kept,) = LetterSeal(Keys(failing=NoKeyring("none"))).sealed([letter()], SOURCE, [5], [b"acme/x"])
     assert content(kept).content == b""
-    assert LetterSeal(Keys(failing=NoKeyring("none"))).sealed([], SOURCE, {}) == []
+    assert LetterSeal(Keys(failing=NoKeyring("none"))).sealed([], SOURCE, [], []) == []
 
 
 class Refusing:

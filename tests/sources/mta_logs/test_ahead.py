@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from backports import zstd
@@ -20,7 +21,7 @@ from schemas.codec import decode
 from schemas.documents import DeadLetter
 from schemas.mail import MailEvent
 from schemas.recipient import RecipientHashes
-from sources.mta_logs.ahead import ReadAhead
+from sources.mta_logs.ahead import REST_S, ReadAhead
 from sources.mta_logs.appending import PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
@@ -201,19 +202,21 @@ def test_a_process_that_is_killed_costs_nothing(tmp_path: Path, caplog: pytest.L
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_a_file_that_is_emptied_is_read_anew_not_as_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("until", [42_000, 46_000], ids=["shorter", "grown beyond where it was"])
+def test_a_file_that_is_emptied_is_read_anew_not_as_it_was(tmp_path: Path, until: int) -> None:
     path = tmp_path / "log"
     path.write_text("".join(kumomta(number) + "\n" for number in range(6_000)))
     assert path.stat().st_size > 12 * PIECE
     with tailed(tmp_path, "kumomta", path, 1) as (tail, told):
         tail.step(PlainAppends(told.log))
+        assert multiprocessing.active_children(), "nobody read ahead"
         before = tail.summary.events.total()
-        path.write_text("".join(kumomta(number) + "\n" for number in range(40_000, 42_000)))
+        path.write_text("".join(kumomta(number) + "\n" for number in range(40_000, until)))
         tail.look_again()
         read_through(tail, told)
         identities = [event.provider_message_id for event in told.events()]
     assert identities[before:] == [
-        f"{number:032x}" for number in range(40_000, 42_000) if number % 1000 != 999
+        f"{number:032x}" for number in range(40_000, until) if number % 1000 != 999
     ]
 
 
@@ -223,6 +226,7 @@ def test_another_key_is_that_of_all_that_is_not_told_yet(tmp_path: Path) -> None
     path.write_text("".join(kumomta(number) + "\n" for number in range(6_000)))
     with tailed(tmp_path, "kumomta", path, 1, keys) as (tail, told):
         tail.step(PlainAppends(told.log))
+        assert multiprocessing.active_children(), "nobody read ahead"
         before = tail.summary.events.total()
         keys.key = KEYS[2]
         read_through(tail, told)
@@ -232,22 +236,6 @@ def test_another_key_is_that_of_all_that_is_not_told_yet(tmp_path: Path) -> None
         assert event.provider_message_id is not None
         address = f"u{int(event.provider_message_id, 16)}@b.example"
         assert event.recipient_hash == RecipientHashes(KEYS[number])(address)
-
-
-@pytest.mark.usefixtures("small_steps")
-def test_a_file_that_was_emptied_and_grew_beyond_where_it_was_is_another(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_text("".join(kumomta(number) + "\n" for number in range(6_000)))
-    with tailed(tmp_path, "kumomta", path, 1) as (tail, told):
-        tail.step(PlainAppends(told.log))
-        before = tail.summary.events.total()
-        path.write_text("".join(kumomta(number) + "\n" for number in range(40_000, 46_000)))
-        tail.look_again()
-        read_through(tail, told)
-        identities = [event.provider_message_id for event in told.events()]
-    assert identities[before:] == [
-        f"{number:032x}" for number in range(40_000, 46_000) if number % 1000 != 999
-    ]
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst", ".bz2", ".xz"])
@@ -301,3 +289,23 @@ def test_a_live_file_beside_a_packed_one_has_nothing_unpacked_twice(
         assert multiprocessing.active_children(), "nobody read ahead"
     assert tail.summary.events.total() > 6_000
     assert begun["b.log.gz"] == 2, "the second time for its first bytes, which tell it from others"
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_processes_end_once_the_tail_has_caught_up_however_lively_the_log_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, now = tmp_path / "log", 0.0
+    path.write_text("".join(kumomta(number) + "\n" for number in range(6_000)))
+    monkeypatch.setattr("sources.mta_logs.ahead.time", SimpleNamespace(monotonic=lambda: now))
+    with tailed(tmp_path, "kumomta", path, 1, far_behind=PIECE) as (tail, told):
+        tail.step(PlainAppends(told.log))
+        assert multiprocessing.active_children(), "nobody read ahead"
+        read_through(tail, told)
+        for number in range(6_000, 6_004):
+            now += REST_S / 3
+            with path.open("a") as file:
+                file.write(kumomta(number) + "\n")
+            tail.look_again()
+            assert tail.step(PlainAppends(told.log)), "the log has grown"
+        assert not multiprocessing.active_children(), "processes without work are kept"

@@ -241,6 +241,11 @@ class Monitored:
     def stalled(self) -> list[str]:
         return [stage["stage"] for stage in self.ask("/healthz")[1]["stalled"]]
 
+    def says_what_is_full(self) -> bool:
+        """Whether some stage has stalled that waits for room."""
+        waits = [stage["waits_for"] or "" for stage in self.ask("/healthz")[1]["stalled"]]
+        return any("room" in reason or "full" in reason for reason in waits)
+
     def samples(self) -> dict[tuple[str, Sequence[tuple[str, str]]], float]:
         text = get(f"http://127.0.0.1:{self.port}/metrics")[1].decode()
         return {
@@ -326,11 +331,8 @@ def test_up_on_a_full_disk_is_not_ready_and_then_red(disk: Disk) -> None:  # noq
     with running(world, "up", **monitored.settings(stall_s=1)) as up:
         until_it_says(b"waits", up)
         assert monitored.status("/readyz") == 503
-        until(lambda: monitored.status("/healthz") == 503, up)
-        waiting = monitored.ask("/healthz")[1]["stalled"]
-        assert any(
-            "room" in (stage["waits_for"] or "") or "full" in (stage["waits_for"] or "") for stage in waiting
-        )
+        until(monitored.says_what_is_full, up)
+        assert monitored.status("/healthz") == 503
         full = [value for (name, labels), value in monitored.samples().items() if is_full(name, labels)]
         assert sum(full) >= 1
         disk.make_room()

@@ -18,11 +18,11 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-from streams.kafka_cluster import KafkaCluster
-from streams.kafka_log import KafkaLog
+from streams.kafka.cluster import KafkaCluster
+from streams.kafka.log import KafkaLog
 from streams.log import Log, Record, Topic, TopicPartition
-from streams.spool import Group, Most, Spool
-from streams.sqlite_log import SqliteLog
+from streams.spool.spool import Group, Most, Spool
+from streams.sqlite.log import SqliteLog
 
 VALUE_BYTES = 290
 WANTED_APPENDS = 200_000

@@ -31,7 +31,7 @@ from sources.simulator.records import mail_records
 from sources.simulator.traffic import dense, sparse
 from streams.emitter import Emitter
 from streams.log import Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.workers import Patience, Worker, Workers
 
 MAIL = TopicPartition("mail.events")

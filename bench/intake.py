@@ -34,7 +34,7 @@ from schemas.codec import encode_rows, fields_of
 from schemas.suppression import RecipientSuppressed
 from sources.intake.keys import KeyFile
 from streams.log import Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 WANTED_POSTS, WANTED_P99_MS, WANTED_LOOK_UP_MS = 3_000, 100, 5

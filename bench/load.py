@@ -26,7 +26,7 @@ from sinks.warehouse.frames import read_slice
 from sinks.warehouse.warehouse import Warehouse
 from streams.log import Record, TopicPartition
 from streams.runner import as_slice
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 BATCH = 50_000

@@ -25,7 +25,7 @@ from sources.mta_logs.framing import Labels
 from sources.mta_logs.piece_readers import Recipe
 from sources.mta_logs.places import Places
 from sources.mta_logs.tail import Tail
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 from streams.workers import seldom_collecting
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sources.simulator import Scenario, into_log, mail_records, records_of, simulate
 from sources.simulator.traffic import Traffic, dense, sparse
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 WANTED = 50_000

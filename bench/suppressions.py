@@ -26,7 +26,7 @@ from schemas.suppression import SuppressionEvidence
 from sinks.suppressions.index import SuppressionIndex
 from streams.log import Record, TopicPartition
 from streams.runner import StageRunner
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 from streams.workers import seldom_collecting
 

@@ -18,7 +18,7 @@ from sources.mailboxes import documents_in
 from streams.blobs import Blobs
 from streams.log import Log, LogError, LogInUse, TopicPartition
 from streams.pauses import Pauses
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 OUTCOMES = TopicPartition("documents.outcomes")
 TOGETHER_BYTES, TOGETHER = 32 * 2**20, 500

@@ -20,8 +20,8 @@ from mailwake.settings import Settings
 from streams.blobs import Blobs
 from streams.keyring.keyring import Keyring
 from streams.log import LogError
-from streams.sqlite_connections import beside
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.connections import beside
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 LOG_NAME, BLOBS_NAME = "mailwake.db", "blobs"

@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 from mailwake.registry import use_registry
 from mailwake.settings import Settings, SettingsError, path_of
-from streams.kafka_cluster import KafkaCluster
+from streams.kafka.cluster import KafkaCluster
 from streams.log import LogError, NoLog, NotedLog
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS, declared
 
 if TYPE_CHECKING:
     from sinks.warehouse.warehouse import Warehouse
-    from streams.spooled_log import SpooledLog
+    from streams.spool.spooled_log import SpooledLog
 
 ROOM_TO_OPEN = 8 * 2**20
 """Bytes; what must be free where the warehouse is."""
@@ -44,7 +44,7 @@ def open_any_log(settings: Settings, url: str | None = None) -> NotedLog:
     named = url or settings.log
     if not named.startswith("kafka:"):
         return open_log_at(path_of(named, "sqlite"))
-    from streams.kafka_log import KafkaLog
+    from streams.kafka.log import KafkaLog
 
     return KafkaLog.open(
         kafka_cluster(settings, named), declared(settings.kafka_partitions, settings.kafka_kept_days)
@@ -72,8 +72,8 @@ def open_spooled_log(
         raise SettingsError(
             f"MAILWAKE_SPOOL is for a log in Kafka, and the log is {named}, which is as near as a spool: leave it out"
         )
-    from streams.spool import Spool
-    from streams.spooled_log import SpooledLog
+    from streams.spool.spool import Spool
+    from streams.spool.spooled_log import SpooledLog
 
     path = path_of(settings.spool, "sqlite")
     _make_folder(path.parent, "spool")
@@ -96,7 +96,7 @@ def open_log_as_it_is(settings: Settings, url: str) -> NotedLog:
         if not path.is_file():
             raise NoLog(f"there is no log at {path.absolute()}: check the path")
         return SqliteLog.open(path, (), create=False)
-    from streams.kafka_log import KafkaLog
+    from streams.kafka.log import KafkaLog
 
     return KafkaLog.open(KafkaCluster.of(url, settings.kafka_security), (), create=False)
 

@@ -25,7 +25,7 @@ from streams.blobs import Blobs
 from streams.log import LogFull, LogUnavailable
 from streams.pauses import Pauses
 from streams.runner import StageRunner
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.vitals import Watched
 from streams.workers import Patience, Worker, Workers
 

@@ -8,15 +8,15 @@ from schemas.catalog import RECORDS, install, installed
 from schemas.record import Event
 
 if TYPE_CHECKING:
-    from streams.registry import Registry
+    from streams.registry.registry import Registry
 
 
 def registry_of(settings: Settings) -> "Registry | None":
     """The registry that the settings name; None if they name none."""
     if settings.schema_registry is None:
         return None
-    from streams.registry import Registry
-    from streams.registry_address import RegistryAddress
+    from streams.registry.address import RegistryAddress
+    from streams.registry.registry import Registry
 
     password = settings.schema_registry_password
     address = RegistryAddress.of(
@@ -43,6 +43,6 @@ def use_registry(settings: Settings, records: Collection[type[Event]] = tuple(RE
                 f"{registry.address}: ids are those of one registry in one process"
             )
         return
-    from streams.registry_ids import require_registered
+    from streams.registry.ids import require_registered
 
     install(require_registered(registry, records))

@@ -21,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from streams.kafka_cluster import WANTED, KafkaCluster, KafkaSecurity, Mechanism, Protocol
+from streams.kafka.cluster import WANTED, KafkaCluster, KafkaSecurity, Mechanism, Protocol
 
 if TYPE_CHECKING:
     from sinks.warehouse.server import Server
@@ -229,7 +229,7 @@ class Settings(BaseSettings):
     @classmethod
     def _registry_scheme(cls, value: str | None) -> str | None:
         if value is not None:
-            from streams.registry_address import RegistryAddress
+            from streams.registry.address import RegistryAddress
 
             RegistryAddress.of(value)
         return value

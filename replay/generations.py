@@ -8,7 +8,7 @@ from replay.lineage import FIRST, Lineage, Span, base_lineage, forget, highest, 
 from replay.rebuild import origin_of
 from replay.work import Replay, ReplayRefused
 from streams.log import Retention, Topic
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import SHADOW
 
 Standing = Literal["live", "replaced", "rebuilt", "begun", "span", "remains"]

@@ -34,7 +34,7 @@ from replay.view import Ends, ReplayLog, ends_now
 from replay.work import Replay, ReplayRefused
 from sinks.loading import LoadPlan, PositionRefused
 from streams.log import Log, Topic, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import SHADOW, plain, shadow
 
 DOCUMENTS, EVENTS, DMARC, LETTERS = "documents", "mail.events", "dmarc.records", "dead.letters"

@@ -13,7 +13,7 @@ from replay.lineage import FIRST, known_to_log, lineage
 from replay.span import CLOCK_TOLERANCE_MS
 from streams.log import Log, TopicPartition
 from streams.runner import as_slice
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 EVENTS = "mail.events"
 STEP = 50_000

@@ -8,7 +8,7 @@ from sinks.sink import SinkBusy
 from sinks.warehouse.warehouse import Warehouse
 from streams.log import LogError, LogFull, LogUnavailable
 from streams.sealed_letters import LetterSeal
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 BUSY = (LogFull, LogUnavailable, SinkBusy)
 """What passes: the disk is full, the keyring's server is away, the warehouse is busy."""

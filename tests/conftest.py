@@ -48,7 +48,7 @@ LONGEST = (
     "mailwake/test_worker_command.py",
     "mailwake/test_monitor.py",
     "mailwake/test_suppressed.py",
-    "streams/test_spooled_log.py",
+    "streams/spool/test_spooled_log.py",
     "mailwake/test_full_disk.py",
     "mailwake/test_overtaken.py",
     "sinks/warehouse/test_lost_servers.py",

@@ -16,7 +16,7 @@ from mailwake.settings import Settings
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator.records import mail_records
 from sources.simulator.traffic import Traffic, dense, sparse
-from streams.kafka_log import KafkaLog
+from streams.kafka.log import KafkaLog
 from streams.keyring.file_keyring import FileKeyring
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from pathlib import Path
 from from_broker.places import Place
 from from_broker.processes import Shares, started
 from mailwake.worker.status import READS
-from streams.kafka_log import KafkaLog
+from streams.kafka.log import KafkaLog
 
 REPUTATION = ("count", "fold")
 EVERYTHING = ("documents", "count", "fold", "warehouse")

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from mailwake.emitter import Emitter
-    from streams.spool import Held
+    from streams.spool.spool import Held
 
 BATCH = 10_000
 

@@ -73,7 +73,7 @@ def register(
     from mailwake.cli.output import print_json, print_line, print_table
     from mailwake.registry import registry_of
     from mailwake.settings import SettingsError, load_settings
-    from streams.registry_ids import register_all
+    from streams.registry.ids import register_all
 
     registry = registry_of(load_settings())
     if registry is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from streams.kafka_plan import Plan, Planned, Topics
+    from streams.kafka.plan import Plan, Planned, Topics
 
 app = typer.Typer(
     no_args_is_help=True, help="The topics of a log in Kafka: partitions, retention, durability."
@@ -50,8 +50,8 @@ def apply(as_json: AsJson = False) -> None:
 def _topics() -> "Iterator[Topics]":
     from mailwake.opening import kafka_cluster
     from mailwake.settings import SettingsError, load_settings
-    from streams.kafka_log import TIMEOUT_S
-    from streams.kafka_plan import Topics
+    from streams.kafka.log import TIMEOUT_S
+    from streams.kafka.plan import Topics
     from streams.topics import declared
 
     settings = load_settings()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sources.intake.route import Front
     from streams.emitter import Emitter
     from streams.log import Log
-    from streams.spooled_log import SpooledLog
+    from streams.spool.spooled_log import SpooledLog
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def served(
     from mailwake.intake.answers import suppressions
     from mailwake.intake.server import IntakeServer
     from streams.emitter import Emitter
-    from streams.spooled_log import SpooledLog
+    from streams.spool.spooled_log import SpooledLog
 
     limits = limits_of(settings)
     readable = None if isinstance(log, SpooledLog) else log

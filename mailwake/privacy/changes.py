@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mailwake.privacy.documents import Held, Place, as_value, masked
 from schemas.documents import DeadLetter, DocumentReceived
 from streams.log import NotedLog, Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 TOLD_AGAIN_MS = 24 * 3600 * 1000
 """A document that came longer ago is not told again by its copy: what its events' ids would be told by is forgotten."""

@@ -36,7 +36,7 @@ from streams.keyring.keyring import Erasure, Keyring, KeyringError, TenantForgot
 from streams.log import TopicPartition
 from streams.sealed_documents import sealed
 from streams.sealed_letters import tenant_of
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 
 @dataclass(slots=True)

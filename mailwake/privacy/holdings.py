@@ -12,7 +12,7 @@ from streams.blobs import Blobs
 from streams.keyring.keyring import Keyring, TenantForgotten
 from streams.log import Log, LogError, NotedLog, OffsetGone, TopicPartition
 from streams.sealed_letters import OpensLetters
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 Advance = Callable[[str, int], None]
 """Told that so many more records were looked through."""

@@ -29,7 +29,7 @@ from sinks.suppressions.index import (
     SuppressionIndex,
 )
 from streams.log import Log, LogError
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 _HASH = re.compile(r"[0-9a-fA-F]{32}")
 

@@ -30,7 +30,7 @@ from sources.mta_logs.tail import Tail
 from streams import metrics
 from streams.file_lock import FileLock
 from streams.log import Log, LogFull, LogUnavailable
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.workers import seldom_collecting
 
 logger = logging.getLogger(__name__)
@@ -237,7 +237,7 @@ def _of_use() -> int:
 def _appends(log: Log, name: str) -> Appends:
     if isinstance(log, SqliteLog):
         return PlainAppends(log)
-    from streams.kafka_log import KafkaLog
+    from streams.kafka.log import KafkaLog
 
     assert isinstance(log, KafkaLog)
     writer = "tail-" + hashlib.sha256(name.encode()).hexdigest()[:20]

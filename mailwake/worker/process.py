@@ -29,11 +29,11 @@ from processors.suppressions.stage import SuppressStage
 from replay.lineage import FIRST
 from sinks.loading import Loader, LoadPlan, PositionRefused
 from sinks.sink import SinkRefused
-from streams.faust_feed import Pace
-from streams.kafka_connection import Background
-from streams.kafka_log import KafkaLog
-from streams.kafka_membership import Member, Membership
-from streams.kafka_ownership import Owned
+from streams.faust.feed import Pace
+from streams.kafka.connection import Background
+from streams.kafka.log import KafkaLog
+from streams.kafka.membership import Member, Membership
+from streams.kafka.ownership import Owned
 from streams.log import Fenced, TopicPartition
 from streams.partitioner import keys_for
 from streams.runner import StageRunner
@@ -43,7 +43,7 @@ from streams.workers import Patience, Worker, Workers
 
 if TYPE_CHECKING:
     from sinks.warehouse.warehouse import Warehouse
-    from streams.faust_fold import Fold
+    from streams.faust.fold import Fold
 
 logger = logging.getLogger(__name__)
 
@@ -312,7 +312,7 @@ def _loading(
 
 
 def _fold(settings: Settings, log: KafkaLog, member: Member, at: Callable[[str, str], None]) -> "Fold":
-    from streams.faust_fold import Fold, FoldSettings
+    from streams.faust.fold import Fold, FoldSettings
 
     chosen = FoldSettings(
         member, Pace(linger_s=settings.fold_seconds), standby_replicas=settings.standby_replicas

@@ -11,7 +11,7 @@ from processors.documents.stage import DocumentStage
 from processors.reputation.stage import CountStage, FoldStage
 from processors.suppressions.stage import SuppressStage
 from replay.lineage import LOADED
-from streams.kafka_log import KafkaLog
+from streams.kafka.log import KafkaLog
 from streams.log import TopicPartition
 from streams.topics import TOPICS
 

@@ -15,7 +15,7 @@ from mailwake.settings import Settings
 from mailwake.worker.process import WorkerProcess
 from sinks.sink import SinkBusy
 from streams import metrics
-from streams.kafka_log import KafkaLog
+from streams.kafka.log import KafkaLog
 from streams.log import LogFull, LogUnavailable, TopicPartition
 from streams.topics import TOPICS
 from streams.vitals import Moment, Vitals

@@ -20,7 +20,7 @@ class Appends(Protocol):
 
 
 class Numbered(Protocol):
-    """What a log in Kafka offers its writers; see `streams.kafka_numbered`."""
+    """What a log in Kafka offers its writers; see `streams.kafka.numbered`."""
 
     def last(self) -> int | None:
         """The number of the last append that was kept."""

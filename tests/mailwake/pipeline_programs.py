@@ -62,7 +62,7 @@ def _worker() -> str:
 
 
 def _inside_transactions(fate: Fate) -> None:
-    from streams.sqlite_log import SqliteLog
+    from streams.sqlite.log import SqliteLog
 
     commit = SqliteLog._commit
 

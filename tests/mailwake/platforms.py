@@ -30,7 +30,7 @@ from sinks.clickhouse_http.server import HttpServer
 from sinks.warehouse.views import all_views
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator import into_log
-from streams.kafka_log import KafkaLog
+from streams.kafka.log import KafkaLog
 from streams.keyring.file_keyring import FileKeyring
 from streams.log import LogUnavailable, Record
 

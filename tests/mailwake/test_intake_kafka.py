@@ -24,9 +24,9 @@ from schemas.suppression import RecipientSuppressed
 from sources.intake.hook_editing import add_hook
 from sources.intake.keys import KeyFile
 from sources.intake.limits import IntakeLimits
-from streams.kafka_log import KafkaLog
+from streams.kafka.log import KafkaLog
 from streams.log import Record
-from streams.spooled_log import SpooledLog
+from streams.spool.spooled_log import SpooledLog
 from tests.conftest import FOR_TESTS, started
 
 SENDERS = 6

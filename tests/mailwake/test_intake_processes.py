@@ -16,7 +16,7 @@ from worlds import World, finished
 
 from schemas.codec import decode
 from streams.keyring.file_keyring import FileKeyring
-from streams.spool import Spool
+from streams.spool.spool import Spool
 
 
 def free_port() -> str:

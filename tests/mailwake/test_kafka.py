@@ -21,8 +21,8 @@ from schemas.codec import decode
 from schemas.documents import DocumentReceived
 from schemas.mail import MessageSent
 from schemas.record import InvalidEvent
-from streams.kafka_cluster import KafkaCluster
-from streams.kafka_log import KafkaLog
+from streams.kafka.cluster import KafkaCluster
+from streams.kafka.log import KafkaLog
 from streams.log import LogError, LogUnavailable, TopicPartition
 from tests.conftest import FOR_TESTS, started
 

@@ -13,7 +13,7 @@ from worlds import Undisturbed, World, assert_same, assert_same_views
 from mailwake.simulating import days_before_today
 from sources.simulator import Scenario, into_log
 from streams.log import Retention, Topic
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import DAY_MS
 
 REFUSED = 3

@@ -18,7 +18,7 @@ from mailwake.settings import Settings
 from schemas.documents import DocumentReceived
 from sources.files import Intake
 from streams.blobs import Blobs
-from streams.kafka_log import KafkaLog
+from streams.kafka.log import KafkaLog
 from streams.keyring.keyring import NoKeyring, OtherKeyring
 from streams.log import Record, TopicPartition
 

@@ -19,8 +19,8 @@ from schemas.codec import decode, schema_id_of
 from schemas.columns import decode_frames
 from schemas.mail import MessageSent
 from streams.log import LogError, TopicPartition
-from streams.registry import RegistryUnavailable
-from streams.registry_ids import SchemasNotRegistered
+from streams.registry.ids import SchemasNotRegistered
+from streams.registry.registry import RegistryUnavailable
 
 MAIL = TopicPartition("mail.events")
 EVENT = '{"type": "MessageSent", "from_domain": "example.com", "source_event_id": "%s"}\n'

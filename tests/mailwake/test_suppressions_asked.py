@@ -26,7 +26,7 @@ from sources.intake.keys import KeyFile
 from sources.intake.limits import IntakeLimits
 from sources.intake.route import Front
 from streams.log import LogUnavailable, Record
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 AT = 1_750_000_000_000
 WHO = f"{1:032x}"

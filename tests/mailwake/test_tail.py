@@ -21,7 +21,7 @@ from schemas.mail import MailEvent, MessageSent
 from streams.keyring.file_keyring import FileKeyring
 from streams.keyring.keyring import TenantForgotten
 from streams.log import TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 KILLS = 4

@@ -12,8 +12,8 @@ import pytest
 from deploy.kafka.broker import Broker
 from mailwake.opening import kafka_cluster, open_any_log
 from mailwake.settings import load_settings
-from streams import kafka_topics
-from streams.kafka_connection import Background, Connection
+from streams.kafka import topics as kafka_topics
+from streams.kafka.connection import Background, Connection
 
 Done = subprocess.CompletedProcess[str]
 

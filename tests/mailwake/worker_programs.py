@@ -55,7 +55,7 @@ def leaving(seconds: str) -> None:
 
 
 def telling(file: str) -> None:
-    from streams.faust_fold import Fold
+    from streams.faust.fold import Fold
 
     own = Fold._own
 

@@ -15,7 +15,7 @@ from mailwake.simulating import days_before_today
 from sources.simulator import Scenario, into_log
 from streams.keyring.file_keyring import FileKeyring
 from streams.log import Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 PROGRAMS = Path(__file__).with_name("pipeline_programs.py")

@@ -31,7 +31,7 @@ from streams.blobs import Blobs
 from streams.keyring.keyring import KeyringUnavailable
 from streams.keys import key_of
 from streams.log import Record
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 START_MS = 1_780_272_000_000

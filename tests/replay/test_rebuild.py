@@ -21,7 +21,7 @@ from schemas.documents import DeadLetter, DocumentReceived
 from schemas.sealing import is_sealed
 from streams.log import LogUnavailable, Retention, Topic, TopicPartition
 from streams.sealed_letters import LetterSeal, OpensLetters
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 FACTS, DOCUMENTS = Wanted(), Wanted(reparse=True)
 

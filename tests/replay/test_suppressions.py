@@ -11,7 +11,7 @@ from schemas.codec import encode
 from schemas.suppression import SuppressionEvidence
 from sinks.suppressions.index import Suppression, SuppressionIndex
 from streams.log import Retention, Topic
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 
 
 def held(house: House, path: Path) -> dict[tuple[str, str], Suppression]:

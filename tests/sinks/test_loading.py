@@ -9,7 +9,7 @@ from schemas.codec import decode
 from sinks.loading import Loader, LoadPlan
 from sinks.sink import Loaded, SinkBusy
 from streams.log import Fenced, Mark, Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import DAY_MS, TOPICS
 
 OUTCOMES, LETTERS = TopicPartition("documents.outcomes"), TopicPartition("dead.letters")

@@ -10,7 +10,7 @@ from sources.files import Intake, UnreadablePath, files_under, read_document
 from sources.watch import WatchedFolder
 from streams.blobs import INLINE_LIMIT, Blobs
 from streams.log import LogFull, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 DOCUMENTS = TopicPartition("documents")

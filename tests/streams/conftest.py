@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka.broker import Broker
-from streams.kafka_cluster import KafkaCluster
+from streams.kafka.cluster import KafkaCluster
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite(

@@ -5,14 +5,14 @@ import time
 from aiokafka.protocol.admin import AlterConfigsRequest, DeleteRecordsRequest
 from log_samples import BRIEF, LATEST, TOPICS
 
-from streams.kafka_batches import encode
-from streams.kafka_cluster import KafkaPartition
-from streams.kafka_connection import REQUEST_MS
-from streams.kafka_log import KafkaLog
-from streams.kafka_producing import Producer
-from streams.kafka_reading import LATEST as END
-from streams.kafka_reading import offsets
-from streams.kafka_topics import kept
+from streams.kafka.batches import encode
+from streams.kafka.cluster import KafkaPartition
+from streams.kafka.connection import REQUEST_MS
+from streams.kafka.log import KafkaLog
+from streams.kafka.producing import Producer
+from streams.kafka.reading import LATEST as END
+from streams.kafka.reading import offsets
+from streams.kafka.topics import kept
 from streams.log import Record
 
 DAY_MS = 86_400_000

@@ -12,7 +12,7 @@ from schemas.mail import MessageBounced, MessageDelivered, MessageSent
 from schemas.record import InvalidEvent
 from streams.emitter import Emitter, EmitterClosed
 from streams.log import LogFull, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 MAIL = TopicPartition("mail.events")

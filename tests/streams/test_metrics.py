@@ -17,7 +17,7 @@ from streams.log import LogFull, Record, Topic
 from streams.metrics import Counter, Histogram, catalogue, reason_of, stage_of
 from streams.metrics_reference import PAGE, page
 from streams.runner import Generation, StageRunner
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS, shadow
 from streams.workers import Patience, Worker, Workers
 

@@ -15,7 +15,7 @@ from streams.keyring.keyring import KeyringUnavailable, NoKeyring
 from streams.log import LogUnavailable, Record, TopicPartition
 from streams.runner import StageRunner
 from streams.sealed_letters import LetterSeal, OpensLetters
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 SOURCE = TopicPartition("mail.events", 3)

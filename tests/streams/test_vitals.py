@@ -11,7 +11,7 @@ from schemas.codec import encode
 from schemas.mail import MessageSent
 from streams.event_lag import seconds_behind
 from streams.log import LogError, LogFull, LogUnavailable, Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 from streams.vitals import Moment, Vitals, Watched
 

@@ -15,7 +15,7 @@ from sinks.suppressions.connections import MOST
 from sinks.suppressions.index import IndexBehind, IndexUnusable, Source, SuppressionIndex
 from streams.keys import key_of
 from streams.log import Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS, declared
 
 AT = 1_750_000_000_000

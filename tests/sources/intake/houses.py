@@ -28,7 +28,7 @@ from sources.intake.route import Front
 from streams.blobs import Blobs
 from streams.emitter import Emitter
 from streams.log import Log, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 TENANT_KEY = b"k" * 32

@@ -18,7 +18,7 @@ from sources.mta_logs.framing import Labels
 from sources.mta_logs.places import Places
 from sources.mta_logs.tail import Tail
 from streams.log import Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 QUEUE = "BCDFGHJKLM"

@@ -33,7 +33,7 @@ from sources.mta_logs.places import Places
 from sources.mta_logs.tail import Tail
 from sources.mta_logs.unpacking import LogBytes
 from streams.log import TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 KEYS = {1: b"1" * 32, 2: b"2" * 32}

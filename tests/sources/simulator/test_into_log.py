@@ -7,7 +7,7 @@ from typing import cast
 from schemas.columns import decode_frames
 from sources.simulator import Scenario, into_log, simulate
 from streams.log import Log, Record, TopicPartition
-from streams.sqlite_log import SqliteLog
+from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 
 SCENARIO = Scenario(seed=9, days=2, domains=8, messages_per_day=20_000, incidents="all")

@@ -1,0 +1,1 @@
+"""Stages as Faust workers."""

@@ -1,0 +1,1 @@
+"""The log in Kafka, its partitions shared out among workers."""

@@ -1,0 +1,1 @@
+"""Schemas by id, as a registry of schemas keeps them."""

@@ -1,0 +1,1 @@
+"""A spool before a log in Kafka: it takes emits while no broker answers."""

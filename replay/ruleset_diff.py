@@ -10,7 +10,7 @@ from processors.classification.classify import Ruleset, Verdict
 from processors.classification.stage import failures, judged
 from processors.stage import Slice
 from replay.lineage import FIRST, known_to_log, lineage
-from replay.span import CLOCK_TOLERANCE_MS
+from schemas.columns import EFFECTIVE_TIME
 from streams.log import Log, TopicPartition
 from streams.runner import as_slice
 from streams.sqlite.log import SqliteLog
@@ -181,7 +181,6 @@ def _within(failed: pl.DataFrame, span: tuple[int | None, int | None]) -> pl.Dat
     begin, end = span
     if not failed.height or (begin is None and end is None):
         return failed
-    effective = pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS)
-    after_begin = effective >= begin if begin is not None else pl.lit(value=True)
-    before_end = effective < end if end is not None else pl.lit(value=True)
+    after_begin = EFFECTIVE_TIME.ge(begin) if begin is not None else pl.lit(value=True)
+    before_end = EFFECTIVE_TIME.lt(end) if end is not None else pl.lit(value=True)
     return failed.filter(after_begin & before_end)

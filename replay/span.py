@@ -14,13 +14,11 @@ import polars as pl
 
 from replay.lineage import Span
 from replay.view import ReplayLog
-from schemas.columns import INDEX, decode_frames, pack_rows, unpack_rows
+from schemas.columns import EFFECTIVE_TIME, INDEX, decode_frames, pack_rows, unpack_rows
+from schemas.record import millis_of
 from schemas.reputation import ReputationBuckets
 from streams.log import Batch, TopicPartition
 from streams.topics import plain
-
-CLOCK_TOLERANCE_MS = 300_000
-"""How much later than its time of record an event can have occurred; beyond that it is a wrong clock."""
 
 
 class InvalidSpan(ValueError):
@@ -33,9 +31,10 @@ def span_between(begin: datetime | None, end: datetime | None) -> Span | None:
         return None
     if begin is None or end is None:
         raise InvalidSpan("a span needs both --from and --to")
-    if _ms(begin) >= _ms(end):
+    span = millis_of(begin), millis_of(end)
+    if span[0] >= span[1]:
         raise InvalidSpan(f"--from {begin} is not before --to {end}")
-    return _ms(begin), _ms(end)
+    return span
 
 
 def shown(span: Span) -> str:
@@ -61,14 +60,9 @@ class SpanLog(ReplayLog):
         return batch
 
 
-def _ms(moment: datetime) -> int:
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
 def _events_within(batch: Batch, span: Span) -> Batch:
-    effective = pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS)
     within = [
-        frame.filter((effective >= span[0]) & (effective < span[1])).get_column(INDEX)
+        frame.filter(EFFECTIVE_TIME.is_between(*span, closed="left")).get_column(INDEX)
         for frame in decode_frames(batch.values, ("occurred_at", "recorded_at")).frames.values()
     ]
     return _only(batch, sorted(index for indices in within for index in indices))

@@ -23,8 +23,11 @@ from schemas.packed import Unpacked as Unpacked
 from schemas.packed import pack_rows as pack_rows
 from schemas.packed import unpack_rows as unpack_rows
 from schemas.packed import whole_rows as whole_rows
-from schemas.record import EARLIEST_MS, LATEST_MS, UUID_PATTERN, Event
+from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS, LATEST_MS, UUID_PATTERN, Event
 from schemas.wire import canonical, write_long
+
+EFFECTIVE_TIME = pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS)
+"""When an event counts, ms: when it happened, but never far after it was recorded."""
 
 _GUARDS = "_guard_before", "_guard_after"
 _LEAST_GUARD = 8192

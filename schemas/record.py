@@ -87,10 +87,7 @@ def _to_millis(value: object) -> object:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise ValueError("milliseconds since the epoch, a datetime or an ISO 8601 time") from None
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (moment - _EPOCH) // timedelta(milliseconds=1)
-    return value
+    return millis_of(value) if isinstance(value, datetime) else value
 
 
 def _to_millis_not_seconds(value: object) -> object:
@@ -119,6 +116,11 @@ def _canonical_uuid(value: str) -> str:
 def now_ms() -> int:
     """Milliseconds since the epoch, by this machine's clock."""
     return time.time_ns() // 1_000_000
+
+
+def millis_of(moment: datetime) -> int:
+    """Milliseconds since the epoch, rounded down; a moment without a zone is UTC."""
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(milliseconds=1)
 
 
 Millis = Annotated[int, BeforeValidator(_to_millis), Field(ge=EARLIEST_MS, le=LATEST_MS)]

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mailwake.suppressed.entries import Entry, safe_name, safe_note
 from processors.suppressions.standing import REASONS
-from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS, MailDomain, Word
+from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS, MailDomain, Word, millis_of
 from schemas.suppression import SuppressedStream
 from sinks.suppressions.index import Suppression
 
@@ -243,5 +243,5 @@ def _in_words(text: str) -> int:
             moment = read(text.removesuffix(" UTC"))
         except (ValueError, TypeError, IndexError):
             continue
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return millis_of(moment)
     raise ValueError(f"{text!r} is no time: ISO 8601, RFC 5322 or seconds since 1970")

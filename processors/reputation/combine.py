@@ -11,7 +11,8 @@ import polars as pl
 
 from processors.reputation.grains import MINUTE_MS
 from schemas import mail
-from schemas.record import CLOCK_TOLERANCE_MS, Event
+from schemas.columns import EFFECTIVE_TIME
+from schemas.record import Event
 from schemas.reputation import COUNTS, IDENTITY_KINDS
 
 KEYS = ("tenant", "kind", "identity", "provider", "minute")
@@ -52,9 +53,6 @@ _COUNTED: Mapping[type[Event], Mapping[str, pl.Expr]] = {
     mail.RecipientResubscribed: {"resubscribed": _ONE},
     mail.AutoReplyReceived: {"auto_replied": _ONE},
 }
-
-EFFECTIVE_TIME = pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS)
-"""When an event counts, ms: when it happened, but never far after it was recorded."""
 
 
 def columns_needed(kinds: Iterable[str] = IDENTITY_KINDS) -> frozenset[str]:

@@ -11,9 +11,9 @@ from processors.dead_letters import dead_letter
 from processors.reputation import admission
 from processors.reputation.admission import Admission, id_bits
 from processors.reputation.clock import Clock
-from processors.reputation.combine import EFFECTIVE_TIME, columns_needed, combine
+from processors.reputation.combine import columns_needed, combine
 from processors.stage import Emission, Slice
-from schemas.columns import INDEX, decode_frames
+from schemas.columns import EFFECTIVE_TIME, INDEX, decode_frames
 from schemas.mail import MAIL_EVENTS
 from schemas.record import Event
 from schemas.reputation import IDENTITY_KINDS

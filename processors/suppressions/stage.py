@@ -15,8 +15,8 @@ from processors.stage import Emission, Flush, Slice, Tally
 from processors.suppressions.chunks import Recipients, recipient_key
 from processors.suppressions.following import Following, emissions
 from processors.suppressions.standing import ALL, LIFTED_UNNAMED, REASONS, Fact, Lift, Standing
-from schemas.columns import INDEX, decode_frames
-from schemas.record import CLOCK_TOLERANCE_MS, UUID_PATTERN, is_canonical_uuid
+from schemas.columns import EFFECTIVE_TIME, INDEX, decode_frames
+from schemas.record import UUID_PATTERN, is_canonical_uuid
 from schemas.suppression import SuppressionEvidence
 
 CLOCK = b"clock"
@@ -61,7 +61,7 @@ _NO_EVIDENCE = pl.DataFrame(
 )
 _AS_FACT = {
     # A clock that is wrong puts nothing into a future that no lift could reach.
-    "at": pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS),
+    "at": EFFECTIVE_TIME,
     "id": pl.coalesce("fact_event_id", "event_id").str.replace_all("-", "", literal=True).str.decode("hex"),
     "after": pl.col("after").clip(1, 16),
 }

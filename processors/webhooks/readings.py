@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any, get_args
 
 from schemas.mail import Stream, without_addresses
-from schemas.record import EARLIEST_MS, LATEST_MS
+from schemas.record import EARLIEST_MS, LATEST_MS, millis_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLIS_FROM = 100_000_000_000
@@ -158,7 +158,7 @@ def mail_date(value: Any) -> int | None:
 
 
 def _millis(moment: datetime) -> int:
-    found = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(milliseconds=1)
+    found = millis_of(moment)
     if not EARLIEST_MS <= found <= LATEST_MS:
         raise ValueError("not a time that can be stored")
     return found

@@ -9,8 +9,8 @@ import polars as pl
 
 from processors.stage import Slice
 from schemas.avro import without_logical_types
-from schemas.columns import INDEX, decode_frames, polars_schema, unpack_rows
-from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS, LATEST_MS, Event
+from schemas.columns import EFFECTIVE_TIME, INDEX, decode_frames, polars_schema, unpack_rows
+from schemas.record import EARLIEST_MS, LATEST_MS, Event
 from schemas.reputation import COUNTS
 from sinks.warehouse.tables import (
     BUCKETS,
@@ -118,7 +118,7 @@ NONE_SEEN = pl.DataFrame(schema={"offset": pl.UInt64(), "occurred": pl.Int64(), 
 def _seen(offsets: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         offsets,
-        pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS).alias("occurred"),
+        EFFECTIVE_TIME.alias("occurred"),
         pl.col("recorded_at").alias("recorded"),
     )
 

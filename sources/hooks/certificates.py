@@ -13,10 +13,10 @@ import urllib.request
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from schemas.record import millis_of
 from sources.hooks.signature import CertificateUnavailable, SignatureRefused
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def _read(content: bytes, now_ms: int) -> _Kept:
     return _Kept(
         key,
         now_ms + KEPT_MS,
-        _millis(certificate.not_valid_before_utc),
-        _millis(certificate.not_valid_after_utc),
+        millis_of(certificate.not_valid_before_utc),
+        millis_of(certificate.not_valid_after_utc),
     )
 
 
@@ -191,7 +191,3 @@ def _names(certificate: "Certificate") -> list[str]:
     except (x509.ExtensionNotFound, ValueError):
         return names
     return [*names, *others.get_values_for_type(x509.DNSName)]
-
-
-def _millis(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -3,10 +3,11 @@
 https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import orjson
 
+from schemas.record import millis_of
 from sources.hooks.certificates import Certificates, is_sns_url
 from sources.hooks.configured import Hook
 from sources.hooks.freshness import SNS_TOLERANCE_SECONDS, check_fresh
@@ -97,11 +98,9 @@ def _text(message: dict[str, object], name: str) -> str:
 
 def _millis(timestamp: str) -> int:
     try:
-        moment = datetime.fromisoformat(timestamp)
+        return millis_of(datetime.fromisoformat(timestamp))
     except ValueError:
         raise SignatureRefused("malformed", "a Timestamp that is no time") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def _subscribe_url(message: dict[str, object], kind: object) -> str | None:

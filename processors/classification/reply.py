@@ -50,6 +50,11 @@ class Heard:
 _LINE_CODES = re.compile(r"[\r\n]+\s*([245][0-5]\d)[\- ](?:[245]\.\d{1,3}\.\d{1,3} )?")
 _FIRST_CODE = re.compile(r"(?:^|[\s:;])[245][0-5]\d[\- ]")
 _INLINE_CODES = re.compile(r" (?<=[^\d.] )([245][0-5]\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?")
+_LAST_CODE = re.compile(r"(?<=[^\d:;,>-]) ([245][0-5]\d) (?:[245]\.\d{1,3}\.\d{1,3} )?")
+"""That of a reply's last line, where its lines were joined by blanks. What stands behind a colon is quoted."""
+_ESCAPED_BREAK = re.compile(r"(?:\\r)?\\n(?=\s*[245][0-5]\d[\- ])")
+"""As Exim writes the lines of a reply into its log."""
+_OF_QMAIL = re.compile(r"\b(?:failure|deferral|success): \S+_\S+_\S+")
 _CODE_HYPHEN = re.compile(r"^([245][0-5]\d)-")
 _IN_LOCAL_PART = r"[^\s<>@,;:()\[\]\"\x80-\U0010ffff]"
 _ADDRESS = re.compile(
@@ -60,7 +65,7 @@ languages without blanks write their words right beside it."""
 _IP = re.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b")
 _QUEUE_ID = re.compile(r"(?<![\w=])(?=[0-9a-z]{10})(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{10,128}\b")
 _SHORTEST_REPLY = 12
-_OF_THE_SENDER = re.compile("sender|postmaster|call-?back").search
+_OF_ANOTHER = re.compile("sender|postmaster|call-?back|error in processing").search
 _OF_NO_RECIPIENT = re.compile(
     r"after (initial connection|ehlo|helo|starttls|auth|pipelined mail from)\b|refused to talk to (?:me|us)\b"
 ).search
@@ -98,8 +103,10 @@ _VAGUE = frozenset({"4.0.0", "5.0.0", "2.0.0"})
 def hear(reply: Reply) -> Heard:
     """The reply as rules see it."""
     raw = (reply.text or "")[: 2 * LONGEST].lower()
-    if "_said:_" in raw or "_up_on_" in raw:
+    if "_" in raw and ("_said:_" in raw or "_up_on_" in raw or _OF_QMAIL.search(raw)):
         raw = raw.replace("_", " ")  # qmail-log(5) has no blanks
+    if "\\n" in raw:
+        raw = _ESCAPED_BREAK.sub("\n", raw)
     if not raw.isascii():
         raw = raw.encode("utf-8", "replace").decode("utf-8")
     smtp_code = reply.smtp_code if reply.smtp_code is not None else reply_code_in(raw[:LONGEST])
@@ -144,8 +151,8 @@ def _from_code_on(text: str, smtp_code: int | None) -> str | None:
         return None
     if "after mail from" in text[:at]:
         return None  # what was refused is the sender, as Exim tells before the reply
-    if text.startswith(str(smtp_code)) and _OF_THE_SENDER(text, 0, at):
-        return None  # what the receiver heard when it asked for the sender's own mailbox
+    if text.startswith(str(smtp_code)) and _OF_ANOTHER(text, 0, at):
+        return None  # what the receiver heard from its filter, or when it asked for the sender's own mailbox
     reply = text[at + 1 :]
     return None if reply.endswith(_SUMMARY) else reply
 
@@ -163,7 +170,11 @@ def _one_line(raw: str) -> str:
         rest = raw[first.end() :]
         if "\n" in rest or "\r" in rest:
             rest = _LINE_CODES.sub(" ", rest)
-        raw = raw[: first.end()] + _INLINE_CODES.sub(" ", rest)
+        rest = _INLINE_CODES.sub(" ", rest)
+        if first[0].endswith("-"):
+            code = first[0][-4:-1]
+            rest = _LAST_CODE.sub(lambda last: " " if last[1] == code else last[0], rest)
+        raw = raw[: first.end()] + rest
     joined = _CODE_HYPHEN.sub(r"\1 ", " ".join(raw.split()))
     if "@" in joined:
         joined = _ADDRESS.sub("<address>", joined)

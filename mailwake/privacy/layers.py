@@ -12,13 +12,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 DEPTH = 8
 """How many layers are opened, one in the other."""
 
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-]{12,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_\-]{4,})*={0,2}")
-_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}")
+_DIGITS = rb"[A-Za-z0-9+/_\-]"
+_LINE_END = rb"(?:[ \t]*=?\r*\n[ \t>]*|(?:&#(?:13|xD);)?(?:\r?\n|&#(?:10|xA);))"
+"""Between two lines of base64: also in quoted-printable, in an answer that quotes it, in XML."""
+_BETWEEN = re.compile(_LINE_END + rb"|=")
+_BROKEN = re.compile(_DIGITS + b"+(" + _LINE_END + b")")
 _WORD = re.compile(rb"=\?([\w*-]{2,40})\?[bB]\?([A-Za-z0-9+/=]*)\?=")
 _WORDS = re.compile(_WORD.pattern + rb"(?:[ \t\r\n]+" + _WORD.pattern.replace(b"(", b"(?:") + rb")+")
 _ALIGNED_BYTES = 4096
@@ -48,19 +52,44 @@ class Layer:
     packed: Callable[[Sequence[bytes]], bytes]
 
 
-def runs(content: bytes, budget: Spends) -> Iterator[Layer]:
-    """What is encoded in a text: encoded words that belong together, base64, hex digits; in no particular order."""
+def runs(content: bytes, budget: Spends, size: int) -> Iterator[Layer]:
+    """What is encoded in a text: encoded words that belong together, base64, hex digits; in no particular order.
+
+    Nothing shorter than `size` bytes is looked for.
+    """
     yield from _encoded_words(content)
-    for found in _BASE64.finditer(content):
+    base64_digits, hex_digits = _shortest(size)
+    for found in base64_digits.finditer(content):
         yield from _base64(found, budget)
-    for found in _HEX.finditer(content):
-        digits = found[0]
-        upper = digits.isupper()
-        yield Layer(
-            *found.span(),
-            (bytes.fromhex(digits.decode()),),
-            lambda inner, upper=upper: inner[0].hex().upper().encode() if upper else inner[0].hex().encode(),  # type: ignore[misc]
-        )
+    for found in hex_digits.finditer(content):
+        yield from _hex(found)
+
+
+@cache
+def _shortest(size: int) -> "tuple[re.Pattern[bytes], re.Pattern[bytes]]":
+    """Runs of base64 and of hex digits that hold so many bytes or more; many words are shorter."""
+    digits, pairs = min(12, size * 4 // 3), min(8, size)
+    # What begins with two dashes is the boundary behind a part (RFC 2046, 5.1.1).
+    lines = b"(?:" + _LINE_END + b"(?!--)" + _DIGITS + b"{4,})*(?:" + _LINE_END + _DIGITS + b"{2,3}=)?={0,2}"
+    return (
+        re.compile(_DIGITS + b"{%d,}" % digits + lines),
+        re.compile(b"(?:[0-9A-Fa-f]{2}){%d,}[0-9A-Fa-f]?" % pairs),
+    )
+
+
+def _hex(found: "re.Match[bytes]") -> Iterator[Layer]:
+    """Of an odd number of digits the first, or the last, is none of what is encoded."""
+    run = found[0]
+    upper = run.isupper()
+    for skipped in range(2 if len(run) <= _ALIGNED_BYTES or len(run) % 2 else 1):
+        usable = run[skipped : len(run) - (len(run) - skipped) % 2]
+        head, tail = run[:skipped], run[skipped + len(usable) :]
+
+        def packed(inner: Sequence[bytes], head: bytes = head, tail: bytes = tail) -> bytes:
+            digits = inner[0].hex().encode()
+            return head + (digits.upper() if upper else digits) + tail
+
+        yield Layer(*found.span(), (bytes.fromhex(usable.decode()),), packed)
 
 
 def containers(content: bytes, budget: Spends) -> Iterator[Layer]:
@@ -92,7 +121,7 @@ def _encoded_words(content: bytes) -> Iterator[Layer]:
 def _base64(found: "re.Match[bytes]", budget: Spends) -> Iterator[Layer]:
     run = found[0]
     url_safe = b"-" in run or b"_" in run
-    digits = re.sub(rb"[^A-Za-z0-9+/]", b"", run.replace(b"-", b"+").replace(b"_", b"/"))
+    digits = _BETWEEN.sub(b"", run).replace(b"-", b"+").replace(b"_", b"/")
     for skipped in range(4 if len(run) <= _ALIGNED_BYTES else 1):
         usable = digits[skipped:]
         usable = usable[: len(usable) - (len(usable) % 4 == 1)]
@@ -115,7 +144,7 @@ def _base64_like(run: bytes, skipped: int, content: bytes, url_safe: bool) -> by
     if url_safe:
         encoded = encoded.replace(b"+", b"-").replace(b"/", b"_")
     whole = run[:skipped] + encoded
-    broken = re.match(rb"[^\s]+([ \t]*\r?\n[ \t]*)", run)
+    broken = _BROKEN.match(run)
     if broken is None:
         return whole
     width = broken.start(1)

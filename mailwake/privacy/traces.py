@@ -1,9 +1,9 @@
 """Finding an address in bytes, in whatever form it is written there, and writing another in its place.
 
-Found: the address in plain text of any case, UTF-8, Latin-1, UTF-16 or UTF-32; in quoted-printable, percent, JSON,
-backslash and HTML escapes, each of its letters in any of them, lines broken within; `local=domain`, as VERP writes it; the
-domain with A-labels or U-labels. And all of that inside base64 (also base64url, and encoded words of RFC 2047), hex
-digits, gzip, zlib, bzip2, xz, zip and tar, one in the other up to a depth.
+Found: the address in plain text of any case, its letters as `letters.py` has them, each in any way, lines broken within;
+`local=domain`, as VERP writes it; the domain with A-labels or U-labels. And all of that in strings of JSON and in forms
+(`escaped.py`), in base64 (also base64url, and encoded words of RFC 2047), hex digits, gzip, zlib, bzip2, xz, zip and tar
+(`layers.py`), one in the other up to a depth.
 """
 
 import contextlib
@@ -13,17 +13,19 @@ from dataclasses import dataclass
 
 import idna
 
+from mailwake.privacy.escaped import escaped
 from mailwake.privacy.layers import DEPTH, Layer, OutOfBudget, containers, runs
+from mailwake.privacy.letters import BACKSLASHES, BREAK, letter, spelled, spelled_domain
 from schemas.recipient import normalised
-
-_BREAK = rb"(?:\x00|=[ \t]*+\r?\n|\\\r?\n|_?\?=[ \t]*+(?:\r?\n)?[ \t]++=\?[\w*-]{2,40}\?[qQ]\?)*+"
-"""What may stand between two letters: the zeros of UTF-16 and UTF-32, a soft line break, the seam of two encoded words."""
 
 _QUOTE = rb'(?:\\{0,7}"{1,2}|[=%]22|\\{1,7}(?:u00|x)22|&(?:amp;)?(?:quot|#34|#x22);)'
 """What a quoted local part begins and ends with (RFC 5321, 4.1.2), in any escapes; twice in a cell of CSV."""
 
-_BACKSLASHES = rb"(?<!\\)\\++"
-"""Those of an escape within texts within texts, from the first of them on: so that a run of them is gone through once."""
+_BLANK = rb"(?:[ \t]{0,4}(?:(?:\r?\n|\\r\\n|\\n)[ \t]{1,8})?)"
+"""What may stand before and after an @: blanks, and a fold of a header's line (RFC 5322, 4.4), in JSON too."""
+
+_SAID = rb"[ \t]{0,4}(?:\(at\)|\[at\]|(?<=[ \t])at(?=[ \t]))[ \t]{0,4}"
+"""An @ as archives of lists write it."""
 
 _ATOM = re.compile(rb"[A-Za-z0-9._%+\-]")
 """What goes on with a local part; other letters that an atom may have (= ' / ...) stand more often between than within."""
@@ -31,6 +33,14 @@ _ESCAPE_BEFORE = re.compile(
     rb"(?:=([0-9A-Fa-f]{2})|%([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})|&#x([0-9A-Fa-f]{2});|(\\[nrtbfv0]))$"
 )
 _ESCAPE_AFTER = re.compile(rb"(?:=|%|\\u00|\\x|&#x)([0-9A-Fa-f]{2})")
+_SOFT = re.compile(rb"^(?:\x00|=[ \t]*+\r?\n)++")
+_GOES_ON = re.compile(rb"[A-Za-z0-9]|\.[A-Za-z0-9]|-[A-Za-z0-9\-]*\.[A-Za-z0-9]")
+"""A domain: of another label, or of a longer one."""
+_VERP = re.compile(rb"[^@\s<>]{1,320}(?:=|%3D|\\u003d)[^@\s<>]{1,255}(?:@|=40|%40)", re.IGNORECASE)
+_IN_WORD = re.compile(rb"=\?[\w*-]{2,40}\?[qQ]\?[^?\s]*$")
+"""The beginning of an encoded word, where a _ is a blank (RFC 2047, 4.2)."""
+_WORD = 400
+"""Bytes that one is looked for in: it has 75 at most, if its writer knew."""
 
 
 @dataclass(slots=True)
@@ -54,22 +64,31 @@ class Traces:
     screen: Callable[[bytes], object]
     """Finds all that the pattern does, and more, in a twentieth of the time; None where there is nothing."""
     stand_in: bytes
+    size: int
+    """Bytes of the address: what is encoded is not shorter."""
 
     @classmethod
     def of(cls, address: str, stand_in: str) -> "Traces":
         """The traces of an address. Raises InvalidAddress where it is none."""
         local, domains = _forms(address)
-        spelled, either = _spelled(local), b"(?:" + b"|".join(_spelled(domain) for domain in domains) + b")"
-        at = rb"(?:" + _letter("@") + rb"|\+AEA-|(?P<verp>[=%]))"
-        closing = b"(?:" + _BREAK + b"(?P<closing>" + _QUOTE + b"))?"
-        plain = spelled + closing + _BREAK + at + _BREAK + either
-        turned = either + _BREAK + b"(?P<turned>" + _letter("=") + b")" + _BREAK + spelled
-        ahead = b"(?=" + _BREAK + b"(?:@|=40|%40))"
-        pattern = re.compile(plain + b"|" + turned + ahead, re.IGNORECASE)
-        screen = (
-            (plain + b"|" + turned).replace(b"*+", b"*").replace(_BACKSLASHES, rb"\\+").replace(b"++", b"+")
+        name, either = spelled(local), b"(?:" + b"|".join(map(spelled_domain, domains)) + b")"
+        at = (
+            b"(?:"
+            + _BLANK
+            + letter("@")
+            + _BLANK
+            + rb"|\+AEA-|"
+            + _SAID
+            + b"|(?P<verp>%|"
+            + letter("=")
+            + b"))"
         )
-        return cls(pattern, _screen(screen), stand_in.encode())
+        closing = b"(?:" + BREAK + b"(?P<closing>" + _QUOTE + b"))?"
+        plain = name + closing + BREAK + at + BREAK + either
+        turned = either + BREAK + b"(?P<turned>" + letter("=") + b")" + BREAK + name
+        ahead = b"(?=" + BREAK + b"(?:@|=40|%40))"
+        pattern = re.compile(plain + b"|" + turned + ahead, re.IGNORECASE)
+        return cls(pattern, _screen(plain + b"|" + turned), stand_in.encode(), len(address.encode()))
 
     def found_in(self, content: bytes) -> bool:
         """Whether the address is anywhere in there. Raises OutOfBudget where it can't be said."""
@@ -125,12 +144,14 @@ class _Looking:
         """As far as it can be: whoever asked looks again whether anything is left."""
         if depth < DEPTH:
             content = self._within(content, containers, depth)
-            content = self._within(content, runs, depth)
+            content = self._within(content, self._runs, depth)
         pieces, at = [], 0
         for start, found in self.traces.spans(content):
             pieces += [content[at:start], self.traces.written_for(found)]
             at = found.end()
-        return b"".join((*pieces, content[at:])) if pieces else content
+        content = b"".join((*pieces, content[at:])) if pieces else content
+        # Last, so that what need not be written anew stays as it was written.
+        return self._within(content, escaped, depth) if depth < DEPTH else content
 
     def _within(
         self, content: bytes, opened: Callable[[bytes, Budget], Iterator[Layer]], depth: int
@@ -147,12 +168,28 @@ class _Looking:
 
     def _layers(self, content: bytes) -> Iterator[Layer]:
         yield from containers(content, self.budget)
-        yield from runs(content, self.budget)
+        yield from self._runs(content, self.budget)
+        yield from escaped(content, self.budget)
+
+    def _runs(self, content: bytes, budget: Budget) -> Iterator[Layer]:
+        return runs(content, budget, self.traces.size)
+
+
+_FOR_SCREEN = (
+    (b"*+", b"*"),
+    (BACKSLASHES, rb"\\+"),
+    (b"++", b"+"),
+    (rb"(?<=[ \t])", b""),
+    (rb"(?=[ \t])", b""),
+)
 
 
 def _screen(pattern: bytes) -> Callable[[bytes], object]:
+    """What has no look around it and gives nothing back."""
     import re2
 
+    for ours, its in _FOR_SCREEN:
+        pattern = pattern.replace(ours, its)
     options = re2.Options()
     options.case_sensitive = False
     options.encoding = re2.Options.Encoding.LATIN1
@@ -169,48 +206,6 @@ def _forms(address: str) -> tuple[str, list[str]]:
         with contextlib.suppress(idna.IDNAError):
             forms.append(idna.decode(domain))
     return local, forms
-
-
-def _spelled(text: str) -> bytes:
-    return _BREAK.join(_letter(letter) for letter in text)
-
-
-def _letter(letter: str) -> bytes:
-    """Every way in which one letter is written, in both cases."""
-    forms: list[bytes] = []
-    for variant in dict.fromkeys((letter, letter.lower(), letter.upper())):
-        for part in _ways(variant):
-            if part not in forms:
-                forms.append(part)
-    return b"(?:" + b"|".join(forms) + b")"
-
-
-def _ways(letter: str) -> Iterator[bytes]:
-    encoded = letter.encode()
-    code = b"".join(f"{unit:04x}".encode() for unit in _units(letter))
-    yield re.escape(encoded)
-    if len(encoded) > 1:
-        yield re.escape(letter.encode("utf-16-le"))
-        yield re.escape(letter.encode("utf-16-be"))
-        if len(letter) == 1 and ord(letter) < 256:
-            yield re.escape(letter.encode("latin-1"))
-            yield b"(?:=|%%)%02x" % ord(letter)
-    yield b"".join(b"(?:=|%%(?:25)*)%02x" % byte for byte in encoded)
-    yield b"".join(_BACKSLASHES + b"u" + code[at : at + 4] for at in range(0, len(code), 4))
-    if len(encoded) == 1:
-        yield _BACKSLASHES + b"x%02x" % encoded[0]
-        if not letter.isalnum():
-            yield rb"\\" + re.escape(encoded)
-    for unit in letter:
-        yield b"&(?:amp;)?#0*%d;?" % ord(unit)
-        yield b"&(?:amp;)?#x0*%x;?" % ord(unit)
-    if letter == "@":
-        yield b"&commat;"
-
-
-def _units(letter: str) -> list[int]:
-    encoded = letter.encode("utf-16-be")
-    return [int.from_bytes(encoded[at : at + 2], "big") for at in range(0, len(encoded), 2)]
 
 
 def _opening(content: bytes, found: "re.Match[bytes]") -> int:
@@ -230,25 +225,29 @@ def _opening(content: bytes, found: "re.Match[bytes]") -> int:
 
 def _begins(content: bytes, start: int) -> bool:
     """Whether an address begins there, and not amid a longer one."""
-    before = content[max(0, start - 16) : start].rstrip(b"\x00")
-    if escape := _ESCAPE_BEFORE.search(before):
+    before = content[max(0, start - _WORD) : start].rstrip(b"\x00")
+    if escape := _ESCAPE_BEFORE.search(before[-16:]):
         code = next((group for group in escape.groups()[:-1] if group), None)
-        return code is None or not _ATOM.match(bytes((int(code, 16),)))
-    if before[-1:] in b"+-" and before:
-        return content[start : start + 1] != b"" and _is_verp(content, start)
-    return not _ATOM.match(before[-1:])
+        last = b"" if code is None else bytes((int(code, 16),))
+    else:
+        last = before[-1:]
+    if last in (b"+", b"-"):
+        return _is_verp(content, start) or before.upper().endswith(b"IMCEASMTP-")
+    if before[-1:] == b"_":
+        return _IN_WORD.search(before) is not None
+    return not _ATOM.match(last)
 
 
 def _is_verp(content: bytes, start: int) -> bool:
     """Whether what follows is written as VERP does: bounces+local=domain@...: there it stands after a + or -."""
-    return re.match(rb"[^@\s<>]{1,320}=[^@\s<>]{1,255}@", content[start : start + 600]) is not None
+    return _VERP.match(content[start : start + 600]) is not None
 
 
 def _ends(content: bytes, end: int) -> bool:
-    """Whether the address ends there, and its domain does not go on."""
-    after = re.sub(rb"^(?:\x00|=[ \t]*+\r?\n)++", b"", content[end : end + 24]).replace(b"\x00", b"")
+    """Whether the address ends there, and its domain does not go on: it may stand before dots, or a dash and a word."""
+    after = _SOFT.sub(b"", content[end : end + 96]).replace(b"\x00", b"")
     if escape := _ESCAPE_AFTER.match(after):
         after = bytes((int(escape[1], 16),)) + after[escape.end() :]
-    if re.match(rb"[A-Za-z0-9_]", after):
-        return False
-    return re.match(rb"[.\-]+[A-Za-z0-9]", after) is None
+    if after[:1] == b"_":
+        return _IN_WORD.search(content[max(0, end - _WORD) : end]) is not None
+    return _GOES_ON.match(after) is None

@@ -6,12 +6,14 @@ import json
 import lzma
 import quopri
 import tarfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable
 from email.message import EmailMessage
+from html.entities import codepoint2name
 from random import Random
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given
@@ -54,6 +56,25 @@ def text(address: str) -> bytes:
     return f"Dear <{address}>, your mail\r\n".encode()
 
 
+def xtext(address: str) -> str:
+    """RFC 3461, 4, as of a local part and a domain."""
+    return "".join(
+        c if c.isascii() and c != "+" else "".join(f"+{b:02X}" for b in c.encode()) for c in address
+    )
+
+
+def q_word(address: str) -> str:
+    return "".join(
+        f"={byte:02X}" if byte > 126 or chr(byte) in "@+_" else chr(byte) for byte in address.encode()
+    )
+
+
+def named(letter: str) -> str:
+    return f"&{codepoint2name[ord(letter)]};" if ord(letter) in codepoint2name else NAMED.get(letter, letter)
+
+
+NAMED = {"@": "&commat;", ".": "&period;", "+": "&plus;", "_": "&lowbar;", "'": "&apos;"}
+
 FORMS: dict[str, Callable[[str], bytes]] = {
     "plain": text,
     "capitals": lambda a: text(a.upper()),
@@ -78,6 +99,39 @@ FORMS: dict[str, Callable[[str], bytes]] = {
     "HTML in hex": lambda a: "".join(f"&#x{ord(c):X};" for c in a).encode(),
     "hex": lambda a: text(a).hex().encode(),
     "VERP": lambda a: f"bounces+{a.replace('@', '=')}@sender.example.net".encode(),
+    "VERP in a form": lambda a: quote(f"bounces+{a.replace('@', '=')}@sender.example.net", safe="").encode(),
+    "VERP in quoted-printable": lambda a: f"bounces-{a.replace('@', '=3D')}@sender.example.net".encode(),
+    "xtext": lambda a: f"rfc822;{xtext(a)}".encode(),
+    "IMCEA": lambda a: f"IMCEASMTP-{xtext(a).replace('.', '+2E').replace('@', '+40')}@x.example".encode(),
+    "RFC 6533": lambda a: "".join(c if c.isascii() else f"\\x{{{ord(c):X}}}" for c in a).encode(),
+    "code points in braces": lambda a: "".join(f"\\u{{{ord(c):x}}}" for c in a).encode(),
+    "bytes of Python": lambda a: repr(a.encode()).encode(),
+    "octal": lambda a: b"".join(b"\\%03o" % byte for byte in a.encode()),
+    "decomposed": lambda a: text(unicodedata.normalize("NFD", a)),
+    "names of HTML": lambda a: "".join(named(c) for c in a).encode(),
+    "HTML thrice": lambda a: a.replace("@", "&amp;amp;#64;").encode(),
+    "quoted-printable twice": lambda a: b"".join(b"=3D%02X" % byte for byte in a.encode()),
+    "between the bytes of letters": lambda a: b"=\r\n".join(b"=%02X" % byte for byte in a.encode()),
+    "not seen between": lambda a: (
+        f"{a.replace('@', '<wbr>@&#8203;')} {a.replace('@', chr(0xAD) + '@')}".encode()
+    ),
+    "blanks in an encoded word": lambda a: f"=?utf-8?Q?Undeliverable:_{q_word(a)}_is_unknown?=".encode(),
+    "blanks in a form": lambda a: urlencode(
+        {"event": json.dumps({"error": f"550 5.1.1 {a} unknown"})}
+    ).encode(),
+    "folded": lambda a: a.replace("@", "@\r\n ").encode(),
+    "folded in JSON": lambda a: json.dumps("To: x, " + a.replace("@", "@\r\n ")).encode(),
+    "at": lambda a: a.replace("@", " at ").encode(),
+    "other dots": lambda a: "。".join(a.rsplit(".", 1)).encode(),
+    "hex after a digit": lambda a: b"1" + a.encode().hex().encode(),
+    "mail in base64 in JSON": lambda a: json.dumps({"content": mail(a, "base64").decode()}).encode(),
+    "mail in quoted-printable in JSON in JSON": lambda a: json.dumps(
+        {"Message": json.dumps({"content": mail(a, "quoted-printable").decode()})}
+    ).encode(),
+    "mail in base64 in a form": lambda a: urlencode({"body-mime": mail(a, "base64")}).encode(),
+    "mail in base64 in XML": lambda a: mail(a, "base64").replace(b"\n", b"&#13;\n"),
+    "mail in base64 in quoted-printable": lambda a: mail(a, "base64").replace(b"\n", b"=\r\n"),
+    "mail in base64, quoted": lambda a: mail(a, "base64").replace(b"\n", b"\r\n> "),
     "gzip": lambda a: gzip.compress(text(a)),
     "gzip, cut short": lambda a: gzip.compress(text(a) + Random(1).randbytes(5000))[:-1000],
     "gzip twice": lambda a: gzip.compress(gzip.compress(text(a))),
@@ -104,6 +158,27 @@ def test_it_is_found_and_taken_out_however_it_is_written(form: str, address: str
     assert not Traces.of("somebody@else.example", STAND_IN).found_in(content)
 
 
+@pytest.mark.parametrize("length", range(1, 8))
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_the_last_line_of_base64_may_be_short(length: int, newline: bytes) -> None:
+    """57 bytes are a line: what is over is a line of two digits and two =, or of three and one."""
+    traces = Traces.of("john@example.com", STAND_IN)
+    content = b"x" * 40 + b" " * (57 - 40 - 16 + length) + b"john@example.com"
+    without = traces.taken_out_of(base64.encodebytes(content).replace(b"\n", newline) + b"--end")
+    assert without is not None and without.endswith(newline + b"--end")
+    assert base64.b64decode(without[:-5]) == content.replace(b"john@example.com", STAND_IN.encode())
+
+
+@pytest.mark.parametrize("address", ["x@y.de", "a@b.co"])
+@pytest.mark.parametrize("form", ["base64", "base64 in a URL", "hex", "hex after a digit"])
+def test_a_short_address_is_found_alone(form: str, address: str) -> None:
+    content = {
+        "base64": base64.b64encode(address.encode()),
+        "base64 in a URL": b"/c/" + base64.urlsafe_b64encode(address.encode()).rstrip(b"="),
+    }.get(form, FORMS["hex after a digit"](address)[form == "hex" :])
+    assert Traces.of(address, STAND_IN).found_in(content)
+
+
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "gzip, cut short"])
 def test_what_stands_around_it_stays_and_its_stand_in_can_be_found(form: str) -> None:
     traces = Traces.of(ADDRESSES[0], STAND_IN)
@@ -114,7 +189,8 @@ def test_what_stands_around_it_stays_and_its_stand_in_can_be_found(form: str) ->
 @pytest.mark.parametrize(
     "other",
     ["bigjohn@example.com", "x.john@example.com", "a+john@example.com", "a-john@example.com", "john@example.com.au",
-     "john@example.community", "john@sub.example.com", "john@example.com-x.net", "=41john@example.com", "john@example=2Ecom.au"],
+     "john@example.community", "john@sub.example.com", "john@example.com-x.net", "=41john@example.com", "john@example=2Ecom.au",
+     "a_john@example.com", "a%2Bjohn%40example.com", "a+2Djohn@example.com", "bounces+bigjohn=example.com@x.net"],
 )  # fmt: skip
 def test_a_longer_address_is_another(other: str) -> None:
     traces = Traces.of("john@example.com", STAND_IN)
@@ -136,6 +212,9 @@ def test_a_longer_address_is_another(other: str) -> None:
         "\\n{}\\n",
         "x,{},y",
         "あ{}あ",
+        "550 {}...User unknown",
+        "550 {}-unknown. Yes",
+        "=?utf-8?q?to_{}_?=",
     ],
 )
 def test_what_delimits_it_does_not_hide_it(around: str) -> None:

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from processors.mta_logs.formats import ALONE, reader_of
+from processors.mta_logs.formats import reader_of
 from processors.mta_logs.taking import LogSettings
 from schemas.recipient import RecipientHashes
-from sources.mta_logs.ahead import ReadAhead
+from sources.mta_logs.ahead import read_ahead
 from sources.mta_logs.appending import PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
@@ -157,11 +157,7 @@ def measured(name: str, messages: int, processes: int, folder: Path) -> tuple[in
     settings = LogSettings(from_domain="news.example")
     reader = reader_of(name, settings, RecipientHashes(KEY))
     labels = Labels("default", name)
-    ahead = (
-        ReadAhead(lambda: Recipe(name, settings, labels, KEY), processes)
-        if processes and name in ALONE
-        else None
-    )
+    ahead = read_ahead(name, lambda: Recipe(name, settings, labels, KEY), processes)
     following = Following([str(path)], places.places, places.looked_at)
     tail = Tail(name, reader, following, places, labels, ahead=ahead)
     appends, wall, cpu = PlainAppends(log), time.perf_counter(), spent()

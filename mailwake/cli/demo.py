@@ -42,8 +42,7 @@ def demo(
     from mailwake.cli.progress import Increments, progress, waiting
     from mailwake.pipeline import opened
     from mailwake.settings import Settings
-    from mailwake.simulating import days_before_today
-    from sources.simulator import Scenario, into_log
+    from sources.simulator import Scenario, days_before_today, into_log
 
     configuration = _prepare(folder)
     settings = Settings.model_validate(_places(folder))

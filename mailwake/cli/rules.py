@@ -70,15 +70,15 @@ def diff(
     from mailwake.opening import existing_any_log
     from mailwake.registry import use_registry
     from mailwake.settings import load_settings
-    from mailwake.simulating import to_ms
     from processors.classification.ruleset import RulesetError, ruleset_named
     from replay.ruleset_diff import compare, summary
+    from schemas.record import millis_of
 
     try:
         rulesets = ruleset_named(one), ruleset_named(other)
     except RulesetError as error:
         raise CommandFailed(str(error), USAGE) from None
-    span = (to_ms(begin) if begin else None, to_ms(end) if end else None)
+    span = (millis_of(begin) if begin else None, millis_of(end) if end else None)
     settings = load_settings()
     use_registry(settings)
     log = existing_any_log(settings)

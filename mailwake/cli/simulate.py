@@ -34,8 +34,8 @@ def simulate(
     from mailwake.cli.progress import Increments, progress
     from mailwake.opening import open_any_log
     from mailwake.settings import load_settings
-    from mailwake.simulating import days_before_today, to_ms
-    from sources.simulator import Scenario, into_log, write_truth
+    from schemas.record import millis_of
+    from sources.simulator import Scenario, days_before_today, into_log, write_truth
 
     settings = load_settings()
     if not 1 / 24 <= days <= 3653:
@@ -44,7 +44,7 @@ def simulate(
         raise CommandFailed(f"--start: got {start}, wants a time from 1971 to 2199", USAGE)
     if truth and not truth.absolute().parent.is_dir():
         raise CommandFailed(f"--truth: there is no folder {truth.absolute().parent}", USAGE)
-    begin = to_ms(start) if start else days_before_today(days)
+    begin = millis_of(start) if start else days_before_today(days)
     try:
         scenario = Scenario(
             seed, begin, days, domains, messages_per_day, incidents=incidents, tenant=settings.tenant

@@ -16,10 +16,10 @@ from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings
 from mailwake.tail.foreign_log import ENOUGH_LINES, complaint, is_understood
-from processors.mta_logs.formats import ALONE, reader_of
+from processors.mta_logs.formats import reader_of
 from processors.mta_logs.taking import LogSettings
 from schemas.mail import Stream
-from sources.mta_logs.ahead import ReadAhead
+from sources.mta_logs.ahead import read_ahead
 from sources.mta_logs.appending import Appends, NumberedAppends, PlainAppends
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
@@ -174,7 +174,12 @@ def opened_tail(settings: Settings, options: TailOptions) -> Iterator[OpenTail]:
         labels = Labels(
             settings.tenant, options.format_name, stream=options.stream, ip=options.ip, pool=options.pool
         )
-        ahead = _ahead(options, labels, hashes)
+        processes = _of_use() if options.processes is None else options.processes
+        ahead = read_ahead(
+            options.format_name,
+            lambda: Recipe(options.format_name, options.reading, labels, hashes.key),
+            processes,
+        )
         tail = Tail(options.format_name, reader, following, places, labels, hashes.ask, ahead)
         stack.callback(tail.close)
         yield OpenTail(tail, appends, name, options.format_name, following, log, is_first)
@@ -219,13 +224,6 @@ def _lock_folder(settings: Settings) -> Path:
         folder = Path(tempfile.gettempdir()) / f"mailwake-tails-{os.getuid()}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _ahead(options: TailOptions, labels: Labels, hashes: TenantHashes) -> ReadAhead | None:
-    processes = _of_use() if options.processes is None else options.processes
-    if not processes or options.format_name not in ALONE:
-        return None
-    return ReadAhead(lambda: Recipe(options.format_name, options.reading, labels, hashes.key), processes)
 
 
 def _of_use() -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from processors.mta_logs.formats import ALONE
 from processors.mta_logs.taking import FileContext
 from sources.mta_logs.following import Followed
 from sources.mta_logs.piece_readers import PieceReaders, ReaderGone, Recipe
@@ -45,6 +46,11 @@ class _Asked:
     def follows(self, place: Place) -> bool:
         """Whether the file was read up to here, and is what it was taken for."""
         return (self.offset, self.header) == (place.offset, place.context.header)
+
+
+def read_ahead(format_name: str, recipe: Callable[[], Recipe], processes: int) -> "ReadAhead | None":
+    """What reads ahead of a tail of this format, with so many processes; None for none, or where lines need those before them."""
+    return ReadAhead(recipe, processes) if processes and format_name in ALONE else None
 
 
 class ReadAhead:

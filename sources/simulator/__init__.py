@@ -7,7 +7,7 @@
 from sources.simulator.incidents import IDENTITY_KINDS, KINDS, Incident, truth_of, write_truth
 from sources.simulator.records import SimulationReport, document_records, into_log, mail_records, records_of
 from sources.simulator.reports import Document
-from sources.simulator.simulate import Scenario, Slice, simulate
+from sources.simulator.simulate import Scenario, Slice, days_before_today, simulate
 from sources.simulator.world import World
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SimulationReport",
     "Slice",
     "World",
+    "days_before_today",
     "document_records",
     "into_log",
     "mail_records",

@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 
+from schemas.record import now_ms
 from sources.simulator.draws import Draws
 from sources.simulator.effects import Effects
 from sources.simulator.frames import EventFrames, Frames, with_messages
@@ -80,6 +81,11 @@ class Scenario:
             return some(world, self.seed, self.start_ms, self.days, kinds)
         check(self.incidents, world)
         return self.incidents
+
+
+def days_before_today(days: float) -> int:
+    """Where a scenario of so many days starts that ends with yesterday, UTC; ms since the epoch."""
+    return now_ms() // DAY_MS * DAY_MS - round(days * DAY_MS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from contextlib import closing
 import pytest
 from worlds import Undisturbed, World, assert_same, assert_same_views
 
-from mailwake.simulating import days_before_today
-from sources.simulator import Scenario, into_log
+from sources.simulator import Scenario, days_before_today, into_log
 from streams.log import Retention, Topic
 from streams.sqlite.log import SqliteLog
 from streams.topics import DAY_MS

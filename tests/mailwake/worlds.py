@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mailwake.simulating import days_before_today
-from sources.simulator import Scenario, into_log
+from sources.simulator import Scenario, days_before_today, into_log
 from streams.keyring.file_keyring import FileKeyring
 from streams.log import Record, TopicPartition
 from streams.sqlite.log import SqliteLog

@@ -7,8 +7,6 @@ from typing import Any
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator import Incident
 
-DAY_MS = 86_400_000
-
 WORST_DOMAINS = """
 SELECT identity AS domain, sum(r.sent) AS sent, round(100 * sum(r.delivered) / sum(r.sent), 2) AS delivered_pct,
        round(100 * sum(r.bounced) / sum(r.sent), 2) AS bounced_pct,

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 RECORD_BUCKETS = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
 SECOND_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
-PHASES = ("read", "take", "flush", "write", "load")
-"""What a step consists of; a stage takes, flushes and writes, a loader loads and writes."""
-
 QUERY_OUTCOMES = ("answered", "wrong", "refused", "busy", "failed", "left")
 
 APPEND_OUTCOMES = ("durable", "full", "failed")

@@ -21,8 +21,6 @@ Outcome = Literal["told", "joined", "noted", "skipped", "damaged"]
 """What became of a line: it gave events; it was kept for those to come; it says nothing that an event could; it is of
 something else than mail on its way out; it was meant to be understood, and can't be."""
 
-OUTCOMES: tuple[Outcome, ...] = ("told", "joined", "noted", "skipped", "damaged")
-
 LONGEST_LINE = 64 * 1024
 """Bytes; a longer line is damaged."""
 

@@ -121,9 +121,7 @@ class Following:
             if followed.file.compressed or followed.gone:
                 continue
             place = followed.place
-            size = followed.file.stat().st_size
-            head = followed.file.read(0, place.head_size) if place.head_size else b""
-            if size >= place.offset and (not head or digest(head) == place.head_sha256):
+            if followed.file.stat().st_size >= place.offset and begins_as_known(place, followed.file):
                 continue
             logger.info(
                 "%s was truncated after %d bytes; it is read from its beginning", place.path, place.offset
@@ -278,10 +276,19 @@ def _head_now(followed: Followed) -> bytes:
     return followed.head
 
 
-def grow_head(place: Place, file: LogBytes) -> None:
-    """Know a file by as much of its beginning as was read of it, up to HEAD bytes."""
+def begins_as_known(place: Place, file: LogBytes) -> bool:
+    """Whether a file that is not packed still begins as what was read of it: else it was truncated, and is another one now."""
+    return not place.head_size or digest(file.read(0, place.head_size)) == place.head_sha256
+
+
+def grow_head(place: Place, file: LogBytes, piece: bytes = b"") -> None:
+    """Know a file by as much of its beginning as was read of it, up to HEAD bytes; `piece` is that where it was just read.
+
+    What a file that was truncated since begins with is no head of what was read.
+    """
     wanted = min(HEAD, place.offset)
-    if place.head_size < wanted:
-        head = file.read(0, wanted)
-        if len(head) == wanted:
-            place.head_size, place.head_sha256 = wanted, digest(head)
+    if place.head_size >= wanted:
+        return
+    head = piece[:wanted] if place.offset == len(piece) else file.read(0, wanted)
+    if len(head) == wanted and (not place.head_size or digest(head[: place.head_size]) == place.head_sha256):
+        place.head_size, place.head_sha256 = wanted, digest(head)

@@ -13,7 +13,7 @@ from schemas.codec import encode
 from schemas.documents import DeadLetter
 from sources.mta_logs.ahead import ReadAhead
 from sources.mta_logs.appending import Appends
-from sources.mta_logs.following import Followed, Following, grow_head
+from sources.mta_logs.following import Followed, Following, begins_as_known, grow_head
 from sources.mta_logs.framing import Labels
 from sources.mta_logs.pieces import PIECE, PieceRead, read_piece
 from sources.mta_logs.places import KEYED, LOOKED, TOPIC, Place, Places
@@ -171,6 +171,8 @@ class Tail:
         if followed.broken or followed.finished or (followed.ended == followed.seen and not followed.missed):
             return False
         if self._ahead is not None and (found := self._ahead.next(followed, now)):
+            if self._was_truncated(followed):
+                return False
             self._take(followed, step, *found, now)
             return True
         try:
@@ -185,6 +187,8 @@ class Tail:
     def _read_on(self, followed: Followed, step: _Step, now: int, to_the_end: bool) -> bool:
         place, file, seen = followed.place, followed.file, followed.seen
         piece = file.read(place.offset, PIECE)
+        if self._was_truncated(followed):
+            return False
         ended = len(piece) < PIECE and not file.damaged
         end = piece.rfind(b"\n") + 1
         if not end and not ended:
@@ -205,6 +209,13 @@ class Tail:
             elif file.compressed and file.ended_at() == place.offset:
                 followed.finished = True
         return not ended
+
+    def _was_truncated(self, followed: Followed) -> bool:
+        """Whether it was truncated, and written again, since it was looked for: what it is now, the next look says."""
+        if followed.file.compressed or begins_as_known(followed.place, followed.file):
+            return False
+        self.look_again()
+        return True
 
     def _take(self, followed: Followed, step: _Step, piece: bytes, read: PieceRead, now: int) -> None:
         place = followed.place
@@ -232,16 +243,16 @@ class Tail:
                     now,
                 )
         place.context = read.context
-        self._advance(followed, step, len(piece), read.lines)
+        self._advance(followed, step, len(piece), read.lines, piece)
 
-    def _advance(self, followed: Followed, step: _Step, size: int, lines: int) -> None:
+    def _advance(self, followed: Followed, step: _Step, size: int, lines: int, piece: bytes = b"") -> None:
         place = followed.place
         place.offset += size
         place.lines += lines
         place.changed = True
         followed.scanned = 0
         step.bytes += size
-        grow_head(place, followed.file)
+        grow_head(place, followed.file, piece)
 
     def _read_without_end(self, followed: Followed, step: _Step, piece: bytes, now: int) -> bool:
         """Look for the end of a line that is longer than a piece; it is damaged whatever it says."""

@@ -14,6 +14,7 @@ from backports import zstd
 from tailing import House, Refusing, letters, lines, once
 
 from processors.mta_logs.formats import reader_of
+from processors.mta_logs.postfix import PostfixReader
 from processors.mta_logs.taking import LogSettings
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
@@ -95,6 +96,35 @@ def test_a_file_that_was_emptied_and_grew_beyond_where_it_was_is_read_anew(house
         house.mail_log.write_text(lines(range(10, 30)))
         house.read(tail)
     assert house.told() == once([*range(5), *range(10, 30)])
+
+
+@pytest.mark.parametrize("read_before", [0, 3])
+@pytest.mark.parametrize("when", [(Following, "look"), (PostfixReader, "take")])
+def test_a_file_that_is_copied_and_truncated_and_grows_at_once_is_not_gone_on_with(
+    house: House, monkeypatch: pytest.MonkeyPatch, when: tuple[type, str], read_before: int
+) -> None:
+    """Between the look at it and the reading of it, or between the reading and what is remembered of it."""
+    at, name = when
+    usual, rotations = getattr(at, name), list[None]()
+
+    def rotating(*arguments: object) -> object:
+        done = usual(*arguments)
+        if house.mail_log.read_text().endswith(lines([19])) and not rotations:
+            rotations.append(None)
+            shutil.copy(house.mail_log, house.folder / "mail.log.1")
+            house.mail_log.write_text(lines(range(20, 60)))
+        return done
+
+    monkeypatch.setattr(at, name, rotating)
+    house.write(range(read_before))
+    with house.tail() as tail:
+        house.read(tail)
+        house.write(range(read_before, 20))
+        house.read(tail)
+        house.write(range(60, 62))
+        house.read(tail)
+    assert rotations
+    assert house.told() == once(range(62))
 
 
 @pytest.mark.parametrize("suffix", ["", *PACKED])

@@ -16,6 +16,12 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
+_OPTIONS = {
+    "keys": "--key", "basic": "--basic", "header": "--header", "header_value": "--header-value", "token": "token",
+    "from_domain": "--from-domain", "unsigned": "--unsigned",
+}  # fmt: skip
+"""What the settings that messages are about are called here."""
+
 
 @app.command()
 def add(
@@ -67,7 +73,7 @@ def add(
 
     from mailwake.cli.output import complain, print_json, print_line
     from mailwake.settings import load_settings
-    from sources.hooks.configured import NAMES_NO_FROM, InvalidHook
+    from sources.hooks.configured import NAMES_NO_FROM, InvalidHook, WrongSetting
     from sources.intake.access import is_loopback
     from sources.intake.hook_editing import add_hook, not_set_here
 
@@ -84,13 +90,8 @@ def add(
     }
     try:
         hook = add_hook(settings.hooks, name or provider, given)
-    except InvalidHook as error:
-        # It speaks of the file's settings; here they are options.
-        said = (
-            str(error).replace("unsigned = true", "--unsigned").replace("keys is missing", "--key is missing")
-        )
-        said = said.replace("header and header_value", "--header and --header-value")
-        raise InvalidHook(said.replace("give basic", "give --basic")) from None
+    except WrongSetting as error:
+        raise InvalidHook(error.said(_OPTIONS)) from None
     url = _url(settings, hook.provider, hook.token)
     if as_json:
         print_json({"name": hook.name, "provider": hook.provider, "tenant": hook.tenant, "url": url})

@@ -16,6 +16,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from schemas.mailbox import named_domain
+from schemas.recipient import InvalidAddress
+
 HookProvider = Literal[
     "ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet",
     "brevo", "resend", "mandrill", "mailersend", "mailtrap", "postal",
@@ -31,17 +34,32 @@ NAMES_NO_FROM = frozenset({"sendgrid", "mailjet"})
 SECRETS = ("token", "keys", "basic", "header_value")
 ELSEWHERE = ("env:", "file:")
 """What the place of a secret that is not written out begins with."""
-WITHOUT_PROOF = "or say unsigned = true, and whoever knows the URL is believed"
-"""How a message says to do without, in a file's words."""
+IN_FILE: Mapping[str, str] = {
+    "keys": "keys", "basic": "basic", "header": "header", "header_value": "header_value", "token": "token",
+    "from_domain": "from_domain", "unsigned": "unsigned = true",
+}  # fmt: skip
+"""What the settings that messages are about are called where hooks are written by hand."""
 LEAST_TOKEN = 16
 """Characters: what is guarded by its URL alone must not be guessed."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
-_DOMAIN = re.compile(r"(?!.{254})[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+").fullmatch
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 
 class InvalidHook(ValueError):
     """A configured hook that can't be: says which, which setting, and what it wants."""
+
+
+class WrongSetting(InvalidHook):
+    """What is wrong with a hook's settings, to be said in the words of whoever gave them: a file's, or a command's options."""
+
+    def __init__(self, hook: str, problem: str, **told: object) -> None:
+        """`problem` names settings as `{keys}`, as IN_FILE has them, and what `told` brings as `{provider}`."""
+        self.hook, self.problem, self.told = hook, problem, told
+        super().__init__(self.said(IN_FILE))
+
+    def said(self, names: Mapping[str, str]) -> str:
+        """The message, with these names for the settings."""
+        return f"hook {self.hook}: {self.problem.format_map({**names, **self.told})}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +181,17 @@ def _typed(name: str, setting: str, value: Any, environment: Mapping[str, str] |
     text: str = _of(str, name, setting, value)
     if setting in SECRETS:
         return _secret(name, setting, text, environment)
-    return text.lower() if setting in ("header", "from_domain") else text
+    if setting == "from_domain":
+        return _domain(name, text)
+    return text.lower() if setting == "header" else text
+
+
+def _domain(name: str, text: str) -> str:
+    try:
+        return named_domain(text)
+    except InvalidAddress as error:
+        problem = "{from_domain} {given!r} is no domain: it wants {wanted}"
+        raise WrongSetting(name, problem, given=text, wanted=error) from None
 
 
 def _of(kind: type, name: str, setting: str, value: Any) -> Any:
@@ -187,9 +215,10 @@ def secret_of(name: str, setting: str, text: str, environment: Mapping[str, str]
             secret = Path(where).read_text("utf-8").strip()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise InvalidHook(f"hook {name}: {setting} can't be read from {where}: {why}") from None
+            problem = f"{{{setting}}} can't be read from {{where}}: {{why}}"
+            raise WrongSetting(name, problem, where=where, why=why) from None
     if not secret:
-        raise InvalidHook(f"hook {name}: {setting} is empty ({text if kind in ('env', 'file') else setting})")
+        raise WrongSetting(name, f"{{{setting}}} is empty ({{text}})", text=text or setting)
     return secret
 
 
@@ -201,36 +230,37 @@ def _network(name: str, text: str) -> IPv4Network | IPv6Network:
 
 
 def _check(hook: Hook, *, token_is_elsewhere: bool) -> None:
-    def refuse(problem: str) -> None:
-        raise InvalidHook(f"hook {hook.name}: {problem}")
+    def refuse(problem: str, **told: object) -> None:
+        raise WrongSetting(hook.name, problem, **told)
 
     if hook.provider not in PROVIDERS:
-        refuse(f"provider {hook.provider!r} is none of {', '.join(PROVIDERS)}")
+        refuse(
+            "provider {given!r} is none of {there_are}", given=hook.provider, there_are=", ".join(PROVIDERS)
+        )
     if not token_is_elsewhere and (len(hook.token) < LEAST_TOKEN or not _TOKEN(hook.token)):
-        refuse(f"token wants at least {LEAST_TOKEN} characters of A-Z a-z 0-9 . _ ~ -")
-    if hook.from_domain is not None and not _DOMAIN(hook.from_domain):
-        refuse(f"from_domain {hook.from_domain!r} is no domain")
+        refuse("{token} wants at least {least} characters of A-Z a-z 0-9 . _ ~ -", least=LEAST_TOKEN)
     if (hook.header is None) != (hook.header_value is None):
-        refuse("header and header_value go together")
+        refuse("{header} and {header_value} go together")
     if hook.header is not None and not _HEADER(hook.header):
-        refuse(f"header {hook.header!r} is no header's name")
+        refuse("{header} {given!r} is no header's name", given=hook.header)
     if hook.basic is not None and ":" not in hook.basic:
-        refuse("basic wants user:password")
-    if hook.from_domain is not None and (
-        "@" in hook.from_domain or hook.from_domain.split() != [hook.from_domain]
-    ):
-        refuse("from_domain wants a domain, such as example.com")
+        refuse("{basic} wants user:password")
     if hook.tolerance_seconds is not None and hook.tolerance_seconds < 1:
         refuse("tolerance_seconds wants at least 1")
     if hook.keys and hook.provider not in KEYED:
         refuse(
-            f"{hook.provider} signs with no key that could be given here: use basic, or header and header_value"
+            "{provider} signs with no key that could be given here: use {basic}, or {header} and {header_value}",
+            provider=hook.provider,
         )
     if hook.topic_arns and hook.provider != "ses":
         refuse("topic_arns is for ses")
     if hook.unsigned or hook.provider == "ses":
         return
+    without = "(or say {unsigned}, and whoever knows the URL is believed)"
     if hook.provider in KEYED and not hook.keys:
-        refuse(f"keys is missing: {hook.provider} signs what it posts ({WITHOUT_PROOF})")
+        refuse("{keys} is missing: {provider} signs what it posts " + without, provider=hook.provider)
     if hook.provider not in KEYED and hook.basic is None and hook.header is None:
-        refuse(f"{hook.provider} signs nothing: give basic, or header and header_value ({WITHOUT_PROOF})")
+        refuse(
+            "{provider} signs nothing: give {basic}, or {header} and {header_value} " + without,
+            provider=hook.provider,
+        )

@@ -9,6 +9,12 @@ TOLERANCE_SECONDS = 300
 """Five minutes, as Svix's libraries have it; also what Stripe made customary."""
 SNS_TOLERANCE_SECONDS = 3600
 """SNS comes again for up to an hour with the signature of the first time (HTTP delivery policy: 3,600 s at most)."""
+MAILGUN_TOLERANCE_SECONDS = 8 * 3600
+"""Mailgun comes again after 5, 10 and 15 minutes, 1, 2 and 4 hours, with the signature of the first time: a shorter
+window would lose whatever was not taken at once.
+
+https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retries
+"""
 
 
 def check_fresh(signed_at: int, now_ms: int, tolerance_seconds: int) -> None:

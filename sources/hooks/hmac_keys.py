@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from sources.hooks.configured import Hook, InvalidHook
-from sources.hooks.freshness import TOLERANCE_SECONDS, UsedTokens, check_fresh
+from sources.hooks.configured import Hook, WrongSetting
+from sources.hooks.freshness import MAILGUN_TOLERANCE_SECONDS, TOLERANCE_SECONDS, UsedTokens, check_fresh
 from sources.hooks.shared_secret import check_shared
 from sources.hooks.signature import AtOnce, NotJson, SignatureRefused, SignedRequest, Verified
 
@@ -43,7 +43,7 @@ def seconds(text: object) -> int:
 
 
 class MailgunVerifier(AtOnce):
-    """HMAC-SHA256 over timestamp and token, in the body: `signature`, and `parent-signature` of a subaccount.
+    """HMAC-SHA256 over timestamp and token, in the body: `signature`, or `parent-signature` by the parent account's key.
 
     The signature does not cover the events, so a token is good for one content only.
     https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
@@ -51,7 +51,7 @@ class MailgunVerifier(AtOnce):
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
-        self._tolerance = hook.tolerance_seconds or TOLERANCE_SECONDS
+        self._tolerance = hook.tolerance_seconds or MAILGUN_TOLERANCE_SECONDS
         self._used = UsedTokens()
 
     def verify(self, request: SignedRequest) -> Verified:
@@ -63,8 +63,10 @@ class MailgunVerifier(AtOnce):
             raise SignatureRefused("malformed", "a signature without token or signature")
         signed_at = seconds(signature.get("timestamp"))
         signed = f"{signature['timestamp']}{token}".encode()
-        right = (hmac.new(key.encode(), signed, "sha256").hexdigest().encode() for key in self._hook.keys)
-        if not is_one_of(code.lower().encode(), right):
+        right = [hmac.new(key.encode(), signed, "sha256").hexdigest().encode() for key in self._hook.keys]
+        parents = signature.get("parent-signature")
+        given = (code, parents) if isinstance(parents, str) else (code,)
+        if not any(is_one_of(each.lower().encode(), right) for each in given):
             raise SignatureRefused("mismatch", "another signing key, or another content")
         check_fresh(signed_at, request.now_ms, self._tolerance)
         kept_for = 2 * self._tolerance * 1000
@@ -126,7 +128,7 @@ def _svix_key(hook: Hook, key: str) -> bytes:
     try:
         return base64.b64decode(key.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidHook(f"hook {hook.name}: keys wants whsec_ and base64, as Resend shows it") from None
+        raise WrongSetting(hook.name, "{keys} wants whsec_ and base64, as Resend shows it") from None
 
 
 class MandrillVerifier(AtOnce):

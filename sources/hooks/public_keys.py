@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sources.hooks.configured import Hook, InvalidHook
+from sources.hooks.configured import Hook, WrongSetting
 from sources.hooks.freshness import TOLERANCE_SECONDS, check_fresh
 from sources.hooks.hmac_keys import required_header, seconds
 from sources.hooks.shared_secret import check_shared
@@ -78,7 +78,7 @@ class _PublicKeyVerifier(AtOnce):
     def _key(self, text: str) -> "PublicKeyTypes":
         key = _public_key(self._hook, text)
         if not self.takes(key):
-            raise InvalidHook(f"hook {self._hook.name}: keys wants {self.wants}")
+            raise WrongSetting(self._hook.name, "{keys} wants {wanted}", wanted=self.wants)
         return key
 
 
@@ -150,4 +150,4 @@ def _public_key(hook: Hook, key: str) -> "PublicKeyTypes":
             return load_pem_public_key(key.encode())
         return load_der_public_key(base64.b64decode("".join(key.split()), validate=True))
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidHook(f"hook {hook.name}: keys wants a public key, in base64 or PEM") from None
+        raise WrongSetting(hook.name, "{keys} wants a public key, in base64 or PEM") from None

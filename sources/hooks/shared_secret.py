@@ -58,6 +58,7 @@ def _check_network(hook: Hook, request: SignedRequest) -> None:
         peer = ip_address(request.peer or "")
     except ValueError:
         raise SignatureRefused("network", "where it came from is not known") from None
+    peer = getattr(peer, "ipv4_mapped", None) or peer
     if not any(peer in network for network in hook.networks):
         raise SignatureRefused("network", f"{peer} is in none of the hook's networks")
 

@@ -96,7 +96,7 @@ def test_a_key_that_can_not_be_one_is_refused_and_said_of_a_hook_that_is_there(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = run("hooks", "add", "sendgrid", "--key", "file:nope.pub", expect=2)
-    assert said.count("\n") == 1 and "keys can't be read from" in said and "nope.pub" in said
+    assert said.count("\n") == 1 and "--key can't be read from" in said and "nope.pub" in said
     assert run("hooks", "list", "--json") == ""
     (tmp_path / "word").write_text("user:pass")
     run("hooks", "add", "postmark", "--basic", "file:word")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from signing import BODY, TOKEN, b64, basic, hook_of, refused, request
 
-from sources.hooks.configured import PROVIDERS, InvalidHook, hooks_from
+from sources.hooks.configured import IN_FILE, PROVIDERS, InvalidHook, WrongSetting, hooks_from
 from sources.hooks.signature import Verified
 from sources.hooks.verifiers import verifier_of
 
@@ -17,13 +17,13 @@ def test_hooks_of_a_file(tmp_path: Path) -> None:
     tables = {
         "marketing": {"provider": "sendgrid", "token": "env:HOOK", "tenant": "acme", "keys": f"file:{key}"},
         "shop": {"provider": "ses", "token": TOKEN, "topic_arns": ["arn:aws:sns:eu-west-1:1:mail"], "header": "X-Secret",
-                 "header_value": "env:SECRET", "tolerance_seconds": 60, "from_domain": "Shop.example"},
+                 "header_value": "env:SECRET", "tolerance_seconds": 60, "from_domain": "B\u00fccher.example."},
         "brevo": {"provider": "brevo", "token": TOKEN, "networks": ["1.179.112.0/20", "2001:db8::/32"], "basic": "u:p:w"},
     }  # fmt: skip
     marketing, shop, brevo = hooks_from(tables, {"HOOK": "from-the-environment", "SECRET": "hush"})
     assert (marketing.token, marketing.tenant, marketing.keys) == ("from-the-environment", "acme", ("MFkw",))
     assert (shop.header, shop.header_value, shop.tolerance_seconds) == ("x-secret", "hush", 60)
-    assert (marketing.from_domain, shop.from_domain) == (None, "shop.example")
+    assert (marketing.from_domain, shop.from_domain) == (None, "xn--bcher-kva.example")
     assert [str(network) for network in brevo.networks] == ["1.179.112.0/20", "2001:db8::/32"]
     for secret in ("from-the-environment", "MFkw", "hush", TOKEN, "p:w"):
         assert secret not in repr((marketing, shop, brevo))
@@ -61,6 +61,25 @@ def test_a_mistake_is_named(change: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidHook, match=r"^hook shop: ") as caught:
         hooks_from({"shop": {**GOOD, **change}}, {})
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"provider": "mailgun", "basic": "u:p"}, "--key is missing: mailgun signs what it posts (or say --unsigned"),
+        ({"basic": "{keys}"}, "--basic wants user:password"),
+        ({"header": "x-{basic}"}, "--header and --header-value go together"),
+        ({"keys": ["x"]}, "postmark signs with no key that could be given here: use --basic, or --header and --header-value"),
+        ({"basic": "file:/nowhere/{at}/all"}, "--basic can't be read from /nowhere/{at}/all"),
+        ({"from_domain": "https://x"}, "--from-domain 'https://x' is no domain"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_said_in_the_words_of_whoever_made_it(change: dict[str, Any], says: str) -> None:
+    options = {name: f"--{name.replace('_', '-')}" for name in IN_FILE} | {"keys": "--key"}
+    with pytest.raises(WrongSetting) as caught:
+        hooks_from({"shop": {**GOOD, **change}}, {})
+    assert caught.value.said(options).startswith(f"hook shop: {says}")
+    assert not any(option in str(caught.value) for option in options.values())
 
 
 def test_other_mistakes() -> None:
@@ -107,7 +126,7 @@ def test_a_header(header: str, value: str) -> None:
 
 def test_networks() -> None:
     one = verifier_of(hook_of("brevo", networks=["1.179.112.0/20", "2001:db8::/32"], unsigned=True))
-    for peer in ("1.179.112.9", "2001:db8::1"):
+    for peer in ("1.179.112.9", "2001:db8::1", "::ffff:1.179.112.9"):
         assert one.verify(request(BODY, peer=peer)) == Verified()
-    for stranger in ("8.8.8.8", "2001:db9::1", "", None, "unix"):
+    for stranger in ("8.8.8.8", "2001:db9::1", "::ffff:8.8.8.8", "", None, "unix"):
         refused(one, request(BODY, peer=stranger), "network")

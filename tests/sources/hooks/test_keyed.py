@@ -31,6 +31,7 @@ from sources.hooks.signature import SignatureRefused, Verified
 from sources.hooks.verifiers import verifier_of
 
 FIVE_MINUTES = 300_000
+EIGHT_HOURS = 8 * 3_600_000
 TAMPERED = BODY.replace(b"delivered", b"bounced")
 
 
@@ -78,7 +79,31 @@ def test_mailgun() -> None:
     refused(one, request(b"{"), "malformed")
     refused(one, request(b'{"signature": {"token": "x", "timestamp": "1"}}'), "malformed")
     refused(one, request(mailgun_body(token="")), "malformed")
-    refused(one, request(mailgun_body(token="old"), now_ms=NOW + FIVE_MINUTES + 1), "stale")
+
+
+def test_mailguns_repeats_of_eight_hours_bear_the_signature_of_the_first_time() -> None:
+    one = verifier_of(hook_of("mailgun", keys="signing key"))
+    for attempt in (5, 15, 30, 90, 210, 450):
+        assert one.verify(request(mailgun_body(), now_ms=NOW + attempt * 60_000)).signed_at == NOW
+    refused(one, request(mailgun_body(event="complained"), now_ms=NOW + EIGHT_HOURS), "replayed")
+    refused(one, request(mailgun_body(), now_ms=NOW + EIGHT_HOURS + 1), "stale")
+    strict = verifier_of(hook_of("mailgun", keys="signing key", tolerance_seconds=300))
+    refused(strict, request(mailgun_body(), now_ms=NOW + FIVE_MINUTES + 1), "stale")
+
+
+def test_mailgun_signs_a_subaccounts_events_for_the_parent_account_as_well() -> None:
+    document = json.loads(mailgun_body("the subaccount's key"))
+    parents = json.loads(mailgun_body("signing key"))["signature"]["signature"]
+    body = json.dumps(
+        {**document, "signature": {**document["signature"], "parent-signature": parents}}
+    ).encode()
+    for key in ("signing key", "the subaccount's key"):
+        assert verifier_of(hook_of("mailgun", keys=key)).verify(request(body)) == Verified(signed_at=NOW)
+    refused(verifier_of(hook_of("mailgun", keys="another")), request(body), "mismatch")
+    odd = json.dumps(
+        {**document, "signature": {**document["signature"], "parent-signature": [parents]}}
+    ).encode()
+    refused(verifier_of(hook_of("mailgun", keys="signing key")), request(odd), "mismatch")
 
 
 def test_a_mailgun_token_is_good_for_one_content() -> None:

@@ -15,7 +15,7 @@ from processors.classification.stage import ClassifyStage
 from processors.reputation.stage import ReputationStage
 from processors.stage import Stage
 from processors.suppressions.stage import SuppressStage
-from replay.lineage import Lineage, live_lineage
+from replay.lineage import LOADER, Lineage, live_lineage
 from sinks.loading import Loader
 from sinks.sink import SinkBusy, SinkFull
 from sinks.warehouse.warehouse import Warehouse
@@ -33,9 +33,6 @@ BUSY = (LogFull, LogUnavailable, SinkBusy, SinkFull)
 """What passes: the disk is full, the log's servers are away, the warehouse is busy."""
 
 RETENTION_EVERY_S = 300.0
-
-LOADER = "warehouse"
-"""The loader's name among the workers."""
 
 
 def fresh_stages(settings: Settings) -> list[Stage]:

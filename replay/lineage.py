@@ -24,7 +24,7 @@ STATE = "lineages"
 _CURRENT, _HIGHEST = b"current", b"highest"
 
 LOADER = "warehouse"
-"""What the loader's progress goes by in the log, in the first generation."""
+"""The loader's name beside those of stages; its progress goes by it in the log, in the first generation."""
 
 LOADED = (
     "documents",

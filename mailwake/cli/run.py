@@ -60,8 +60,9 @@ def run(
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import print_json, print_line
     from mailwake.cli.progress import progress
-    from mailwake.pipeline import LOADER, opened
+    from mailwake.pipeline import opened
     from mailwake.settings import load_settings
+    from replay.lineage import LOADER
     from streams.log import TopicPartition
 
     letters_topic = TopicPartition("dead.letters")

@@ -21,10 +21,10 @@ def worker(
     from mailwake.cli.failures import USAGE, CommandFailed, code_of
     from mailwake.monitor.embedded import PARTS as STANDS_ON
     from mailwake.monitor.server import monitored
+    from mailwake.monitor.worker import watching
     from mailwake.settings import load_settings
     from mailwake.worker.ending import Ending, ToldToEnd
-    from mailwake.worker.process import PARTS, opened, require_kafka
-    from mailwake.worker.watch import watching
+    from mailwake.worker.opening import PARTS, opened, require_kafka
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("faust", "mode", "aiokafka", "urllib3", "clickhouse_connect"):

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mailwake.opening import existing_any_log
-from mailwake.pipeline import LOADER
 from mailwake.settings import Settings
 from processors.classification.stage import ClassifyStage
 from processors.documents.stage import DocumentStage
 from processors.reputation.stage import CountStage, FoldStage
 from processors.suppressions.stage import SuppressStage
-from replay.lineage import LOADED
+from replay.lineage import LOADED, LOADER
 from streams.kafka.log import KafkaLog
 from streams.log import TopicPartition
 from streams.topics import TOPICS

@@ -21,11 +21,11 @@ from worlds import SCENARIO, STEP_RECORDS, Said, _assert_equal, _Spoiled, finish
 
 from deploy.kafka.broker import Broker
 from mailwake.cli.failures import NO_ROOM, REFUSED
+from mailwake.monitor.worker import WEDGED
 from mailwake.opening import open_any_log
 from mailwake.querying import ask
 from mailwake.settings import Settings
 from mailwake.worker.status import _stages
-from mailwake.worker.watch import WEDGED
 from sinks.clickhouse_http.server import HttpServer
 from sinks.warehouse.views import all_views
 from sinks.warehouse.warehouse import Warehouse

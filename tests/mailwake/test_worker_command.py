@@ -14,7 +14,7 @@ from platforms import PARTITIONS, Platform, assert_equal_to_embedded
 from worlds import Undisturbed, finished
 
 from deploy.kafka.broker import Broker, free_port
-from mailwake.worker.process import PARTS
+from mailwake.worker.opening import PARTS
 from sinks.clickhouse_http.server import HttpServer
 
 REPORT = b"""<?xml version="1.0"?>

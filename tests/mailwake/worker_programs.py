@@ -28,14 +28,14 @@ from pipeline_programs import FATES, Fate, _inside_the_warehouse
 def run(fate: Fate) -> None:
     from mailwake.cli.failures import explained
     from mailwake.cli.worker import worker as command
-    from mailwake.worker import process
+    from mailwake.worker import opening
 
-    opened = process.opened
+    opened = opening.opened
 
     def opened_to_die(settings: Any, parts: Any) -> Any:
         return opened(settings, parts, lambda part, boundary: fate.at(f"{part} {boundary}"))
 
-    process.opened = opened_to_die  # type: ignore[assignment]
+    opening.opened = opened_to_die  # type: ignore[assignment]
     _inside_the_warehouse(fate)
     with explained():
         command(only=None)

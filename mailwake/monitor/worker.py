@@ -1,4 +1,4 @@
-"""What the monitor of a worker watches, and the end of a worker that is stuck."""
+"""What the monitor of a worker watches, and the end of one that is stuck."""
 
 import logging
 import os
@@ -10,9 +10,9 @@ from mailwake.monitor.embedded import ask_server
 from mailwake.monitor.looking import looking
 from mailwake.monitor.pages import Part, Subject
 from mailwake.monitor.server import Monitored
-from mailwake.pipeline import LOADER
 from mailwake.settings import Settings
 from mailwake.worker.process import WorkerProcess
+from replay.lineage import LOADER
 from sinks.sink import SinkBusy
 from streams import metrics
 from streams.kafka.log import KafkaLog

@@ -207,7 +207,7 @@ class Settings(BaseSettings):
     @field_validator("log")
     @classmethod
     def _log_scheme(cls, value: str) -> str:
-        if urlsplit(value).scheme == "kafka":
+        if is_kafka(value):
             KafkaCluster.of(value)
             return value
         try:
@@ -256,7 +256,7 @@ class Settings(BaseSettings):
     @property
     def log_path(self) -> Path:
         """The log's SQLite file. Raises SettingsError where the log is in Kafka."""
-        if self.log.startswith("kafka:"):
+        if is_kafka(self.log):
             raise SettingsError(
                 f"this is for a log in SQLite, and MAILWAKE_LOG is {self.log}: mailwake worker works on that one; or set "
                 "MAILWAKE_LOG to sqlite:///PATH"
@@ -312,6 +312,11 @@ class Settings(BaseSettings):
         """What is given beats the environment, which beats the file."""
         file = Path(os.environ.get("MAILWAKE_CONFIG") or DEFAULT_FILE)
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def is_kafka(url: str) -> bool:
+    """Whether a log's URL names one in Kafka."""
+    return url.startswith("kafka:")
 
 
 def is_server(url: str) -> bool:

@@ -1,6 +1,6 @@
 """What only a log in SQLite has, and what does the same for one in Kafka."""
 
-from mailwake.settings import Settings, SettingsError
+from mailwake.settings import Settings, SettingsError, is_kafka
 
 INSTEAD = {
     "up": "mailwake worker works on that one, and the warehouse's server answers queries",
@@ -16,7 +16,7 @@ INSTEAD = {
 
 def embedded(settings: Settings, command: str) -> Settings:
     """The settings, for a command that needs a log in SQLite. Raises SettingsError where it is in Kafka."""
-    if settings.log.startswith("kafka:"):
+    if is_kafka(settings.log):
         raise SettingsError(
             f"mailwake {command} is for a log in SQLite, and MAILWAKE_LOG is {settings.log}: {INSTEAD[command]}"
         )

@@ -33,7 +33,7 @@ def simulate(
     from mailwake.cli.output import note, print_json, print_line
     from mailwake.cli.progress import Increments, progress
     from mailwake.opening import open_any_log
-    from mailwake.settings import load_settings
+    from mailwake.settings import is_kafka, load_settings
     from schemas.record import millis_of
     from sources.simulator import Scenario, days_before_today, into_log, write_truth
 
@@ -69,5 +69,5 @@ def simulate(
         )
         note(
             "to count and load them: "
-            + ("mailwake worker" if settings.log.startswith("kafka:") else "mailwake run --until-idle")
+            + ("mailwake worker" if is_kafka(settings.log) else "mailwake run --until-idle")
         )

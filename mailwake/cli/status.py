@@ -24,11 +24,11 @@ def status(
     """Topics with their offsets and last event, stages with their lag, dead letters, paused stages."""
     from mailwake.cli.output import print_json, print_line, print_table
     from mailwake.opening import existing_log
-    from mailwake.settings import load_settings
+    from mailwake.settings import is_kafka, load_settings
     from streams.pauses import Pauses
 
     settings = load_settings()
-    if settings.log.startswith("kafka:"):
+    if is_kafka(settings.log):
         _on_kafka(settings, as_json, partitions)
         return
     log = existing_log(settings)

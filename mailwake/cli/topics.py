@@ -49,13 +49,13 @@ def apply(as_json: AsJson = False) -> None:
 @contextmanager
 def _topics() -> "Iterator[Topics]":
     from mailwake.opening import kafka_cluster
-    from mailwake.settings import SettingsError, load_settings
+    from mailwake.settings import SettingsError, is_kafka, load_settings
     from streams.kafka.log import TIMEOUT_S
     from streams.kafka.plan import Topics
     from streams.topics import declared
 
     settings = load_settings()
-    if not settings.log.startswith("kafka:"):
+    if not is_kafka(settings.log):
         raise SettingsError(
             f"the log {settings.log} is in SQLite, whose topics make themselves: nothing to plan or apply. For a log in "
             "Kafka set MAILWAKE_LOG=kafka://HOST:PORT"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mailwake.keyring import of_log
 from mailwake.opening import open_log_as_it_is
-from mailwake.settings import Settings, SettingsError
+from mailwake.settings import Settings, SettingsError, is_kafka
 from schemas.keyring import TenantKeys
 from streams.keyring.address import KeyringAddress
 from streams.keyring.file_keyring import FileKeyring, journal_of
@@ -77,7 +77,7 @@ def _log(settings: Settings) -> Iterator[NotedLog | None]:
 
 
 def _log_name(settings: Settings) -> str:
-    return settings.log if settings.log.startswith("kafka:") else str(settings.log_path.absolute())
+    return settings.log if is_kafka(settings.log) else str(settings.log_path.absolute())
 
 
 def _opened(settings: Settings, address: KeyringAddress, create: bool | None) -> Keyring:
@@ -96,13 +96,13 @@ def _opened(settings: Settings, address: KeyringAddress, create: bool | None) ->
     assert address.file is not None
     if address.file.is_dir():
         raise SettingsError(f"the keyring {address.file} is a folder: let MAILWAKE_KEYRING name a file in it")
-    embedded = not settings.log.startswith("kafka:")
+    embedded = not is_kafka(settings.log)
     return FileKeyring.open(address.file, create=embedded if create is None else create)
 
 
 def default_file(settings: Settings) -> Path:
     """Where the keyring is unless the settings say: beside a log in SQLite, here for one in Kafka."""
-    if settings.log.startswith("kafka:"):
+    if is_kafka(settings.log):
         return Path("mailwake.keys")
     return settings.log_path.with_suffix(".keys")
 

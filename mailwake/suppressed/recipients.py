@@ -11,7 +11,7 @@ from pathlib import Path
 from mailwake.keyring.opening import KeysWhenAsked
 from mailwake.opening import existing_any_log
 from mailwake.registry import use_registry
-from mailwake.settings import Settings
+from mailwake.settings import Settings, is_kafka
 from processors.classification.stage import ClassifyStage
 from processors.suppressions.stage import SuppressStage
 from replay.lineage import FIRST, known_to_log, lineage
@@ -170,7 +170,7 @@ def index_path(settings: Settings) -> Path:
     """Where the index is: as set, else beside a log in SQLite, and here for one in Kafka."""
     if settings.suppressions is not None:
         return settings.suppressions
-    if settings.log.startswith("kafka:"):
+    if is_kafka(settings.log):
         return Path("mailwake.suppressions")
     return settings.log_path.with_suffix(".suppressions")
 

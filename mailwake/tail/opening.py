@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mailwake.keyring.opening import open_keyring
 from mailwake.opening import open_any_log
-from mailwake.settings import Settings
+from mailwake.settings import Settings, is_kafka
 from mailwake.tail.foreign_log import ENOUGH_LINES, complaint, is_understood
 from processors.mta_logs.formats import reader_of
 from processors.mta_logs.taking import LogSettings
@@ -218,7 +218,7 @@ def hold_alone(settings: Settings, targets: Sequence[str], name: str, stack: Exi
 
 
 def _lock_folder(settings: Settings) -> Path:
-    if not settings.log.startswith("kafka:"):
+    if not is_kafka(settings.log):
         folder = settings.log_path.absolute().parent
     else:
         folder = Path(tempfile.gettempdir()) / f"mailwake-tails-{os.getuid()}"

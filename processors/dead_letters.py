@@ -1,8 +1,11 @@
 """What becomes of a record that can't be understood: a dead letter that says where it is and why."""
 
-from processors.stage import INLINE_LIMIT, Emission, Slice, emission
+from processors.stage import Emission, Slice, emission
 from schemas.codec import Undecodable, schema_id_of
 from schemas.documents import DeadLetter
+
+KEPT_BYTES = 64 * 1024
+"""How many bytes of its origin a dead letter holds at most."""
 
 
 def dead_letter(records: Slice, index: int, stage: str, reason: str, recorded_at: int) -> Emission:
@@ -33,6 +36,6 @@ def dead_letter(records: Slice, index: int, stage: str, reason: str, recorded_at
             reason=reason,
             schema_id=schema_id,
             size=len(value),
-            content=value[:INLINE_LIMIT],
+            content=value[:KEPT_BYTES],
         ),
     )

@@ -14,9 +14,6 @@ from typing import NamedTuple, Protocol
 from schemas.codec import encode
 from schemas.record import Event
 
-INLINE_LIMIT = 64 * 1024
-"""A dead letter holds at most this many bytes of its origin."""
-
 
 @dataclass(frozen=True, slots=True)
 class Slice:

@@ -1,6 +1,5 @@
 """`POST /v1/documents`: a report or mail, whole, or an upload of several; kept as received, read afterwards."""
 
-import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
@@ -19,6 +18,7 @@ from sources.intake.answers import DocumentsTaken, refusals
 from sources.intake.appending import Appending, sealing
 from sources.intake.body import read_body
 from sources.intake.held_keys import HeldKeys
+from sources.intake.idempotency import LONGEST_KEY, RequestKey, request_key
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused, answer
 from sources.intake.route import bounded_route, room_of
@@ -85,8 +85,8 @@ def documents_router(desk: DocumentsDesk, admission: Admission) -> APIRouter:
                     "name": "Idempotency-Key",
                     "in": "header",
                     "required": False,
-                    "schema": {"type": "string"},
-                    "description": "Names this request: sent again it is the same receipt.",
+                    "schema": {"type": "string", "maxLength": LONGEST_KEY},
+                    "description": "Names this request: the same document sent again is the same receipt.",
                 },
             ],
             "security": [{"key": []}],
@@ -95,12 +95,12 @@ def documents_router(desk: DocumentsDesk, admission: Admission) -> APIRouter:
     async def take(request: Request) -> Response:
         """Durable when 200 is answered. What is in it is read after that: the view `documents` tells, by receipt."""
         caller = desk.access.require(request, "ingest")
+        key = request_key(request.headers)
         body = await read_body(
             request, request.headers, desk.limits.document_bytes, desk.limits, room_of(request)
         )
         sent = await _sent(request, body, desk.limits)
         intake = replace(desk.intake, tenant=caller.tenant, source="api", channel="upload")
-        key = request.headers.get("idempotency-key")
 
         def prepare(keys: TenantKeys | None) -> list[tuple[DocumentReceived, Record]]:
             return _prepared(replace(intake, keys=keys), sent, key)
@@ -115,10 +115,13 @@ def documents_router(desk: DocumentsDesk, admission: Admission) -> APIRouter:
 
 
 def _prepared(intake: Intake, sent: list[Sent], key: str | None) -> list[tuple[DocumentReceived, Record]]:
-    named = None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32]
+    named = None if key is None else RequestKey(key)
+    secret = (intake.keys.hashing_key(intake.tenant) if named and intake.keys else None) or b""
     return [
-        intake.prepare(one.content, one.name, one.content_type, None if named is None else f"{named}-{index}")
-        for index, one in enumerate(sent)
+        intake.prepare(
+            one.content, one.name, one.content_type, named.name(one.content, secret) if named else None
+        )
+        for one in sent
     ]
 
 

@@ -1,11 +1,11 @@
 """`POST /v1/events`: events that programs tell, as JSON or Avro; the good ones of a batch are taken, the bad ones named."""
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,8 +22,9 @@ from sources.intake.body import read_body
 from sources.intake.event_bodies import CONTENT, items_in
 from sources.intake.event_items import BadItem, Item
 from sources.intake.held_keys import HeldKeys
+from sources.intake.idempotency import LONGEST_KEY, RequestKey, request_key
 from sources.intake.limits import IntakeLimits
-from sources.intake.refusal import Refused, answer
+from sources.intake.refusal import answer
 from sources.intake.route import bounded_route, room_of
 from streams import metrics
 from streams.emitter import records_of, typed
@@ -31,9 +32,6 @@ from streams.log import Record
 
 _CHECKED_IN_PASSING = 16 * 1024
 """Bytes beyond which a body is checked and encoded off the event loop: it would hold the others up."""
-
-LONGEST_KEY = 256
-"""Characters of an Idempotency-Key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def events_router(desk: EventsDesk, admission: Admission) -> APIRouter:
                     "in": "header",
                     "required": False,
                     "schema": {"type": "string", "maxLength": LONGEST_KEY},
-                    "description": "Names this batch: events without an id of their own get one from it and their index.",
+                    "description": "Names this batch: events without an id of their own get one from it and what they say.",
                 }
             ],
             "security": [{"key": []}],
@@ -93,7 +91,7 @@ def events_router(desk: EventsDesk, admission: Admission) -> APIRouter:
         The same batch again is harmless where its events carry ids, or the request an `Idempotency-Key`.
         """
         caller = desk.access.require(request, "emit")
-        batch_key = _batch_key(request)
+        batch_key = request_key(request.headers)
         body = await read_body(
             request, request.headers, desk.limits.events_bytes, desk.limits, room_of(request)
         )
@@ -117,41 +115,36 @@ def events_router(desk: EventsDesk, admission: Admission) -> APIRouter:
     return router
 
 
-def _batch_key(request: Request) -> str | None:
-    """The batch's name as ids hold it: hashed, since it is anybody's guess what is in it. Raises Refused."""
-    given = request.headers.get("idempotency-key")
-    if given is None:
-        return None
-    if not 1 <= len(given) <= LONGEST_KEY:
-        raise Refused(400, "bad_key", f"Idempotency-Key: wants 1 to {LONGEST_KEY} characters")
-    return hashlib.sha256(given.encode()).hexdigest()[:32]
-
-
 def _sorted(
     items: Sequence[Item | BadItem], tenant: str, batch_key: str | None, keys: TenantKeys | None
 ) -> Sorted:
+    batch = None if batch_key is None else RequestKey(batch_key)
     good: list[Event] = []
     bad: list[dict[str, Any]] = []
     for index, item in enumerate(items):
         try:
             if isinstance(item, BadItem):
                 raise InvalidEvent("event", "(whole)", item.got, item.wants)
-            good.append(_event(item, index, tenant, batch_key, keys))
+            good.append(_event(item, tenant, batch, keys))
         except InvalidEvent as error:
             bad.append(_named(index, item, error))
     return Sorted(records_of(good, time.time_ns() // 1_000_000) if good else {}, len(good), bad)
 
 
-def _event(item: Item, index: int, tenant: str, batch_key: str | None, keys: TenantKeys | None) -> Event:
+def _event(item: Item, tenant: str, batch: RequestKey | None, keys: TenantKeys | None) -> Event:
     if item.get("tenant", tenant) != tenant:
         raise InvalidEvent(
             str(item.get("type")), "tenant", item["tenant"], f"{tenant}, the key's own, or none"
         )
     if item.get("type") == DocumentReceived.__name__:
         raise InvalidEvent("event", "type", item["type"], "an event: POST /v1/documents takes documents")
-    if batch_key is not None and not item.get("event_id") and item.get("source_event_id") is None:
-        item = {**item, "source_event_id": f"batch {batch_key} {index}"}
-    return typed(item, tenant, keys)
+    event = typed(item, tenant, keys)
+    if batch is None or item.get("event_id") or event.source_event_id is not None:
+        return event
+    said = {name: getattr(event, name) for name in event.model_fields_set}
+    name = batch.name(orjson.dumps([type(event).__name__, said], option=orjson.OPT_SORT_KEYS))
+    key = f"batch {name}"
+    return event.model_copy(update={"source_event_id": key, "event_id": event.id_of(event.tenant, key)})
 
 
 def _named(index: int, item: Item | BadItem, error: InvalidEvent) -> dict[str, Any]:

@@ -39,6 +39,29 @@ def test_the_same_request_under_the_same_key_is_the_same_receipt(here: House) ->
     assert ids[0] == ids[1] != ids[2]
 
 
+def test_another_document_under_the_same_key_replaces_none(here: House) -> None:
+    sent = [[REPORT], [b"another"], [b"another", REPORT, REPORT]]
+    said = [
+        receipt["receipt_id"]
+        for contents in sent
+        for receipt in here.post(
+            "/v1/documents",
+            files=[("file", (f"{at}", content)) for at, content in enumerate(contents)],
+            headers={"Idempotency-Key": "k"},
+        ).json()["receipts"]
+    ]
+    assert said[0] == said[3] and said[1] == said[2] and len(set(said)) == 3
+
+
+def test_a_key_that_names_nothing_is_refused(here: House) -> None:
+    for path, key in (("/v1/documents", ""), ("/v1/documents", "k" * 257), ("/v1/events", "")):
+        said = here.post(
+            path, content=b"{}", headers={"Idempotency-Key": key, "content-type": "application/json"}
+        )
+        assert (said.status_code, said.json()["error"]) == (400, "bad_key")
+    assert here.events("documents") == []
+
+
 def test_what_holds_no_document_is_refused(here: House) -> None:
     assert here.post("/v1/documents", content=b"").status_code == 400
     assert here.post("/v1/documents", files=[("file", ("a.xml", b""))]).status_code == 400

@@ -125,6 +125,18 @@ def test_the_same_batch_under_the_same_key_is_the_same_events(here: House) -> No
     assert ids[:2] == ids[2:4] and len(set(ids)) == 4
 
 
+def test_what_is_mended_or_is_another_event_is_taken_under_the_same_key(here: House) -> None:
+    told = {**SENT, "message_id": "<told@example.com>", "recipient": "jo@gmail.com"}
+    mended = {**told, "smtp_code": 250, "type": "MessageDelivered"}
+    bad = {**mended, "smtp_code": "soon"}
+    for batch in ([told, bad], [mended], [mended, told], {**SENT, "from_domain": "other.example"}):
+        here.post("/v1/events", json=batch, headers={"Idempotency-Key": "one"})
+    events = here.events()
+    ids = [event.event_id for event in events]
+    assert len(ids) == 5 and ids[0] == ids[3] and ids[1] == ids[2] and len(set(ids)) == 3
+    assert all(event.source_event_id and "@" not in event.source_event_id for event in events)
+
+
 def test_an_event_with_an_id_keeps_it_whatever_the_batch_is_called(here: House) -> None:
     named = {**SENT, "source_event_id": "sent-1"}
     here.post("/v1/events", json=named)

@@ -28,11 +28,11 @@ _LITERAL, _NAME = r"\[[^\]\s<>]{1,64}\]", r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,63}"
 _ADDRESS = re.compile(
     rf"<?(?:{_ATOM}{{1,64}}+|{_QUOTED}|{_COMMENT}){{1,4}}@(?:{_COMMENT})?(?:{_LITERAL}|{_NAME})>?"
 )
-_ESCAPED_HINT = re.compile(r"[%=]40|&#0*64;|&#x0*40;|\\u0040", re.IGNORECASE).search
-# `=40` stands in numbers as well (`rate=400/h`, `delay=40ms`): what follows it has to look like a domain.
+_ESCAPED_HINT = re.compile(r"[%=+]40|&#0*64;|&#x0*40;|\\u0040", re.IGNORECASE).search
+# `=40` and `+40` (xtext, RFC 3461, 4) stand in numbers as well (`rate=400/h`, `delay=40ms`, `+4021`): what follows it has to look like a domain.
 _ESCAPED = re.compile(
     rf"<?(?:{_ATOM}{{1,64}}|{_QUOTED})(?:(?:%40|&#0*64;|&#x0*40;|\\u0040)(?:{_LITERAL}|{_NAME})"
-    rf"|=40(?:{_LITERAL}|{_NAME}\.(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{1,63}})\b|[^\W\d_][\w-]{{3,62}}))>?",
+    rf"|[=+]40(?:{_LITERAL}|{_NAME}\.(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{1,63}})\b|[^\W\d_][\w-]{{3,62}}))>?",
     re.IGNORECASE,
 )
 

@@ -31,8 +31,8 @@ def backup(
     if as_json:
         print_json({"backup": str(folder), "bytes": size, "left_out": left_out})
     else:
-        print_line(f"{size:,} bytes in {folder}. To go back to it: mailwake restore {folder}")
-        print_line(f"not in it, keep copies elsewhere: {', '.join(left_out)}")
+        print_line(f"{size:,} bytes in {folder}. To restore it: mailwake restore {folder}")
+        print_line(f"not included, keep copies of these elsewhere: {', '.join(left_out)}")
 
 
 def restore(
@@ -67,10 +67,12 @@ def restore(
         return
     if not again:
         complain(
-            "there is no keyring: documents that were sealed can't be read, and no erasure was done again"
+            "there is no keyring: documents that were sealed can't be read, and no erasure was applied again"
         )
     elif again[0]:
         print_line(f"erased again, by the keyring's journal: {again[0]}")
+    else:
+        print_line("nothing was erased again: the keyring's journal of erasures is empty")
     if settings.warehouse_server:
         print_line(f"{folder} is in place, and the warehouse on the server is as it was")
         note(

@@ -56,17 +56,22 @@ def erase(
     """Take a recipient out of every document that mentions it, and out of dead letters, for good.
 
     Events keep the recipient's hash: a suppression goes on holding, counts stay. The erasure is kept in a journal beside
-    the keyring and applied again after a restore. Cut off, do it again.
+    the keyring and applied again after a restore. Cut off, do it again. Exit code 1 when the address is left somewhere, or
+    may be.
     """
+    from mailwake.cli.failures import NOT_SO
     from mailwake.cli.progress import progress
     from mailwake.privacy.erasure import erase as taken_out
     from mailwake.privacy.erasure import now
 
+    is_gone = True
     with _holdings() as (settings, holdings):
         for one in _tenants(settings, holdings, tenant, all_tenants):
             with progress("looked through", at_first="reading", as_json=as_json) as advance:
                 done = taken_out(holdings, one, _address(address), now(), advance)
-            _say(done, {"tenant": one}, f"erased from what is kept for tenant {one}", as_json)
+            is_gone &= _say(done, {"tenant": one}, f"erased from what is kept for tenant {one}", as_json)
+    if not is_gone:
+        raise typer.Exit(NOT_SO)
 
 
 @app.command("forget-tenant")
@@ -79,19 +84,23 @@ def forget_tenant(
 
     Its events, suppressions and statistics stay, as counts. Nothing more is taken for it until mailwake keyring readmit.
     """
+    from mailwake.cli.failures import NOT_SO
     from mailwake.cli.progress import progress
     from mailwake.privacy.erasure import forget, now
+    from mailwake.privacy.holdings import check_known
 
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Forget tenant {tenant} for good?", abort=True)
     with _holdings() as (_, holdings):
+        check_known(holdings.keyring, tenant)
         with progress("looked through", at_first="reading", as_json=as_json) as advance:
             done = forget(holdings, tenant, now(), advance)
-        _say(done, {"tenant": tenant}, f"tenant {tenant} is forgotten", as_json)
+        if not _say(done, {"tenant": tenant}, f"tenant {tenant} is forgotten", as_json):
+            raise typer.Exit(NOT_SO)
 
 
-def _say(done: "Erased", what: dict[str, str], first: str, as_json: bool) -> None:
-    from mailwake.cli.failures import CommandFailed
+def _say(done: "Erased", what: dict[str, str], first: str, as_json: bool) -> bool:
+    """Says what was done; whether nothing is known to be left but what Kafka removes in time."""
     from mailwake.cli.output import complain, print_json, print_line
 
     if as_json:
@@ -114,14 +123,15 @@ def _say(done: "Erased", what: dict[str, str], first: str, as_json: bool) -> Non
     if done.in_clear:
         where = ", ".join(f"{count:,} of {topic}" for topic, count in done.in_clear.items())
         complain(
-            f"NOT ERASED: events hold the address in clear: {where}. Whoever emitted them wrote it where no address belongs; "
+            f"NOT ERASED: events hold the address in clear: {where}. It was written where no address is looked for; "
             "they stay as they are, in the warehouse too, until retention removes them (docs/privacy.md, Erase)"
         )
     if not done.settled:
-        raise CommandFailed(
+        complain(
             "a reader of an older state kept the write-ahead log from being emptied: what was erased is still in that "
             "file. Do it again; if it stays so, stop what reads the log"
         )
+    return done.settled and not (done.unsearched or done.in_clear)
 
 
 def _some(names: list[str]) -> str:

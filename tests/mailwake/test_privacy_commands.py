@@ -302,6 +302,8 @@ def test_a_restored_backup_is_erased_again(world: World) -> None:
     moved = set(world.folder.glob("*.before-*"))
     assert "is damaged" in world.run("restore", "saved", expect=3).err
     assert set(world.folder.glob("*.before-*")) == moved
+    journal.unlink()
+    assert "journal of erasures is empty" in world.run("restore", "saved").out
     (world.folder / "mailwake.keys").rename(world.folder / "elsewhere")
     assert "there is no keyring" in world.run("restore", "saved").err
     assert not (world.folder / "mailwake.keys").exists()

@@ -21,6 +21,7 @@ REPLACED = [
     "john%40localhost",
     "john=40example.com",
     "john=40localhost",
+    "john+2Bnews+40example.com",
     "john&#64;example.com",
     "john\\u0040example.com",
     "bounce+john=example.com@news.example",
@@ -37,7 +38,7 @@ def test_an_address_is_replaced_whole(address: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["limit=4000 of 40", "rate=400/h", "delay=40ms, took=40.5s", "see https://example.com/?a=40", "at @ home", "<address>"],
+    ["limit=4000 of 40", "rate=400/h", "delay=40ms, took=40.5s", "call +4021 or 0049+40123", "see https://example.com/?a=40", "at @ home", "<address>"],
 )  # fmt: skip
 def test_what_is_none_stays(words: str) -> None:
     assert without_addresses(words) == words

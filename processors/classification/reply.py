@@ -55,6 +55,18 @@ _LAST_CODE = re.compile(r"(?<=[^\d:;,>-]) ([245][0-5]\d) (?:[245]\.\d{1,3}\.\d{1
 _ESCAPED_BREAK = re.compile(r"(?:\\r)?\\n(?=\s*[245][0-5]\d[\- ])")
 """As Exim writes the lines of a reply into its log."""
 _OF_QMAIL = re.compile(r"\b(?:failure|deferral|success): \S+_\S+_\S+")
+_RETURNED = re.compile(
+    r"this is a copy of (?:the|your) message|below this line is a copy|original message(?: headers?|\b ?-)|header of the original"
+    r"|(?:original|returned|unsent|undelivered) (?:message|mail)(?: headers?)? (?:follows?|is (?:attached|following))"
+    r"|message headers? follows?|\n(?:return-path|received|dkim-signature): "
+).search
+"""Where what comes back begins: no word of anybody who refused it."""
+_STATUS_FIELDS = re.compile(r"\n(?:reporting-mta|final-recipient|original-recipient): ").search
+"""What a DSN says once more for programs (RFC 3464), behind what it says for people."""
+_BLANK_LINE = re.compile(r"\n[ \t\r>|]*\n")
+_QUOTED = re.compile(r"\n(?:> ?)+")
+_PARAGRAPH = "\ue000"
+"""Stands for a blank line until the reply is found, which ends there."""
 _CODE_HYPHEN = re.compile(r"^([245][0-5]\d)-")
 _IN_LOCAL_PART = r"[^\s<>@,;:()\[\]\"\x80-\U0010ffff]"
 _ADDRESS = re.compile(
@@ -105,10 +117,14 @@ def hear(reply: Reply) -> Heard:
     raw = (reply.text or "")[: 2 * LONGEST].lower()
     if "_" in raw and ("_said:_" in raw or "_up_on_" in raw or _OF_QMAIL.search(raw)):
         raw = raw.replace("_", " ")  # qmail-log(5) has no blanks
+    if "\n>" in raw:
+        raw = _QUOTED.sub("\n", raw)
     if "\\n" in raw:
         raw = _ESCAPED_BREAK.sub("\n", raw)
     if not raw.isascii():
         raw = raw.encode("utf-8", "replace").decode("utf-8")
+    if "\n" in raw and (returned := _RETURNED(raw)) is not None and returned.start() > _SHORTEST_REPLY:
+        raw = raw[: returned.start()]
     smtp_code = reply.smtp_code if reply.smtp_code is not None else reply_code_in(raw[:LONGEST])
     enhanced_code = reply.enhanced_code
     if enhanced_code is not None and not _ENHANCED(enhanced_code):
@@ -117,13 +133,17 @@ def hear(reply: Reply) -> Heard:
         enhanced_code = enhanced_code_in(raw[:LONGEST]) or enhanced_code
     for_now = _is_for_now(smtp_code, enhanced_code)
     provider = reply.provider if reply.provider and reply.provider != "other" else provider_of(reply.mx)
-    text = _one_line(raw)
+    text = _one_line(_marked(raw))
     too_early = None
     if "smtp error from" in text or "refused to talk" in text:
         too_early = _OF_NO_RECIPIENT(text)
     if smtp_code is not None or enhanced_code is not None:
         text = _without_what_is_around(text)
     spoken = _from_code_on(text, smtp_code)
+    if _PARAGRAPH in text:
+        text = text.replace(f" {_PARAGRAPH}", "")
+        if spoken is not None:
+            spoken = spoken.partition(f" {_PARAGRAPH}")[0]
     if spoken is not None and too_early is not None:
         spoken += f" (in reply to {too_early[1] or 'initial connection'})"  # as Postfix says it of later ones
     return Heard(
@@ -135,6 +155,16 @@ def hear(reply: Reply) -> Heard:
         refused_for_now=for_now or (reply.is_temporary is True and smtp_code is None),
         will_retry=for_now if reply.is_temporary is None else reply.is_temporary,
     )
+
+
+def _marked(raw: str) -> str:
+    """The text of a bounce for people, without its fields for programs, and its paragraphs marked."""
+    if "\n" not in raw:
+        return raw
+    fields = _STATUS_FIELDS(raw)
+    if fields is not None and reply_code_in(raw[: fields.start()]) is not None:
+        raw = raw[: fields.start()]
+    return _BLANK_LINE.sub(f"\n{_PARAGRAPH} ", raw.strip())
 
 
 def _is_for_now(smtp_code: int | None, enhanced_code: str | None) -> bool:

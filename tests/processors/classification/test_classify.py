@@ -199,6 +199,99 @@ def test_what_programs_write_around_a_reply_does_not_change_it(around: str, said
     )
 
 
+POSTFIX = """I'm sorry to have to inform you that your message could not
+be delivered to one or more recipients. It's attached below.
+
+<someone@example.org>: host mx.example.org[192.0.2.7] said: {}
+    (in reply to RCPT TO command)
+Reporting-MTA: dns; mail.example.net
+X-Postfix-Sender: rfc822; me@example.net
+Final-Recipient: rfc822; someone@example.org
+Status: 5.0.0
+Diagnostic-Code: smtp; {}"""
+EXIM = """A message that you sent could not be delivered to one or more of its
+recipients. This is a permanent error. The following address(es) failed:
+
+  someone@example.org
+    SMTP error from remote mail server after RCPT TO:<someone@example.org>:
+    {}
+
+------ This is a copy of the message, including all the headers. ------
+
+Received: from spam-filter.example.net with esmtpa
+X-Spam-Status: No, score=-1.9
+DKIM-Signature: v=1; a=rsa-sha256"""
+QMAIL = """<someone@example.org>:
+192.0.2.7 does not like recipient.
+Remote host said: {}
+Giving up on 192.0.2.7.
+
+--- Below this line is a copy of the message.
+
+X-Spam-Flag: NO
+Subject: our policy on viruses"""
+EXCHANGE = """Diagnostic information for administrators:
+
+Generating server: EXCH01.example.net
+
+mx.example.org #<mx.example.org #5.0.0 smtp;{}> #SMTP#
+
+Original message headers:
+
+Received: from EXCH01.example.net with Microsoft SMTP Server (TLS)
+X-Spam: no"""
+MAIL_RU = """Ваше письмо не может быть доставлено:
+
+someone@example.org host mx.example.org: {}
+
+Если Вы хотите пожаловаться на спам, напишите в службу поддержки."""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "550 5.1.1 <someone@example.org>: User unknown",
+        "550 Mailbox disabled",
+        "552 5.2.2 Over quota",
+        "421 4.7.0 Too many connections from your IP",
+        "451 4.3.0 Temporary lookup failure",
+        "554 5.7.1 <someone@example.org>: Relay access denied",
+    ],
+)
+@pytest.mark.parametrize("bounce", [POSTFIX, EXIM, QMAIL, EXCHANGE, MAIL_RU])
+def test_what_stands_below_a_reply_is_not_its_reason(bounce: str, said: str) -> None:
+    alone = verdict(said)
+    for inside in (
+        verdict(bounce.replace("{}", said)),
+        verdict("> " + bounce.replace("{}", said).replace("\n", "\n> ")),
+    ):
+        assert (inside.bounce_class, inside.leaf, inside.address_fatal) == (
+            alone.bounce_class,
+            alone.leaf,
+            alone.address_fatal,
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "450-4.2.1 The user you are trying to contact is receiving\n450-4.2.1 mail at a rate that prevents\n450-4.2.1 more",
+        r"450-4.2.1 The user you are trying to contact is receiving\n450-4.2.1 mail at a rate that prevents\n450-4.2.1 more",
+        "450-4.2.1 The user you are trying to contact is receiving 450-4.2.1 mail at a rate that prevents 450 4.2.1 more",
+    ],
+)
+def test_lines_of_a_reply_are_one_however_a_log_joins_them(text: str) -> None:
+    assert meaning(text) == "throttling.rate"
+
+
+def test_a_log_without_blanks_is_read() -> None:
+    assert (
+        meaning("delivery 3: failure: Sorry,_no_mailbox_here_by_that_name._(#5.1.1)/")
+        == "bad_mailbox.unknown"
+    )
+    assert meaning("delivery 245: failure: Unable_to_run_qmail-remote./") == "transient.system"
+
+
 def test_codes_beside_the_text_count() -> None:
     assert meaning("no", smtp_code=552) == "bad_mailbox.quota"
     assert meaning("no", enhanced_code="5.1.1") == "bad_mailbox.unknown"

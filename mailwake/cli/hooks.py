@@ -104,10 +104,11 @@ def add(
         )
     for variable in not_set_here(hook):
         complain(f"{variable} is not set here, so it was not looked at: it must be set for the intake")
-    if is_loopback(urlsplit(url).hostname or ""):
+    host = urlsplit(url).hostname or ""
+    if is_loopback(host) or host in ("0.0.0.0", "::"):
+        whose = "this machine's own" if is_loopback(host) else "nobody's"
         complain(
-            "the provider must reach it, and this address is this machine's own: MAILWAKE_INTAKE_URL says what the world "
-            "calls this intake"
+            f"the provider must reach it, and this address is {whose}: MAILWAKE_INTAKE_URL says what the world calls this intake"
         )
 
 
@@ -165,7 +166,8 @@ def remove(name: Annotated[str, typer.Argument(help="The hook's name.")], as_jso
 
 def _url(settings: "Settings", provider: str, token: str) -> str:
     scheme = "https" if settings.intake_certificate_file else "http"
-    base = settings.intake_url or f"{scheme}://{settings.intake_host or '127.0.0.1'}:{settings.intake_port}"
+    host = settings.intake_host or "127.0.0.1"
+    base = settings.intake_url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.intake_port}"
     return f"{base.rstrip('/')}/hooks/{provider}/{token}"
 
 

@@ -88,7 +88,7 @@ def _server(app: "ASGIApp", settings: Settings, limits: "IntakeLimits") -> "uvic
         access_log=False,
         server_header=False,
         proxy_headers=True,
-        forwarded_allow_ips=settings.intake_proxies,
+        forwarded_allow_ips=_as_seen(settings.intake_proxies),
         ssl_certfile=certificate,
         ssl_keyfile=key,
         timeout_keep_alive=_KEEP_ALIVE_S,
@@ -99,6 +99,16 @@ def _server(app: "ASGIApp", settings: Settings, limits: "IntakeLimits") -> "uvic
     except OSError as error:
         raise SettingsError(f"the intake's certificate {certificate} can't be used: {error}") from None
     return uvicorn.Server(config)
+
+
+def _as_seen(proxies: str) -> str:
+    """The proxies, those of IPv4 also as they look to what listens on `::`, which hears both."""
+    found = [proxy.strip() for proxy in proxies.split(",")]
+    for proxy in tuple(found):
+        address, _, length = proxy.partition("/")
+        if address.count(".") == 3 and ":" not in address:
+            found.append(f"::ffff:{address}/{96 + int(length)}" if length.isdigit() else f"::ffff:{address}")
+    return ",".join(found)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -129,6 +129,20 @@ def test_whoever_is_given_an_url_of_this_machine_is_told_so(
     assert "NOT_SET_HERE is not set here" in said.err
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("0.0.0.0", "http://0.0.0.0:8025/"), ("::", "http://[::]:8025/"), ("::1", "http://[::1]:8025/")],
+)
+def test_an_address_that_nobody_can_call_is_said_to_be_none(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: str, url: str
+) -> None:
+    monkeypatch.setenv("MAILWAKE_INTAKE_HOST", host)
+    with pytest.raises(SystemExit), explained():
+        app(["hooks", "add", "ses"], prog_name="mailwake")
+    said = capsys.readouterr()
+    assert said.out.startswith(url) and "MAILWAKE_INTAKE_URL says" in said.err
+
+
 def test_who_makes_a_keyring_is_told_to_keep_a_copy(run: Run, tmp_path: Path) -> None:
     said = run("keyring", "init")
     assert said.startswith("made the keyring ") and "keep a copy" in said and said.count("\n") == 1

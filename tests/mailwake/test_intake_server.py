@@ -16,6 +16,7 @@ from mailwake.intake import opening
 from mailwake.intake.server import IntakeCannotListen
 from mailwake.opening import open_any_log
 from mailwake.settings import Settings
+from sources.intake.hook_editing import add_hook
 from sources.intake.limits import IntakeLimits
 from streams.log import Log, LogFull, LogUnavailable, TopicPartition
 
@@ -66,10 +67,14 @@ def everything(to: socket.socket) -> bytes:
 
 @contextmanager
 def there(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, log: Log | None = None, **limits: float
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log: Log | None = None,
+    host: str = "127.0.0.1",
+    **limits: float,
 ) -> Iterator[There]:
     monkeypatch.chdir(folder)
-    settings = Settings(intake_port=free_port(), metrics_port=0)
+    settings = Settings(intake_host=host, intake_port=free_port(), metrics_port=0)
     monkeypatch.setattr(opening, "limits_of", lambda _: replace(IntakeLimits(), **limits))
     opened = open_any_log(settings)
     with opening.served(settings, log or opened, lambda: None):
@@ -331,6 +336,31 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         again = opening.served(here.settings, here.log, lambda: None)
         with pytest.raises(IntakeCannotListen, match=port), again:
             pass
+
+
+def hears_both() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as found:
+            found.bind(("::", 0))
+            return not found.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not hears_both(), reason="this machine has no IPv6, or keeps it apart from IPv4")
+def test_an_ipv4_proxy_is_believed_by_what_listens_on_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hooks.toml"
+    token = add_hook(path, "brevo", {"provider": "brevo", "unsigned": True}).token
+    path.write_text(path.read_text() + 'networks = ["192.0.2.0/24"]\n')
+    with there(tmp_path, monkeypatch, host="::") as here:
+        post = (
+            b"POST /hooks/brevo/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n"
+            % token.encode()
+        )
+        assert status(here.said(post + b"X-Forwarded-For: 192.0.2.9\r\n\r\n[]")) == 200
+        assert status(here.said(post + b"X-Forwarded-For: 198.51.100.9\r\n\r\n[]")) == 403
 
 
 def test_what_is_no_http_ends_the_connection_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,10 @@ _AROUND = (
         "delivery to the following",
         re.compile(r"delivery to the following recipients? failed(?: permanently)?:?"),
     ),
+    (
+        "was undeliverable.",
+        re.compile(r"(?:the following )?message to \S+ was undeliverable\.(?: the reason for the problem:)?"),
+    ),
     (" command failed", re.compile(r"(?:smtp )?[\w-]+(?: end)? command failed:?(?: detail:)?")),
     ("the server response was:", re.compile(r"[\w ,.]{0,120}the server response was:")),
     ("addresses; nested exception is", re.compile(r"[\w.:]* ?invalid addresses; nested exception is:?")),
@@ -104,7 +108,7 @@ _AROUND = (
     ("smtp server error", re.compile(r"(?:smtp error: [\w ,']{0,80}\.? )?smtp server error:?")),
     ("server rejected recipient: ", re.compile(r"server rejected recipient:")),
 )
-"""What programs that send (Exim, qmail, Nodemailer, Gmail, Stalwart, PHPMailer, .NET, JavaMail, CommuniGate) write around any
+"""What programs that send (Exim, qmail, Nodemailer, Gmail, IronPort, Stalwart, PHPMailer, .NET, JavaMail, CommuniGate) write around any
 reply, each with what tells that it is there: words that would be taken for the receiver's."""
 _SUMMARY = "... service unavailable"
 """What sendmail adds of its own below what the program said that delivers (mail.local, procmail)."""

@@ -67,7 +67,10 @@ def erase(
     is_gone = True
     with _holdings() as (settings, holdings):
         for one in _tenants(settings, holdings, tenant, all_tenants):
-            with progress("looked through", at_first="reading", as_json=as_json) as advance:
+            with (
+                holdings.alone(_waits_for),
+                progress("looked through", at_first="reading", as_json=as_json) as advance,
+            ):
                 done = taken_out(holdings, one, _address(address), now(), advance)
             is_gone &= _say(done, {"tenant": one}, f"erased from what is kept for tenant {one}", as_json)
     if not is_gone:
@@ -93,10 +96,19 @@ def forget_tenant(
         typer.confirm(f"Forget tenant {tenant} for good?", abort=True)
     with _holdings() as (_, holdings):
         check_known(holdings.keyring, tenant)
-        with progress("looked through", at_first="reading", as_json=as_json) as advance:
+        with (
+            holdings.alone(_waits_for),
+            progress("looked through", at_first="reading", as_json=as_json) as advance,
+        ):
             done = forget(holdings, tenant, now(), advance)
         if not _say(done, {"tenant": tenant}, f"tenant {tenant} is forgotten", as_json):
             raise typer.Exit(NOT_SO)
+
+
+def _waits_for(process: int | None) -> None:
+    from mailwake.cli.output import complain
+
+    complain(f"waiting for another erasure on this log to end (process {process})")
 
 
 def _say(done: "Erased", what: dict[str, str], first: str, as_json: bool) -> bool:

@@ -1,6 +1,9 @@
 """Where personal data is, and how it is walked through: documents, dead letters, the records these were made of."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mailwake.privacy.documents import Held, held, letters_topics, opened_letter
@@ -9,9 +12,11 @@ from schemas.documents import DeadLetter
 from schemas.recipient import recipient_hash
 from schemas.record import Event
 from streams.blobs import Blobs
+from streams.file_lock import FileLock
 from streams.keyring.keyring import Keyring, TenantForgotten
 from streams.log import Log, LogError, NotedLog, OffsetGone, TopicPartition
 from streams.sealed_letters import OpensLetters
+from streams.sqlite.connections import beside
 from streams.sqlite.log import SqliteLog
 
 Advance = Callable[[str, int], None]
@@ -25,6 +30,32 @@ class Holdings:
     log: NotedLog
     blobs: Blobs
     keyring: Keyring
+
+    @contextmanager
+    def alone(self, waits_for: Callable[[int | None], None]) -> Iterator[None]:
+        """No other erasure here meanwhile: each would write back whom the other has taken out of the same document.
+
+        Waits for one that is at it, and tells its process id first. On Kafka that is for processes with the same blobs.
+        """
+        log = self.log
+        path = (
+            beside(log.path, ".erase.lock")
+            if isinstance(log, SqliteLog)
+            else self.blobs.folder / ".erase.lock"
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            if not lock.acquire(time.monotonic() + SOON_S):
+                waits_for(lock.holder())
+                lock.acquire(math.inf)
+            yield
+        finally:
+            lock.close()
+
+
+SOON_S = 1.0
+"""An erasure that ends within this is waited for without a word."""
 
 
 class UnknownTenant(LogError):

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from test_privacy_commands import Here
 from worlds import World
 
 from mailwake.keyring.opening import open_keyring
+from mailwake.privacy.changes import Changes
 from mailwake.settings import Settings
 from sources.files import Intake
 from streams.blobs import Blobs
@@ -121,3 +125,31 @@ def test_a_copy_of_the_log_tells_an_erased_document_once(tmp_path: Path, when: s
     assert told(after) == told(world) and suppressions(after) == suppressions(world) != []
     outcomes = "SELECT kind, outcome, records FROM documents ORDER BY ALL"
     assert after.rows(outcomes) == world.rows(outcomes)
+
+
+def test_two_erasures_at_once_are_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are in one document: the second copy that is written would hold whom the first has taken out."""
+    world = Here(tmp_path)
+    hooked(world)
+    write, others = Changes.write, list[subprocess.Popen[str]]()
+
+    def write_behind_another(changes: Changes) -> list[str]:
+        command = [sys.executable, "-m", "mailwake", "privacy", "erase", JANE]
+        others.append(
+            subprocess.Popen(command, cwd=tmp_path, env=world.environ(), stderr=subprocess.PIPE, text=True)
+        )
+        assert others[0].stderr is not None
+        said = others[0].stderr.readline()
+        assert said == "" or f"another erasure on this log to end (process {os.getpid()})" in said
+        return write(changes)
+
+    monkeypatch.setattr(Changes, "write", write_behind_another)
+    world.run("privacy", "erase", JOE)
+    monkeypatch.undo()
+    others[0].communicate(timeout=60)
+    assert others[0].returncode == 0
+    for address in (JANE, JOE):
+        lines = map(json.loads, world.run("privacy", "export", address).out.splitlines())
+        assert [line["is"] for line in lines] == ["recipient"]

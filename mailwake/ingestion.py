@@ -10,7 +10,7 @@ from typing import Any
 from mailwake.keyring.opening import KeysWhenAsked
 from mailwake.opening import open_any_log
 from mailwake.pipeline import opened
-from mailwake.settings import Settings
+from mailwake.settings import Settings, is_kafka
 from processors.documents.stage import DocumentStage
 from schemas.codec import Undecodable, decode_fields
 from sources.files import Intake
@@ -72,8 +72,7 @@ def ingest_files(
 
 
 def _paused(settings: Settings) -> bool:
-    on_kafka = settings.log.startswith("kafka:")
-    return not on_kafka and Pauses.beside(settings.log_path).paused(DocumentStage.name)
+    return not is_kafka(settings.log) and Pauses.beside(settings.log_path).paused(DocumentStage.name)
 
 
 def _process(settings: Settings, advance: Advance) -> None:
@@ -102,13 +101,13 @@ def _outcomes(
                 return
             if paused():
                 raise NotProcessed(
-                    f"documents in the log that wait for the stage {DocumentStage.name}: {len(waiting)}; it is paused: "
-                    f"mailwake resume {DocumentStage.name}, then mailwake run --until-idle, unless mailwake up runs"
+                    f"the stage {DocumentStage.name} is paused, and documents in the log wait for it ({len(waiting)}): "
+                    f"mailwake resume {DocumentStage.name}, then mailwake run --until-idle, unless mailwake up is running"
                 )
             if time.monotonic() > deadline:
                 raise NotProcessed(
-                    f"{len(waiting)} documents are in the log and not processed after {WAIT_S:.0f} s: does the pipeline, "
-                    "or a worker, run, and is it behind? mailwake status tells; their outcome will be in the view documents"
+                    f"{len(waiting)} documents are in the log and were not processed within {WAIT_S:.0f} s: is the pipeline, or "
+                    "a worker, running, and is it behind? See mailwake status; their outcomes will be in the view documents"
                 )
             time.sleep(0.1)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mailwake.registry import use_registry
-from mailwake.settings import Settings, SettingsError, path_of
+from mailwake.settings import Settings, SettingsError, is_kafka, path_of
 from streams.kafka.cluster import KafkaCluster
 from streams.log import LogError, NoLog, NotedLog
 from streams.sqlite.log import SqliteLog
@@ -42,7 +42,7 @@ def open_any_log(settings: Settings, url: str | None = None) -> NotedLog:
     """
     use_registry(settings)
     named = url or settings.log
-    if not named.startswith("kafka:"):
+    if not is_kafka(named):
         return open_log_at(path_of(named, "sqlite"))
     from streams.kafka.log import KafkaLog
 
@@ -68,9 +68,9 @@ def open_spooled_log(
     named = url or settings.log
     if settings.spool is None:
         return None
-    if not named.startswith("kafka:"):
+    if not is_kafka(named):
         raise SettingsError(
-            f"MAILWAKE_SPOOL is for a log in Kafka, and the log is {named}, which is as near as a spool: leave it out"
+            f"MAILWAKE_SPOOL is for a log in Kafka, and the log is {named}, which needs no spool: leave it out"
         )
     from streams.spool.spool import Spool
     from streams.spool.spooled_log import SpooledLog
@@ -91,7 +91,7 @@ def open_log_as_it_is(settings: Settings, url: str) -> NotedLog:
 
     Raises NoLog, LogError, LogUnavailable; ValueError for a URL that is none.
     """
-    if not url.startswith("kafka:"):
+    if not is_kafka(url):
         path = path_of(url, "sqlite")
         if not path.is_file():
             raise NoLog(f"there is no log at {path.absolute()}: check the path")
@@ -112,8 +112,7 @@ def open_log(settings: Settings) -> SqliteLog:
 
 def existing_any_log(settings: Settings) -> NotedLog:
     """The log that the settings name, which must exist: in SQLite or in Kafka. Raises NoLog, SettingsError, LogError."""
-    on_kafka = settings.log.startswith("kafka:")
-    return open_log_as_it_is(settings, settings.log) if on_kafka else existing_log(settings)
+    return open_log_as_it_is(settings, settings.log) if is_kafka(settings.log) else existing_log(settings)
 
 
 def existing_log(settings: Settings) -> SqliteLog:
@@ -124,8 +123,8 @@ def existing_log(settings: Settings) -> SqliteLog:
     path = settings.log_path
     if not path.exists():
         raise NoLog(
-            f"there is no log at {path.absolute()} yet: mailwake emit, ingest or demo makes one, and MAILWAKE_LOG "
-            "names another"
+            f"there is no log at {path.absolute()} yet: mailwake emit, ingest or demo makes one; or let "
+            "MAILWAKE_LOG name another"
         )
     return open_log_at(path)
 
@@ -168,7 +167,7 @@ def usable_warehouse(settings: Settings) -> Path:
     folder = settings.warehouse_path.absolute()
     if "?" in str(folder):
         raise SettingsError(
-            f"the warehouse {folder}: chDB opens no path with a ? in it; let MAILWAKE_WAREHOUSE name another"
+            f"the warehouse {folder}: chDB can open no path with a ? in it; let MAILWAKE_WAREHOUSE name another"
         )
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"the warehouse {folder} is a file: let MAILWAKE_WAREHOUSE name a folder")

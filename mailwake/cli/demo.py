@@ -77,7 +77,7 @@ def _prepare(folder: Path) -> Path:
 
     marker, configuration = folder / MARKER, folder / "mailwake.toml"
     if folder.exists() and not marker.exists() and any(folder.iterdir()):
-        raise CommandFailed(f"{folder} is no demo's folder and not empty: name another with --folder", USAGE)
+        raise CommandFailed(f"{folder} is not empty, and no demo made it: name another with --folder", USAGE)
     folder.mkdir(parents=True, exist_ok=True)
     marker.touch()
     _refuse_if_running(folder / "mailwake.db")

@@ -20,7 +20,7 @@ Line = tuple[int, dict[str, Any]]
 def emit(
     retry_refused: Annotated[
         bool,
-        typer.Option("--retry-refused", help="Let what the log refused, and the spool kept, go to it again."),
+        typer.Option("--retry-refused", help="Send again what the log refused and the spool set aside."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -57,7 +57,7 @@ def emit(
         return
     print_line(f"{emitted:,} events {'emitted' if held else 'appended'}")
     if held and held.records:
-        print_line(f"{held.records:,} records left in the spool, for when the log takes them: run it again")
+        print_line(f"{held.records:,} records are still in the spool: run it again when the log takes them")
     if held and held.refused_records:
         print_line(
             f"{held.refused_records:,} records set aside in the spool: the log refused them (--retry-refused)"

@@ -24,7 +24,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _exit("interrupted; everything that was told is kept", INTERRUPTED)
+        _exit("interrupted; nothing that was reported as done is lost", INTERRUPTED)
     except BrokenPipeError:
         _silence_stdout()
         sys.exit(0)

@@ -21,7 +21,9 @@ def intake() -> None:
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     settings = load_settings()
     if not (settings.intake_host and settings.intake_port):
-        raise CommandFailed("MAILWAKE_INTAKE_HOST or MAILWAKE_INTAKE_PORT says: nowhere", USAGE)
+        raise CommandFailed(
+            "nowhere to listen: MAILWAKE_INTAKE_HOST is empty, or MAILWAKE_INTAKE_PORT is 0", USAGE
+        )
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())

@@ -44,7 +44,7 @@ def init(
     elif made:
         print_line(
             f"made the keyring {name}: keep a copy of it, apart from the log's backups; without it sealed documents can't be "
-            "read, and no recipient is known by address"
+            "read, and no recipient can be found by address"
         )
     else:
         print_line(
@@ -77,7 +77,7 @@ def readmit(tenant: Tenant) -> None:
     from mailwake.settings import load_settings
 
     open_keyring(load_settings()).readmit(tenant)
-    print_line(f"tenant {tenant} has new keys: its recipients' hashes are other ones from now on")
+    print_line(f"tenant {tenant} has new keys: from now on its recipients have other hashes")
 
 
 @app.command("hashing-key")

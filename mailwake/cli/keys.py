@@ -67,7 +67,7 @@ def revoke(
     key: Annotated[str, typer.Argument(help="Its id, or its name where no other key has it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Let a key open nothing any more; an intake that runs knows within a second."""
+    """Revoke a key; a running intake knows within a second."""
     from mailwake.cli.output import print_json, print_line
     from mailwake.settings import load_settings
     from sources.intake.keys import KeyFile
@@ -76,4 +76,4 @@ def revoke(
     if as_json:
         print_json({"id": revoked.id, "name": revoked.name, "revoked": revoked.revoked})
     else:
-        print_line(f"{revoked.id} ({revoked.name}) opens nothing any more")
+        print_line(f"{revoked.id} ({revoked.name}) is revoked")

@@ -65,5 +65,5 @@ def copy(
     told = ", ".join(f"{count:,} of {topic}" for topic, count in copied.items())
     print_line(f"{sum(copied.values()):,} records copied ({told})")
     note(
-        "again, it copies what came since; the target's pipeline needs a warehouse of its own, empty at first"
+        "run it again to copy what has come since; the target's pipeline needs a warehouse of its own, empty at first"
     )

@@ -228,8 +228,8 @@ def _say_rebuilt(rebuilt: "Rebuilt", seconds: float, as_json: bool) -> None:
     print_line(f"Generation {known.number} is rebuilt from the {made_from} in {seconds} s: {taken} records.")
     if rebuilt.forgotten:
         note(
-            f"{rebuilt.forgotten:,} documents can't be read any more, since who was in them was erased or their tenant "
-            "forgotten: what they told before stays (outcome `forgotten` in the view documents)"
+            f"{rebuilt.forgotten:,} documents can't be read any more, because somebody in them was erased or their "
+            "tenant was forgotten: what was read in them before stays (outcome `forgotten` in the view documents)"
         )
     then = "" if known.span else ", then mailwake replay swap"
     note(f"to compare it with the live one: mailwake replay verify{then}")

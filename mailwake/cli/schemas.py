@@ -91,7 +91,7 @@ def register(
     ]
     print_table(None, ("subject", "version", "id", "would be" if dry_run else "is"), rows)
     if refused:
-        raise CommandFailed("the schema registry takes these for incompatible:\n" + "\n".join(refused))
+        raise CommandFailed("the schema registry refuses these as incompatible:\n" + "\n".join(refused))
     new = sum(one.outcome == "new" for one in done)
     print_line(f"{new} {'to register' if dry_run else 'registered'}, {len(done) - new} there already")
 

@@ -47,7 +47,7 @@ def tail(
     ] = False,
     name: Annotated[
         str | None,
-        typer.Option(help="The name its place is kept under; by default of host, format and files."),
+        typer.Option(help="The name its place is kept under; made of host, format and files unless given."),
     ] = None,
     from_domain: Annotated[
         str | None,
@@ -63,14 +63,14 @@ def tail(
         str | None, typer.Option(help="The time zone of times that name none; this machine's by default.")
     ] = None,
     with_local: Annotated[
-        bool, typer.Option("--with-local", help="Tell deliveries that stay on the server as well.")
+        bool, typer.Option("--with-local", help="Report deliveries that stay on the server as well.")
     ] = False,
     metrics_port: Annotated[
         int,
         typer.Option(
             min=0,
             max=65535,
-            help="Serve /metrics, /healthz and /readyz on this port; 0: nowhere. MAILWAKE_METRICS_HOST holds.",
+            help="Serve /metrics, /healthz and /readyz on this port of MAILWAKE_METRICS_HOST; 0: nowhere.",
         ),
     ] = 0,
     processes: Annotated[
@@ -78,7 +78,7 @@ def tail(
         typer.Option(
             min=0,
             max=64,
-            help="So many processes read ahead while KumoMTA's or PowerMTA's log is far behind; by default one for each "
+            help="How many processes read ahead while KumoMTA's or PowerMTA's log is far behind; by default one for each "
             "processor, at most three; 0: none.",
             show_default=False,
         ),
@@ -132,7 +132,7 @@ def tail(
                 raise CommandFailed(f"not one event came of it; lines that are damaged: {damaged:,}", NOT_SO)
     except MonitorCannotListen:
         raise CommandFailed(
-            f"--metrics-port {metrics_port}: can't listen there: stop what does, or choose another port",
+            f"--metrics-port {metrics_port}: can't listen there: stop what listens on it, or choose another port",
             REFUSED,
         ) from None
     except TailInUse as error:

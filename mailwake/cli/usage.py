@@ -27,7 +27,7 @@ class Commands(TyperGroup):
         try:
             code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         except typer.Abort:
-            sys.stderr.write("mailwake: left off, as you said; nothing was done\n")
+            sys.stderr.write("mailwake: stopped, as you asked; nothing was done\n")
             sys.exit(NOT_SO)
         except typer.TyperException as error:
             told = _told(error)

@@ -319,9 +319,12 @@ def _text_of(file: str) -> Iterator[Any]:
     import sys
     from contextlib import nullcontext
 
-    # What is no UTF-8 is told of its row, by `read_rows`.
     with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as raw:
-        yield io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        # Excel's "Unicode text". What else is no UTF-8 is told of its row, by `read_rows`.
+        if raw.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            yield io.TextIOWrapper(raw, encoding="utf-16", errors="replace", newline="")
+        else:
+            yield io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _hashing(settings: "Settings", tenant: str) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from itertools import chain
 from typing import TextIO, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -58,10 +59,10 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 WORDS: Mapping[str, str] = {
     **{reason: reason for reason in REASONS},
     "hard_bounce": "bounce", "hardbounce": "bounce", "hard bounce": "bounce", "bounced": "bounce", "bounces": "bounce",
-    "invalid": "bounce", "invalid email": "bounce", "permanent": "bounce",
+    "hard_bounces": "bounce", "invalid": "bounce", "invalid email": "bounce", "permanent": "bounce",
     "complained": "complaint", "complaints": "complaint", "spam": "complaint", "spam_report": "complaint",
     "spam report": "complaint", "spamcomplaint": "complaint", "spam_complaint": "complaint",
-    "unsubscribed": "unsubscribe", "unsubscribes": "unsubscribe", "unsubscription": "unsubscribe",
+    "unsub": "unsubscribe", "unsubscribed": "unsubscribe", "unsubscribes": "unsubscribe", "unsubscription": "unsubscribe",
     "group unsubscribe": "unsubscribe", "global unsubscribe": "unsubscribe", "list_unsubscribe": "unsubscribe",
     "manualsuppression": "manual", "manual_suppression": "manual", "blocked": "manual",
 }  # fmt: skip
@@ -109,15 +110,21 @@ def read_rows(
     and the address's domain; it raises ValueError saying why not. Raises BadList for what has no column of recipients, or is
     of another encoding from its first row on.
     """
-    rows = csv.reader(lines, skipinitialspace=True)
+    first = next(lines, "")
+    # Strict: what follows a quote that is not closed would be somebody's note, and whom it names not suppressed.
+    rows = csv.reader(chain((first,), lines), delimiter=_delimiter(first), skipinitialspace=True, strict=True)
     places: Mapping[str, int] | None = None
     while True:
+        begun = rows.line_num + 1
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield BadRow(rows.line_num, f"no CSV: {error}")
+            lost = f"lines {begun} to {rows.line_num} are" if rows.line_num > begun else "it is"
+            yield BadRow(
+                begun, f"no CSV: {error}, a quote in it is not closed or not doubled; {lost} not taken"
+            )
             continue
         if not any(cell.strip() for cell in row):
             continue
@@ -134,6 +141,13 @@ def read_rows(
             yield _entry(row, places, defaults, hashed)
         except ValueError as error:
             yield BadRow(rows.line_num, str(error))
+
+
+def _delimiter(first: str) -> str:
+    """What stands between cells: a comma; else what is in the first of them: a semicolon, as Excel has it where a comma is in
+    numbers, or a tab."""
+    cell = next(csv.reader((first,)), [""])
+    return next((other for other in ";\t" if cell and other in cell[0]), ",")
 
 
 def write_rows(out: TextIO, suppressions: Iterable[Suppression]) -> int:
@@ -163,7 +177,7 @@ def _places(first: Sequence[str]) -> tuple[Mapping[str, int], bool]:
     }
     if "who" in places:
         return places, True
-    if "@" in names[0] or re.fullmatch(r"[0-9a-f]{32}", names[0]):
+    if "@" in names[0] or re.fullmatch(r"[0-9a-f]{32}", names[0], re.IGNORECASE):
         return {"who": 0, "reason": 1}, False
     raise BadList(
         f"the first line has none of the columns {', '.join(ALIASES['who'][:5])}, and is neither an address nor a hash; "
@@ -182,11 +196,11 @@ def _entry(
         raise ValueError("names no recipient")
     recipient_hash, domain = hashed(said["who"])
     given = said.get("reason", "")
-    reason = WORDS.get(given.lower(), defaults.reason)
+    reason = WORDS.get(_word_of(given), defaults.reason)
     stream = said.get("stream") or defaults.stream
     if stream not in STREAMS:
         raise ValueError(f"stream {stream!r} is none of {', '.join(STREAMS)}")
-    words = said.get("note") or (given if given and given.lower() not in WORDS else None)
+    words = said.get("note") or (given if given and _word_of(given) not in WORDS else None)
     return Entry(
         "import",
         recipient_hash,
@@ -199,6 +213,10 @@ def _entry(
         _word("bounce_class", said.get("bounce_class", "")),
         _word("leaf", said.get("leaf", "")),
     )
+
+
+def _word_of(given: str) -> str:
+    return given.lower().replace("-", "_")
 
 
 # Evidence is written without its model, for speed: these say what the model would. A list has few domains and words.

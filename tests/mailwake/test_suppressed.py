@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from running import running, until
+from typer.testing import CliRunner
 from worlds import World
 
+from mailwake.cli.app import app
 from mailwake.suppressed.entries import Entry
 from mailwake.suppressed.lists import BadList, BadRow, Defaults, read_rows, write_rows
 from sinks.suppressions.index import Suppression
@@ -41,8 +43,16 @@ def read(text: str) -> list[Entry | BadRow]:
         ("\ufeffaddress;\n".replace(";", ",tags") + "a@b.example,*\n", "import", NOW, "the old list"),
         ("a@b.example,COMPLAINT\n", "complaint", NOW, "the old list"),
         (WHO + "\n", "import", NOW, "the old list"),
+        (WHO.upper() + "\n", "import", NOW, "the old list"),
+        ("EmailAddress;SuppressionReason;CreatedAt\na@b.example;HardBounce;2024-05-01T12:00:00+02:00\n", "bounce",
+         1_714_557_600_000, "the old list"),
+        ('"reason"\t"email"\nspam; really, a@b.example\ta@b.example\n', "import", NOW, "spam; really, <address>"),
+        ("a@b.example;COMPLAINT\n", "complaint", NOW, "the old list"),
+        ("a@b.example,550 no; not here; at all\n", "import", NOW, "550 no; not here; at all"),
+        ("email,reason,created_at\na@b.example,hard-bounce,2024-05-01 10:00:00\n", "bounce", 1_714_557_600_000, "the old list"),
     ],
-    ids=["ours", "ses", "sendgrid spam reports", "sendgrid bounces", "mailgun", "a byte order mark", "no header", "a hash"],
+    ids=["ours", "ses", "sendgrid spam reports", "sendgrid bounces", "mailgun", "a byte order mark", "no header", "a hash",
+         "a hash in capitals", "Excel in Europe", "tabs", "semicolons without a header", "semicolons in words", "mandrill"],
 )  # fmt: skip
 def test_lists_of_others_are_understood(text: str, reason: str, since: int, note: str) -> None:
     (entry,) = read(text)
@@ -88,6 +98,38 @@ def test_no_column_takes_what_the_event_would_not(column: str, cell: str, why: s
 def test_a_list_of_something_else_is_refused() -> None:
     with pytest.raises(BadList, match="neither an address nor a hash"):
         read("name,colour\nanna,blue\n")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ['b@b.example,"550 no\nc@b.example,"550 no"\n', 'b@b.example,"550 "no" here"\nc@b.example,550 no\n'],
+    ids=["not closed", "not doubled"],
+)
+def test_a_quote_that_is_broken_hides_nobody(broken: str) -> None:
+    """What follows it would be somebody's note, and whom it names mailed."""
+    rows = read("email,note\na@b.example,550\n" + broken + "d@b.example,550\n")
+    told = {row.recipient_domain: row for row in rows if isinstance(row, Entry)}
+    bad = [row for row in rows if isinstance(row, BadRow)]
+    hashes = {row.recipient_hash for row in rows if isinstance(row, Entry)}
+    assert {"ha@b.example", "hd@b.example"} <= hashes and told and bad
+    assert not any("b.example" in (row.note or "") for row in told.values())
+    assert bad[0].line == 3 and "a quote in it is not closed or not doubled" in bad[0].why
+    assert "hc@b.example" in hashes or "lines 3 to 4 are not taken" in bad[0].why
+
+
+def test_a_quote_that_is_never_closed_is_named_where_it_begins() -> None:
+    rows = read('email,note\na@b.example,\nb@b.example,"550\n' + "c@b.example,\n" * 3)
+    assert isinstance(rows[0], Entry) and isinstance(rows[1], BadRow)
+    assert rows[1].line == 3 and "lines 3 to 6 are not taken" in rows[1].why and len(rows) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_list_in_utf_16_is_read(encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bom = "\ufeff" if encoding == "utf-16-be" else ""
+    Path("list.txt").write_bytes(f"{bom}email\tcreated\r\njö@b.example\t1714557600\r\n".encode(encoding))
+    said = CliRunner().invoke(app, ["suppressed", "import", "list.txt", "--json"])
+    assert json.loads(said.stdout) == {"imported": 1, "bad": 0} and said.exit_code == 0
 
 
 def test_what_is_exported_is_read_as_it_was() -> None:

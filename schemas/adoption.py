@@ -7,9 +7,9 @@ writes, and that is the names and types of the fields in their order.
 
 from typing import Any
 
-from schemas.avro import NAMESPACE
 from schemas.catalog import RECORDS, UnknownSchema, Version, latest, versions
 from schemas.compatibility import incompatibilities
+from schemas.encoding.avro import NAMESPACE
 
 _SCALARS = frozenset({"string", "long", "int", "double", "boolean", "bytes"})
 _PACKED = "rows"

@@ -9,12 +9,12 @@ from typing import Any, get_args
 
 import fastavro
 
-from schemas.avro import without_logical_types
 from schemas.catalog import UnknownSchema, Version, latest, version, wire_id
+from schemas.encoding.avro import without_logical_types
+from schemas.encoding.rows import encode_by_field
+from schemas.encoding.wire import Undecodable as Undecodable
+from schemas.encoding.wire import canonical
 from schemas.record import EARLIEST_MS, LATEST_MS, NOTHING, Event, FlatRecord, InvalidEvent, is_canonical_uuid
-from schemas.rows import encode_by_field
-from schemas.wire import Undecodable as Undecodable
-from schemas.wire import canonical
 
 HEADER = 5
 """Bytes before the Avro body: the magic byte and the schema id."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.avro import schema_of
 from schemas.catalog import FIRST_ID, RECORDS
 from schemas.compatibility import incompatibilities
+from schemas.encoding.avro import schema_of
 
 HERE = Path(__file__).parent
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schemas.avro import field_docs, schema_of
 from schemas.catalog import RECORDS, TOPICS, latest
 from schemas.codec import encode
+from schemas.encoding.avro import field_docs, schema_of
 from schemas.mail import ComplaintReceived, MessageBounced, MessageOpened
 from schemas.recipient import normalised, recipient_hash
 from schemas.record import NAMESPACE, Event, FlatRecord

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from processors.stage import Slice
-from schemas.avro import without_logical_types
 from schemas.columns import EFFECTIVE_TIME, INDEX, decode_frames, polars_schema, unpack_rows
+from schemas.encoding.avro import without_logical_types
 from schemas.record import EARLIEST_MS, LATEST_MS, Event
 from schemas.reputation import COUNTS
 from sinks.warehouse.tables import (

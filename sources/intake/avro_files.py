@@ -11,10 +11,10 @@ import fastavro
 import orjson
 
 from schemas.adoption import adopt
-from schemas.avro import without_logical_types
 from schemas.catalog import UnknownSchema, Version, latest
 from schemas.codec import DECODING_ERRORS, parsed
-from schemas.wire import Undecodable, read_long
+from schemas.encoding.avro import without_logical_types
+from schemas.encoding.wire import Undecodable, read_long
 from sources.intake.event_items import BadItem, Item
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused

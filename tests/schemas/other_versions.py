@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-import schemas.avro
 import schemas.catalog
 import schemas.codec
 import schemas.columns
-import schemas.container
-import schemas.packed
+import schemas.encoding.avro
+import schemas.encoding.container
+import schemas.encoding.packed
 from schemas.catalog import RECORDS, Version, latest, versions
 from schemas.record import Event
 
@@ -20,7 +20,13 @@ AddVersion = Callable[..., Version]
 
 
 def _forget() -> None:
-    for module in (schemas.catalog, schemas.codec, schemas.columns, schemas.container, schemas.packed):
+    for module in (
+        schemas.catalog,
+        schemas.codec,
+        schemas.columns,
+        schemas.encoding.container,
+        schemas.encoding.packed,
+    ):
         for value in vars(module).values():
             if hasattr(value, "cache_clear") and value is not versions:
                 value.cache_clear()

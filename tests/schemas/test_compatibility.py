@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.compatibility import incompatibilities
-from schemas.container import as_read, file_head, read_bodies
+from schemas.encoding.container import as_read, file_head, read_bodies
 
 Schema = dict[str, Any]
 SCALARS = {"string": "x", "long": -7, "double": 0.5, "boolean": True, "bytes": b"\xff\x00"}

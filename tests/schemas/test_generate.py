@@ -10,11 +10,11 @@ import fastavro
 import pytest
 from pydantic import Field, create_model
 
-import schemas.avro
-from schemas.avro import schema_of
+import schemas.encoding.avro
 from schemas.catalog import FIRST_ID, RECORDS, TOPICS, versions
 from schemas.compatibility import incompatibilities
 from schemas.documents import DocumentProcessed
+from schemas.encoding.avro import schema_of
 from schemas.generate import HERE, differences, generate, release, write
 from schemas.mail import MailEvent, MessageOpened
 from schemas.record import Event, FlatRecord
@@ -44,7 +44,7 @@ Change = Callable[[type[Event]], None]
 def change(monkeypatch: pytest.MonkeyPatch) -> Change:
     def now(model: type[Event]) -> None:
         monkeypatch.setitem(RECORDS, model.__name__, model)
-        monkeypatch.setattr(schemas.avro, "_attribute_docs", lambda cls: {})
+        monkeypatch.setattr(schemas.encoding.avro, "_attribute_docs", lambda cls: {})
 
     return now
 
@@ -181,7 +181,7 @@ def test_an_incompatible_change_is_refused_and_nothing_is_written(
 def test_other_words_about_a_released_record_change_nothing(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schemas.avro, "_attribute_docs", lambda cls: {"tenant": "Another doc."})
+    monkeypatch.setattr(schemas.encoding.avro, "_attribute_docs", lambda cls: {"tenant": "Another doc."})
     assert differences(here) == []
 
 

@@ -9,8 +9,8 @@ import pytest
 from schemas.codec import Undecodable, decode_fields, encode, frame_of, plain
 from schemas.columns import _first_guard, decode_frames
 from schemas.documents import DocumentProcessed, DocumentReceived
+from schemas.encoding.wire import canonical, read_long, write_long
 from schemas.mail import MessageBounced, MessageDelivered, MessageSent
-from schemas.wire import canonical, read_long, write_long
 
 SHA = "0" * 64
 GOOD = encode(MessageBounced(source_event_id="1"))

@@ -10,9 +10,9 @@ import warehouse_samples as samples
 from sink_conformance import cut, mark
 
 from processors.reputation.rates import RATES
-from schemas.avro import without_logical_types
 from schemas.catalog import Version, latest, versions
 from schemas.codec import HEADER, encode, encode_rows, frame_of, parsed
+from schemas.encoding.avro import without_logical_types
 from schemas.mail import MessageDeferred
 from schemas.reputation import COUNTS
 from sinks.warehouse.loader import WarehouseSink

@@ -11,9 +11,9 @@ from houses import TENANT_KEY, House, house
 
 from schemas.catalog import latest
 from schemas.codec import encode
+from schemas.encoding.wire import write_long
 from schemas.mail import MessageBounced, MessageSent
 from schemas.recipient import recipient_hash
-from schemas.wire import write_long
 from sources.intake import event_bodies
 from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from schemas.wire import write_long
+from schemas.encoding.wire import write_long
 
 SYNC = b"mailwake-columns"
 """Ends each block of the files made here; its value doesn't matter."""

@@ -13,9 +13,9 @@ from damage import DAMAGES
 from schemas.catalog import latest
 from schemas.codec import HEADER, decode_fields, encode, fields_of, parsed
 from schemas.columns import INDEX, pack_rows, polars_schema, unpack_rows
+from schemas.encoding.wire import read_long, write_long
 from schemas.mail import MessageSent
 from schemas.reputation import BucketRow, DeltaRow, ReputationBuckets, ReputationDeltas
-from schemas.wire import read_long, write_long
 
 SCHEMA = polars_schema(latest(ReputationDeltas).schema["fields"][-1]["type"]["items"])
 

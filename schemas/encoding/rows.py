@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import fastavro
 
-from schemas.avro import without_logical_types
 from schemas.catalog import latest, wire_id
+from schemas.encoding.avro import without_logical_types
+from schemas.encoding.wire import write_long
 from schemas.record import Event
-from schemas.wire import write_long
 
 Row = Mapping[str, Any]
 _Encode = Callable[[Any], bytes]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from schemas.catalog import latest, wire_id
 from schemas.codec import frame_of, parsed
+from schemas.encoding.wire import write_long
 from schemas.record import Event
-from schemas.wire import write_long
 
 _ASCII_LENGTHS = 64
 _NULL, _GIVEN = b"\x00", b"\x02"

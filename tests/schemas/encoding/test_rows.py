@@ -10,9 +10,9 @@ from any_event import events
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import rows as by_field
 from schemas.catalog import RECORDS, latest, wire_id
 from schemas.codec import encode_rows, fields_of, frame_of, parsed
+from schemas.encoding import rows as by_field
 from schemas.mail import MessageBounced, MessageDelivered
 from schemas.record import Event, InvalidEvent
 

@@ -16,9 +16,9 @@ import polars as pl
 
 from schemas.catalog import UnknownSchema, Version, latest, version
 from schemas.codec import DECODING_ERRORS, HEADER, Undecodable, decode_fields, encode, plain, schema_id_of
-from schemas.container import as_read, file_head, polars_schema, read_bodies
+from schemas.encoding.container import as_read, file_head, polars_schema, read_bodies
+from schemas.encoding.wire import copy_items, read_long, write_long
 from schemas.record import Event
-from schemas.wire import copy_items, read_long, write_long
 
 INDEX = "_index"
 """The column that says which value of the batch a row came from."""

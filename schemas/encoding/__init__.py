@@ -1,0 +1,1 @@
+"""How records become bytes and frames: the machinery under `schemas.codec` and `schemas.columns`."""

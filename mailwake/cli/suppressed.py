@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -319,7 +319,8 @@ def _text_of(file: str) -> Iterator[Any]:
     import sys
     from contextlib import nullcontext
 
-    with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as raw:
+    with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as opened:
+        raw = io.BufferedReader(cast("io.RawIOBase", opened))
         # Excel's "Unicode text". What else is no UTF-8 is told of its row, by `read_rows`.
         if raw.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
             yield io.TextIOWrapper(raw, encoding="utf-16", errors="replace", newline="")

@@ -144,8 +144,7 @@ def read_rows(
 
 
 def _delimiter(first: str) -> str:
-    """What stands between cells: a comma; else what is in the first of them: a semicolon, as Excel has it where a comma is in
-    numbers, or a tab."""
+    """What stands between cells: a comma, or what Excel writes where a comma is in numbers, or a tab."""
     cell = next(csv.reader((first,)), [""])
     return next((other for other in ";\t" if cell and other in cell[0]), ",")
 

@@ -13,7 +13,7 @@ from mailwake.pipeline import opened
 from mailwake.settings import Settings, is_kafka
 from processors.documents.stage import DocumentStage
 from schemas.codec import Undecodable, decode_fields
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from sources.mailboxes import documents_in
 from streams.blobs import Blobs
 from streams.log import Log, LogError, LogInUse, TopicPartition
@@ -50,7 +50,7 @@ def ingest_files(
     """
     log = open_any_log(settings)
     try:
-        intake = Intake(
+        intake = DocumentIntake(
             log,
             Blobs(settings.blobs),
             settings.tenant,

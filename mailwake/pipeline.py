@@ -19,7 +19,7 @@ from replay.lineage import LOADER, Lineage, live_lineage
 from sinks.loading import Loader
 from sinks.sink import SinkBusy, SinkFull
 from sinks.warehouse.warehouse import Warehouse
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from sources.watch import FolderBusy, WatchedFolder
 from streams.blobs import Blobs
 from streams.log import LogFull, LogUnavailable
@@ -67,7 +67,7 @@ class Pipeline:
         patience = Patience(
             (*BUSY, FolderBusy), linger_s=settings.linger_ms / 1000, full_step=settings.step_records
         )
-        intake = Intake(
+        intake = DocumentIntake(
             self.log,
             Blobs(settings.blobs),
             settings.tenant,

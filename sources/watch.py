@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sources.files import Intake, UnreadablePath
+from sources.documents import DocumentIntake
+from sources.files import UnreadablePath
 from sources.mailboxes import documents_in
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class WatchedFolder:
     """
 
     folder: Path
-    intake: Intake
+    intake: DocumentIntake
     _seen: dict[Path, tuple[int, float]] = field(default_factory=dict)
 
     def step(self) -> int:

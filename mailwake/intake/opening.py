@@ -102,7 +102,7 @@ def intake_of(
     from mailwake import __version__
     from mailwake.intake.answers import life_of
     from mailwake.keyring.opening import KeysWhenAsked
-    from sources.files import Intake
+    from sources.documents import DocumentIntake
     from sources.intake.access import Access, is_loopback
     from sources.intake.admission import Admission
     from sources.intake.app import intake_app
@@ -122,7 +122,7 @@ def intake_of(
     keys, hooks, held = KeyFile(settings.keys), HookFile(settings.hooks), HeldKeys(tenant_keys)
     keys.keys(), hooks.hooks()
     access = Access(keys, hooks, settings.tenant if is_loopback(settings.intake_host) else None)
-    documents = Intake(
+    documents = DocumentIntake(
         log,
         Blobs(settings.blobs),
         settings.tenant,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from sources.intake.access import Access
 from sources.intake.admission import Admission
 from sources.intake.answers import DocumentsTaken, refusals
@@ -34,7 +34,7 @@ class DocumentsDesk:
     """What the documents' route works with."""
 
     access: Access
-    intake: Intake
+    intake: DocumentIntake
     keys: HeldKeys
     """What documents are sealed with."""
     appending: Appending
@@ -114,7 +114,9 @@ def documents_router(desk: DocumentsDesk, admission: Admission) -> APIRouter:
     return router
 
 
-def _prepared(intake: Intake, sent: list[Sent], key: str | None) -> list[tuple[DocumentReceived, Record]]:
+def _prepared(
+    intake: DocumentIntake, sent: list[Sent], key: str | None
+) -> list[tuple[DocumentReceived, Record]]:
     named = None if key is None else RequestKey(key)
     secret = (intake.keys.hashing_key(intake.tenant) if named and intake.keys else None) or b""
     return [

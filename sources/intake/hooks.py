@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from sources.hooks.signature import CertificateUnavailable, NotJson, SignatureRefused, SignedRequest, Verified
 from sources.intake.admission import Admission
 from sources.intake.answers import HookTaken, refusals
@@ -43,7 +43,7 @@ class HookDesk:
     """What the webhooks' route works with."""
 
     hooks: HookFile
-    intake: Intake
+    intake: DocumentIntake
     keys: HeldKeys
     """What bodies are sealed with."""
     appending: Appending
@@ -92,7 +92,9 @@ def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
     return router
 
 
-def _intake(intake: Intake, tenant: str, source: str, channel: str, from_domain: str | None) -> Intake:
+def _intake(
+    intake: DocumentIntake, tenant: str, source: str, channel: str, from_domain: str | None
+) -> DocumentIntake:
     return replace(
         intake, tenant=tenant, source=source, channel=channel, from_domain=from_domain or intake.from_domain
     )

@@ -17,7 +17,7 @@ from mailwake.privacy.holdings import UnknownTenant
 from mailwake.settings import Settings, load_settings
 from mailwake.suppressed.recipients import hash_of
 from schemas.documents import DocumentReceived
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from streams.blobs import Blobs
 from streams.keyring.file_keyring import FileKeyring
 from streams.keyring.keyring import NoKeyring, OtherKeyring
@@ -55,7 +55,9 @@ def emitted(_: Settings) -> object:
 def ingested(settings: Settings) -> object:
     log = open_log(settings)
     try:
-        return Intake(log, Blobs(settings.blobs), "default", keys=KeysWhenAsked(settings)).prepare(b"a", "a")
+        return DocumentIntake(log, Blobs(settings.blobs), "default", keys=KeysWhenAsked(settings)).prepare(
+            b"a", "a"
+        )
     finally:
         log.close()
 
@@ -146,7 +148,7 @@ def test_a_log_that_holds_nothing_takes_any(settings: Settings) -> None:
 
 
 def test_a_log_with_sealed_documents_that_no_keyring_is_noted_in_wants_one(settings: Settings) -> None:
-    document = Intake(
+    document = DocumentIntake(
         None, Blobs(settings.blobs), "default", keys=open_keyring(Settings(log="sqlite:///other.db"))
     )  # type: ignore[arg-type]
     received, record = document.prepare(b"a mail", "a.eml")

@@ -14,7 +14,7 @@ from worlds import World
 from mailwake.keyring.opening import open_keyring
 from mailwake.privacy.changes import Changes
 from mailwake.settings import Settings
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from streams.blobs import Blobs
 
 JANE, JOE = "plain.jane@gmail.com", "other.joe@gmail.com"
@@ -30,7 +30,7 @@ def hooked(world: World) -> None:
     settings = Settings(log=f"sqlite:///{world.log_path}", blobs=world.folder / "blobs")
     with world.log() as log:
         keys = open_keyring(settings, log)
-        intake = Intake(log, Blobs(settings.blobs), channel="hook", source="sendgrid", keys=keys)
+        intake = DocumentIntake(log, Blobs(settings.blobs), channel="hook", source="sendgrid", keys=keys)
         intake.receive(json.dumps(events).encode(), "body")
 
 

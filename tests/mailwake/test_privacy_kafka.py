@@ -16,7 +16,7 @@ from mailwake.privacy.export import export
 from mailwake.privacy.holdings import Holdings
 from mailwake.settings import Settings
 from schemas.documents import DocumentReceived
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from streams.blobs import Blobs
 from streams.kafka.log import KafkaLog
 from streams.keyring.keyring import NoKeyring, OtherKeyring
@@ -44,7 +44,7 @@ def holdings(settings: Settings) -> Iterator[Holdings]:
 
 
 def taken(holdings: Holdings, content: bytes) -> str:
-    intake = Intake(holdings.log, holdings.blobs, keys=holdings.keyring)
+    intake = DocumentIntake(holdings.log, holdings.blobs, keys=holdings.keyring)
     return intake.receive(content, "a.eml").receipt_id
 
 

@@ -12,7 +12,7 @@ from schemas.erased import stand_in
 from schemas.mail import MessageBounced
 from schemas.recipient import recipient_hash
 from schemas.sealing import blob_place
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from streams.blobs import Blobs
 from streams.keyring.file_keyring import FileKeyring
 from streams.sealed_documents import content_of, sealed
@@ -44,7 +44,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.blobs = Blobs(folder / "blobs")
         self.keys = FileKeyring.open(folder / "mailwake.keys", create=True)
-        self.intake = Intake(None, self.blobs, "default", keys=self.keys)  # type: ignore[arg-type]
+        self.intake = DocumentIntake(None, self.blobs, "default", keys=self.keys)  # type: ignore[arg-type]
         self.hashed = recipient_hash(self.keys.hashing_key("default") or b"", ADDRESS)
 
     def receive(self) -> DocumentReceived:

@@ -12,7 +12,7 @@ import httpx
 from schemas.codec import decode
 from schemas.keyring import TenantKeys
 from schemas.record import Event
-from sources.files import Intake
+from sources.documents import DocumentIntake
 from sources.intake.access import Access
 from sources.intake.admission import Admission
 from sources.intake.app import intake_app
@@ -102,7 +102,7 @@ def house(
     with Emitter(opened) as emitter:
         admission, appending = Admission(limits), Appending(emitter, limits)
         access = Access(keys, hooks, open_tenant)
-        intake = Intake(opened, Blobs(folder / "blobs"))
+        intake = DocumentIntake(opened, Blobs(folder / "blobs"))
         routers = [
             hooks_router(HookDesk(hooks, intake, sealing_keys, appending, limits), admission),
             events_router(EventsDesk(access, tenant_keys, appending, limits), admission),

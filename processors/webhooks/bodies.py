@@ -1,6 +1,7 @@
 """How the events lie in a webhook's body: one function for each way, named in the tables as `body`."""
 
 from collections.abc import Callable, Iterable
+from email.utils import getaddresses
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -8,6 +9,8 @@ import orjson
 
 Json = dict[str, Any]
 MANDRILL_EVENTS = b"mandrill_events="
+MOST_OF_HEADER = 8192
+"""Characters of a header that are looked at."""
 
 
 class NotABody(ValueError):
@@ -149,12 +152,17 @@ def _without_unknown(event: Any) -> Any:
 
 
 def resend(content: bytes) -> list[Any]:
-    """Resend: one event; its tags, `{name: value}` or `[{"name": …, "value": …}]`, become the former."""
+    """Resend: one event; its tags, `{name: value}` or `[{"name": …, "value": …}]`, become the former.
+
+    Everybody the message went to becomes `@to`: what happened to one of them is told with all of them.
+    """
     events = []
     for each in _each(_parsed(content)):
         data = each.get("data") if isinstance(each, dict) else None
-        if isinstance(data, dict) and isinstance(data.get("tags"), list):
-            each = {**each, "data": {**data, "tags": dict(_named(data["tags"]))}}
+        if isinstance(data, dict):
+            each = {**each, "@to": [*_listed(data.get("to")), *_copied(data)]}
+            if isinstance(data.get("tags"), list):
+                each["data"] = {**data, "tags": dict(_named(data["tags"]))}
         bounce = data.get("bounce") if isinstance(data, dict) else None
         if isinstance(bounce, dict):
             each = {
@@ -163,6 +171,22 @@ def resend(content: bytes) -> list[Any]:
             }
         events.append(each)
     return events
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _copied(data: Json) -> list[Any]:
+    """Whom a message of Resend's was copied to, in fields of their own or as headers."""
+    headers = [
+        address
+        for name, value in _pairs(data.get("headers"))
+        if isinstance(name, str) and name.lower() in ("cc", "bcc") and isinstance(value, str)
+        for _, address in getaddresses([value[:MOST_OF_HEADER]])
+        if address
+    ]
+    return [*_listed(data.get("cc")), *_listed(data.get("bcc")), *headers]
 
 
 def _explained(bounce: Json) -> str | None:

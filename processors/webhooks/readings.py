@@ -20,6 +20,8 @@ LONGEST_READ = 8192
 RESPONSE, TEXT, WORD = 4096, 1024, 256
 """Characters that a response, a text and a word keep."""
 STREAMS = frozenset(get_args(Stream))
+ONE_OF_SEVERAL = ""
+"""What stands for an address where it is known to be one of several, and not which."""
 
 _CODE = re.compile(r"(?<![\w.:])([245][0-9]{2})(?![\w.:])")
 _ENHANCED = re.compile(r"(?<![\w.])([245]\.[0-7]\.[0-9]{1,3})(?![\w]|\.\d)")
@@ -178,9 +180,9 @@ def address(value: Any) -> str | None:
 
 
 def only_address(value: Any) -> str | None:
-    """The address in a list of one. Which of several it was nobody can tell, so it is none."""
-    if isinstance(value, list) and len(value) != 1:
-        return None
+    """The address in a list of one. Which of several it was nobody can tell: ONE_OF_SEVERAL."""
+    if isinstance(value, list) and len(value) > 1:
+        return ONE_OF_SEVERAL
     return address(value)
 
 

@@ -99,7 +99,7 @@ def add(
     print_line(url)
     if provider in NAMES_NO_FROM and not (hook.from_domain or settings.from_domain):
         complain(
-            f"{provider}'s events name no From domain, and without one there is no reputation by domain: say it with "
+            f"{provider}'s events may name no From domain, and without one there is no reputation by domain: say it with "
             f"--from-domain, or as from_domain in {settings.hooks}"
         )
     for variable in not_set_here(hook):

@@ -28,8 +28,8 @@ PROVIDERS: tuple[HookProvider, ...] = get_args(HookProvider)
 KEYED = frozenset({"sendgrid", "mailgun", "resend", "mandrill", "mailersend", "mailtrap", "postal"})
 """Providers that sign with, or for, a key that must be known here. SNS brings a certificate; the others don't sign."""
 
-NAMES_NO_FROM = frozenset({"sendgrid", "mailjet"})
-"""Providers whose events name no From domain by themselves."""
+NAMES_NO_FROM = frozenset({"sendgrid", "mailjet", "brevo"})
+"""Providers whose events name no From domain by themselves, or not all of them."""
 
 SECRETS = ("token", "keys", "basic", "header_value")
 ELSEWHERE = ("env:", "file:")

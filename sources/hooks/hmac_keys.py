@@ -134,6 +134,8 @@ def _svix_key(hook: Hook, key: str) -> bytes:
 class MandrillVerifier(AtOnce):
     """HMAC-SHA1, base64, over the hook's URL and the form's fields in the order of their names.
 
+    The URL is the one that Mandrill was given, a user and password in it too.
+
     https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests
     """
 
@@ -144,12 +146,14 @@ class MandrillVerifier(AtOnce):
         """Raises SignatureRefused."""
         check_shared(self._hook, request)
         signature = required_header(request, "x-mandrill-signature")
-        signed = (self._hook.url or request.url) + "".join(
-            name + value for name, value in sorted(_form(request.body))
-        )
-        right = (
-            base64.b64encode(hmac.digest(key.encode(), signed.encode(), "sha1")) for key in self._hook.keys
-        )
+        told = "".join(name + value for name, value in sorted(_form(request.body)))
+        url = self._hook.url or request.url
+        urls = (url, url.replace("://", f"://{self._hook.basic}@", 1)) if self._hook.basic else (url,)
+        right = [
+            base64.b64encode(hmac.digest(key.encode(), (each + told).encode(), "sha1"))
+            for key in self._hook.keys
+            for each in urls
+        ]
         if not is_one_of(signature.encode(), right):
             raise SignatureRefused(
                 "mismatch", "another key, another content, or the hook's `url` is another one"

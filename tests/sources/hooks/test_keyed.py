@@ -191,6 +191,17 @@ def test_mandrill() -> None:
     refused(one, request(*mandrill("[]", url=HOOK_URL + "/")), "mismatch")
 
 
+def test_mandrill_signs_the_password_in_its_url_as_well() -> None:
+    one = verifier_of(hook_of("mandrill", keys="webhook key", basic="user:pw"))
+    for url in (HOOK_URL, HOOK_URL.replace("://", "://user:pw@")):
+        body, headers = mandrill("[]", url=url)
+        assert one.verify(request(body, headers | basic("user:pw"), url=HOOK_URL)) == Verified()
+        refused(one, request(body, headers, url=HOOK_URL), "missing")
+    refused(one, request(*mandrill("[]", url=HOOK_URL.replace("://", "://u:x@")), url=HOOK_URL), "missing")
+    body, headers = mandrill("[]", url=HOOK_URL.replace("://", "://u:x@"))
+    refused(one, request(body, headers | basic("user:pw"), url=HOOK_URL), "mismatch")
+
+
 def test_mandrill_signs_the_url_as_it_called_it() -> None:
     one = verifier_of(hook_of("mandrill", keys="webhook key"))
     assert one.verify(request(*mandrill("[]"), url=HOOK_URL)) == Verified()

@@ -67,6 +67,7 @@ def test_whose_mail_it_is_is_asked_for_where_the_provider_does_not_say(
 
     assert "no reputation by domain: say it with --from-domain" in told("sendgrid")
     assert "--from-domain" not in told("sendgrid", "--name", "two", "--from-domain", "shop.example")
+    assert "brevo's events may name no From domain" in told("brevo")
     assert "--from-domain" not in told("mailgun")
     monkeypatch.setenv("MAILWAKE_FROM_DOMAIN", "shop.example")
     assert "--from-domain" not in told("mailjet")

@@ -130,7 +130,7 @@ class Certificates:
                 self._kept.move_to_end(url)
                 return kept
             if self._failed.get(url, now_ms) > now_ms:
-                raise CertificateUnavailable("it could not be fetched a moment ago")
+                raise CertificateUnavailable("SNS's certificate could not be fetched a moment ago")
         return None
 
     def _fetched(self, url: str, now_ms: int) -> _Kept:
@@ -141,11 +141,16 @@ class Certificates:
                 self._remember(self._failed, url, now_ms + FAILURE_KEPT_MS)
             if error.code in (403, 404):
                 raise SignatureRefused("certificate", "there is no certificate at its URL") from None
-            raise CertificateUnavailable(f"it can't be fetched: HTTP status {error.code}") from None
+            raise CertificateUnavailable(
+                f"SNS's certificate can't be fetched: HTTP status {error.code}"
+            ) from None
         except OSError as error:
             with self._lock:
                 self._remember(self._failed, url, now_ms + FAILURE_KEPT_MS)
-            raise CertificateUnavailable(f"it can't be fetched: {type(error).__name__}") from None
+            why = getattr(error, "reason", None) or error
+            raise CertificateUnavailable(
+                f"SNS's certificate can't be fetched from {urlsplit(url).hostname}: {why}"
+            ) from None
         kept = _read(content, now_ms)
         with self._lock:
             self._remember(self._kept, url, kept)

@@ -186,8 +186,12 @@ def test_a_certificate_expires_while_it_is_kept() -> None:
 
 
 def test_a_certificate_that_can_not_be_had_is_nobodys_fault() -> None:
-    fetch = Amazon(OSError("no route"))
+    fetch = Amazon(urllib.error.URLError("no route"))
     one, body = verifier(fetch), sns_signed(sns_message())
+    with pytest.raises(
+        CertificateUnavailable, match=r"^SNS's certificate .* from sns.eu-west-1.amazonaws.com: no route"
+    ):
+        one.verify(request(body))
     for later in (0, 10, FAILURE_KEPT_MS - 1):
         with pytest.raises(CertificateUnavailable):
             one.verify(request(body, now_ms=NOW + later))

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from processors.classification.codes import enhanced_code_in, reply_code_in
 from processors.classification.providers import provider_of
@@ -28,8 +29,7 @@ class Reply:
     """Whether the sender will try again; by the codes where None."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """A reply made ready for rules."""
 
     text: str
@@ -180,7 +180,9 @@ def _is_for_now(smtp_code: int | None, enhanced_code: str | None) -> bool:
 def _from_code_on(text: str, smtp_code: int | None) -> str | None:
     if smtp_code is None:
         return None
-    at = min((at for mark in (" ", "-") if (at := text.find(f" {smtp_code}{mark}")) > 0), default=0)
+    at, hyphened = text.find(f" {smtp_code} "), text.find(f" {smtp_code}-")
+    if at <= 0 or 0 < hyphened < at:
+        at = hyphened
     if at <= 0 or len(text) - at <= _SHORTEST_REPLY:
         return None
     if "after mail from" in text[:at]:

@@ -47,7 +47,7 @@ def is_auto_reply(mail: Mail, note: Note) -> bool:
     answers = bool(fields.get("in-reply-to") or fields.get("references"))
     by_machine = (
         fields.get("auto-submitted").lower().startswith("auto-")
-        or fields.get("precedence").strip().lower() in _BULK
+        or is_to_many(mail)
         or fields.get("return-path").strip() == "<>"
         or "x-auto-response-suppress" in fields
     )
@@ -77,6 +77,11 @@ def is_marked(mail: Mail) -> bool:
     if any(name in fields for name in _ANSWERED):
         return True
     return any(fields.get(name).strip().lower().startswith(words) for name, words in _ANSWERS.items())
+
+
+def is_to_many(mail: Mail) -> bool:
+    """Whether a field of the header says that it is no mail of one person's to another: a list's, or a bulk mail."""
+    return mail.fields.get("precedence").strip().lower() in _BULK
 
 
 def answering(mail: Mail) -> str | None:

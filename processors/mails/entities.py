@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from processors.mails.fields import Fields, parameters_of
+from processors.mails.fields import HEADER_BYTES, Fields, parameters_of
 from processors.mails.text import TEXT_BYTES, text_of, text_of_html
 from processors.mails.transfer_encoding import decoded
 
@@ -71,7 +71,7 @@ class Mail:
         warnings: list[str] = []
         end = len(content)
         body = _end_of_header(content, start, end)
-        fields = Fields(content[start : min(body, start + 2 * 256 * 1024)])
+        fields = Fields(content[start : min(body, start + 2 * HEADER_BYTES)])
         kind, parameters = _type_of(fields)
         leaves: list[Entity] = []
         for leaf in _leaves(content, body, end, fields, (kind, parameters), 0, warnings):
@@ -131,7 +131,7 @@ def _leaves(
             for at, until in _divided(data, start, end, boundary):
                 is_divided = True
                 body = _end_of_header(data, at, until)
-                inner = Fields(data[at : min(body, until, at + 2 * 256 * 1024)])
+                inner = Fields(data[at : min(body, until, at + 2 * HEADER_BYTES)])
                 yield from _leaves(data, min(body, until), until, inner, _type_of(inner), depth + 1, warnings)
             if is_divided:
                 return

@@ -28,6 +28,7 @@ _CONDITION = re.compile(
     r"\b(?:if|should|wenn|falls|si|se|если)\b[^\n.]{0,60}\b(?:permanent|endgültig|définitiv)\w{0,6}", re.I
 )
 """What will be said in case of a failure is not said of one."""
+_OF_OTHERS = re.compile(r"^[ \t]{0,8}(?:Out: 220[ -]|The sender is <>)", re.M)
 _EMPTY_SENDER = frozenset({"", "<>", "<MAILER-DAEMON>", "MAILER-DAEMON"})
 _HOST = re.compile(
     r"(?:host |to |from |server |by |remote[^\n]{0,10} )\[?([a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8})\]?"
@@ -44,8 +45,7 @@ def score_of(mail: Mail, note: Note) -> int:
     """
     subject = mail.fields.words("subject")
     score = 1 if is_by_daemon(mail) else 0
-    if "return-path" in mail.fields and mail.fields.get("return-path").replace(" ", "") in _EMPTY_SENDER:
-        score += 1
+    score += has_empty_sender(mail)
     is_answer = bool(_REPLY_SUBJECT.match(subject)) and not score and bool(mail.fields.get("in-reply-to"))
     if _FORWARD_SUBJECT.match(subject) or is_answer:
         score -= 2
@@ -57,6 +57,16 @@ def score_of(mail: Mail, note: Note) -> int:
     if is_told(FAILURES, said) or is_told(DELAYS, said):
         score += 2
     return score + 1 if note.has_cut else score
+
+
+def has_empty_sender(mail: Mail) -> bool:
+    """Whether it came by the envelope sender that bounces have: none (RFC 5321, 4.5.5)."""
+    return "return-path" in mail.fields and mail.fields.get("return-path").replace(" ", "") in _EMPTY_SENDER
+
+
+def is_about_others(note: Note) -> bool:
+    """Whether a server tells its postmaster of others' mail: what a client tried to bring, a notification that nobody takes."""
+    return _OF_OTHERS.search(note.text[:LOOK]) is not None
 
 
 def is_by_machine(mail: Mail, note: Note) -> bool:

@@ -75,7 +75,10 @@ def feedback_in(mail: Mail, note: Note) -> Feedback | None:
         is_report = mail.parameters.get("report-type", "").lower() == "feedback-report"
         if is_report or any(name in fields for name in _COMPANIONS):
             return _of(fields, mail, note)
-    if _is_old_hotmail(mail) or _is_spamcop(mail):
+    is_without = (
+        mail.parameters.get("report-type", "").lower() == "feedback-report" and note.returned.is_there
+    )
+    if is_without or _is_old_hotmail(mail) or _is_spamcop(mail):
         return _of(Fields(b"Feedback-Type: abuse"), mail, note)
     return None
 

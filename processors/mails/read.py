@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from processors.mails.autoreplies import answering, is_auto_reply, is_challenge, is_marked
+from processors.mails.addresses import addresses_in, without_xtext
+from processors.mails.autoreplies import answering, is_auto_reply, is_challenge, is_marked, is_to_many
 from processors.mails.entities import Mail
 from processors.mails.events import (
     Telling,
@@ -16,7 +17,9 @@ from processors.mails.events import (
 from processors.mails.failures import (
     ENOUGH,
     action_of,
+    has_empty_sender,
     is_about_failure,
+    is_about_others,
     is_by_daemon,
     is_by_machine,
     outcomes_of,
@@ -71,7 +74,24 @@ def _unwrapped(mail: Mail) -> Mail:
     if inner.content_type != "multipart/report":
         return mail
     is_alone = attached[0] is mail.leaves[0] and (len(mail.leaves) == 1 or "report-type" in mail.parameters)
-    return inner if is_alone or any(leaf.content_type in REPORT_TYPES for leaf in inner.leaves) else mail
+    is_complaint = any(leaf.content_type in REPORT_TYPES for leaf in inner.leaves)
+    return inner if is_alone or is_complaint or _is_passed_on(inner, mail) else mail
+
+
+def _is_passed_on(inner: Mail, mail: Mail) -> bool:
+    """Whether a machine's mail passes on a status, as list software does: its note is about the same recipients, or names nobody."""
+    if not (is_by_daemon(mail) or is_to_many(mail)):
+        return False
+    status = next((leaf.content() for leaf in inner.leaves if leaf.content_type in STATUS_TYPES), None)
+    if status is None:
+        return False
+    told = {
+        outcome.address.lower()
+        for outcome in notice_of(status.decode("utf-8", "replace")).outcomes
+        if outcome.address
+    }
+    named = {address.lower() for address in addresses_in(note_of(mail).text, 100)}
+    return bool(told & named) or not named
 
 
 def _told(
@@ -111,21 +131,34 @@ def _is_bounce(mail: Mail, note: Note) -> bool:
     if "x-failed-recipients" in mail.fields:
         return True
     score = score_of(mail, note)
-    if score < ENOUGH or not is_by_machine(mail, note):
+    if score < ENOUGH or not is_by_machine(mail, note) or is_about_others(note):
         return False
     if is_by_daemon(mail) and is_about_failure(mail):
         return True
+    if note.returned.is_report and not (is_by_daemon(mail) or has_empty_sender(mail)):
+        return False  # Somebody asks about a bounce, and has attached it.
     if not is_by_daemon(mail) and is_marked(mail):
         return False
     return score > ENOUGH + 1 or not is_auto_reply(mail, note) or is_by_daemon(mail)
 
 
 def _is_about_nobody(notice: Notice, mail: Mail, note: Note, telling: Telling) -> bool:
-    """Whether nothing but its words makes it a bounce: fraud is written so, to make somebody follow its links."""
-    if any(outcome.address for outcome in notice.outcomes) or telling.named or telling.likely_verp:
+    """Whether nothing but its words makes it a bounce: fraud is written so, to make somebody follow its links.
+
+    So are lists of what has bounced: they name recipients at several domains.
+    """
+    if telling.named or telling.likely_verp:
         return False
-    is_sent_by_machine = mail.fields.get("return-path").strip() == "<>" or "auto-submitted" in mail.fields
+    is_sent_by_machine = has_empty_sender(mail) or (
+        "return-path" not in mail.fields and "auto-submitted" in mail.fields
+    )
     has_reply = has_code(note.text) and is_by_daemon(mail)
+    domains = {outcome.address.rpartition("@")[2].lower() for outcome in notice.outcomes if outcome.address}
+    if domains:
+        is_by_words = not (
+            has_empty_sender(mail) or is_by_daemon(mail) or "x-failed-recipients" in mail.fields
+        )
+        return len(domains) > 1 and is_by_words and not (note.has_cut or note.returned.message_id)
     return not (is_sent_by_machine or note.has_cut or note.returned.message_id or has_reply)
 
 
@@ -165,6 +198,8 @@ def _worded(notice: Notice, note: Note, mail: Mail) -> Notice:
             near = words.about(outcome.address)
             outcome = replace(outcome, words="\n".join(filter(None, (outcome.words, near))) or None)
         address = words.mailed(outcome.address) or (mailed_to if len(notice.outcomes) == 1 else None)
+        if address and "+" in address and (plain := without_xtext(address)).lower() in map(str.lower, to):
+            address = plain
         outcomes.append(replace(outcome, address=address))
     return replace(notice, outcomes=tuple(outcomes))
 

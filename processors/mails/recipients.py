@@ -26,7 +26,7 @@ _ABOUT = re.compile(
     re.I,
 )
 _CONTACT = re.compile(
-    r"(?:contact|question|assist|support|help|complain|report(?: this)?(?: to)?|forward(?:ed)?|re-?send|instead|visit"
+    r"(?:contact|\bask|question|assist|support|help|complain|report(?: this)?(?: to)?|forward(?:ed)?|re-?send|instead|visit"
     r"|write to|e-?mail(?:ing)? (?:us|me)|new address|changed to|moved to|call|from|sender|sent by|mailfrom"
     r"|on behalf of|reply[- ]to|by|\bvon|\bde|\bda|от|kontakt|wenden|contacter|contatt|отправител\w{0,3}"
     r"|your address|return[- ]path|envelope-from|(?:mail|http)s?://\S{0,200}|\?\S{0,200}|(?<!smtp)=)[\s:<(\[\"'=]{0,6}$",
@@ -134,7 +134,7 @@ class Whom:
             or self._made_from()
             or self._by_message()
             or self._by_name()
-            or (left if len(left) == 1 else self._by_subject())
+            or (left if len(left) == 1 and not _is_role(left[0].lower()) else self._by_subject())
         )
 
     def _found(self) -> Iterator[Mention]:
@@ -205,6 +205,8 @@ class Whom:
 
     def _by_message(self) -> list[str]:
         """Who the returned message was taken for, or is to."""
+        if self._returned.is_report:
+            return []
         if self._returned.received_for and self._returned.received_for.lower() not in self._excluded():
             return [self._returned.received_for]
         if len(self._returned.recipients) == 1 and not self._returned.is_list:

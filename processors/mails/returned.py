@@ -48,6 +48,8 @@ class Returned:
     """X-HmXmrOriginalRecipient, which Microsoft puts into what it reports; never in an event."""
     apparently_to: str | None = None
     """X-Apparently-To, which Yahoo puts into what it takes; never in an event."""
+    is_report: bool = False
+    """Whether it is a report itself: whom that was to is who mailed, and no recipient."""
     is_there: bool = False
 
     @classmethod
@@ -77,6 +79,7 @@ class Returned:
             _is_list(fields),
             address_in(fields.get("x-hmxmroriginalrecipient")),
             next(iter(addresses_in(fields.get("x-apparently-to"), 1)), None),
+            fields.get("content-type").lstrip().lower().startswith("multipart/report"),
             True,
         )
 

@@ -52,7 +52,7 @@ _VERSION = re.compile(
     re.I,
 )
 _REPLY = re.compile(
-    r"(?:^|(?:said|error|smtp|esmtp|code|remote|reply|response|returned|status)[^0-9a-z]{1,20}|[;>\"']\s{0,5}|<<< ?|:\s{1,5}|：\s{0,5}|\n\s{0,20})"
+    r"(?:^|(?:said|error|smtp|esmtp|code|remote|reply|response|returned|status)[^0-9a-z]{1,20}|[;>\"']\s{0,5}|<<< ?|:\s{1,5}|[^\W\d_]:(?=\d{3} )|：\s{0,5}|\n\s{0,20})"
     r"#?([45][0-5]\d)(?=[ \-:,;\])\"']|$)(?:[ \-]?#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?",
     re.I,
 )

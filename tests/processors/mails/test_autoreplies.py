@@ -111,6 +111,16 @@ def test_a_system_that_answers_for_its_users_is_no_recipient() -> None:
         .replace(b"User <user@example.net>", b"Mail Administrator <admin@fraud.example>"),
         from_user("5 undelivered mails", "5 mails could not be delivered to you. Release them: http://fraud.example/\n")
         .replace(b"User <user@example.net>", b"Mail Delivery System <support@fraud.example>"),
+        from_user("Your parcel could not be delivered", "We could not deliver it to the recipient: address not found.\n",
+                  Auto_Submitted="auto-generated", Return_Path="<track@parcel.example>"),
+        from_user("Bounce report: 2 messages could not be delivered", "ann@example.net  550 5.1.1 user unknown\n"
+                  "bob@example.org  552 5.2.2 mailbox full\n", Auto_Submitted="auto-generated"),
+        from_user("Message 1abcDE-0001ab-CD frozen", "It has been frozen (delivery error message).\nThe sender is <>.\n\n"
+                  "  someone@example.org: retry timeout exceeded\n", Return_Path="<>")
+        .replace(b"User <user@example.net>", b"Mail Delivery System <Mailer-Daemon@mx.example.net>"),
+        from_user("Postfix SMTP server: errors from unknown[192.0.2.66]", "Transcript of session follows.\n\n"
+                  " Out: 220 mx.example.com ESMTP\n In:  RCPT TO:<who@example.org>\n Out: 550 5.1.1 <who@example.org>: user unknown\n")
+        .replace(b"User <user@example.net>", b"Mail Delivery System <MAILER-DAEMON@mx.example.com>"),
         from_user("Successful delivery", "Your message was successfully delivered.\n"),
         b"", b"\n\n\n", b"Subject: nothing", b"\xff\xfe\x00",
     ],

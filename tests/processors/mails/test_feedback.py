@@ -164,6 +164,16 @@ def test_fields_in_the_text_are_a_report_too() -> None:
     assert event.message_id == "<m1@news.example.com>"
 
 
+def test_a_report_without_the_part_that_tells_is_a_complaint_where_it_says_that_it_is_a_report() -> None:
+    parts = f"--f\nContent-Type: text/plain\n\nAn abuse report.\n--f\nContent-Type: message/rfc822\n\n{RETURNED}\nx\n--f--\n"
+    for report_type, kind in (("feedback-report", "feedback-report"), ("x-other", "mail")):
+        content_type = f'multipart/report; report-type={report_type}; boundary="f"'
+        reading = read_mail(
+            mail({"From": "abuse@isp.example", "Subject": "x", "Content-Type": content_type}, parts), ORIGIN
+        )
+        assert reading.kind == kind
+
+
 def test_received_date_stands_in_for_arrival_date() -> None:
     report = FULL.replace("Arrival-Date", "Received-Date")
     without_date = arf(report).replace(b"Date: Sun, 1 Nov 2026 10:00:00 +0000\n", b"", 1)

@@ -153,6 +153,58 @@ def test_a_report_within_another_mail_is_read() -> None:
     assert reading.events[0].recipient_hash == hash_of("user@example.net")
 
 
+STATUS = "Reporting-MTA: dns; mx.example.net\n\nFinal-Recipient: rfc822; user@example.net\nAction: failed\nStatus: 5.1.1\n"
+
+
+def passed_on(sender: str, note: str, **header: str) -> bytes:
+    """A mail with a note and a notification that came to b-17@bounce.example.com."""
+    fields = {"From": sender, "To": "owner@example.com", "Subject": "Undelivered: our mail", **header}
+    head = "".join(f"{name.replace('_', '-')}: {value}\n" for name, value in fields.items())
+    outer = (
+        f'{head}Content-Type: multipart/mixed; boundary="o"\n\n--o\nContent-Type: text/plain\n\n{note}\n'
+        "--o\nContent-Type: message/rfc822\n\n"
+    )
+    return outer.encode() + report(status=STATUS) + b"\n--o--\n"
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        passed_on("mailman@lists.example", "This is a bounce action notice:\n\n  Member: user@example.net\n  Reason: Fatal bounces.\n",
+                  Precedence="bulk"),
+        passed_on("MAILER-DAEMON@gw.example", "----- The following addresses had permanent delivery errors -----\n\n"),
+    ],
+)  # fmt: skip
+def test_a_notification_that_a_machine_passes_on_is_about_its_recipient(whole: bytes) -> None:
+    reading = read_mail(whole, ORIGIN)
+    assert reading.kind == "dsn"
+    assert [event.recipient_hash for event in reading.events] == [hash_of("user@example.net")]
+
+
+def test_a_notification_that_bounced_or_that_a_person_asks_about_says_nothing_of_whom_it_was_to() -> None:
+    asked = passed_on("Sue <sue@example.com>", "My mail to user@example.net could not be delivered. Why?\n")
+    assert read_mail(asked, ORIGIN).kind == "mail"
+    elsewhere = (
+        "The mail could not be delivered to the following recipients:\n\n<forged@example.org>: user unknown\n"
+    )
+    bounced = read_mail(passed_on("MAILER-DAEMON@mx.example.org", elsewhere), ORIGIN)
+    assert [event.recipient_hash for event in bounced.events] == [hash_of("forged@example.org")]
+    nobody = passed_on("postmaster@gw.example", "A mail could not be delivered. Ask help@gw.example.\n")
+    assert [event.recipient_hash for event in read_mail(nobody, ORIGIN).events] == [None]
+
+
+def test_an_address_in_xtext_is_whom_the_message_was_to() -> None:
+    status = STATUS.replace("Final-", "Original-Recipient: rfc822; us+2Ber+3D1@example.net\nFinal-")
+    for to, whom in (
+        ("us+er=1@example.net", "us+er=1@example.net"),
+        ("x@example.net", "us+2ber+3d1@example.net"),
+    ):
+        (event,) = read_mail(
+            report(status=status, returned=f"From: a@example.com\nTo: {to}\n"), ORIGIN
+        ).events
+        assert event.recipient_hash == hash_of(whom)
+
+
 def test_an_internationalised_address_is_read_in_either_form() -> None:
     for written in ("utf-8; jörg@exämple.de", r"utf-8; j\x{F6}rg@ex\x{E4}mple.de"):
         status = (

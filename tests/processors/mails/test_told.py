@@ -18,6 +18,8 @@ from processors.mails.told import codes_of
         ("#550 5.7.1 RESOLVER.RST.AuthRequired; authentication required", None, 550, "5.7.1"),
         ("452-4.2.2 The email account is over quota", "5.0.0", 452, "4.2.2"),
         ("Exceeded maximum size", "553 Exceeded maximum size", 553, None),
+        ("英文说明:550 User not found", "5.0.0", 550, "5.0.0"),
+        ("id:550-5 at 10:45:550 and mx:550", None, None, None),
         ("call (480) 624-2500 for help", None, None, None),
         ("mx.example.net (Exim 4.2.1) closed the connection", None, None, None),
         ("running version 5.6.7 of the server", None, None, None),

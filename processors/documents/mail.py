@@ -12,12 +12,11 @@ from email.parser import BytesHeaderParser
 from typing import NamedTuple
 
 from processors.documents.limits import Budget
+from processors.mails.fields import HEADER_BYTES
 from processors.mails.transfer_encoding import decoded
 
 MIME_DEPTH = 10
 """Multiparts and forwarded mails within each other; what lies deeper is not looked at."""
-HEADER_BYTES = 256 * 1024
-"""How much of a header is read."""
 FIELD_CHARACTERS = 2000
 """How much of one field is read."""
 

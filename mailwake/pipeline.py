@@ -76,7 +76,9 @@ class Pipeline:
             from_domain=settings.from_domain,
         )
         watched = [Worker(f"watch {folder}", WatchedFolder(folder, intake).step) for folder in settings.watch]
-        return Workers([*watched, *self._workers(), Worker("retention", Keeper(self.log).step)], patience)
+        return Workers(
+            [*watched, *self._workers(), Worker("retention", RetentionSweep(self.log).step)], patience
+        )
 
     def lag(self) -> int:
         """How many records are waiting for a stage or the warehouse."""
@@ -105,7 +107,7 @@ class Pipeline:
 
 
 @dataclass(slots=True)
-class Keeper:
+class RetentionSweep:
     """Applies retention to the log, now and then."""
 
     log: SqliteLog

@@ -3,6 +3,7 @@
 import typer
 
 from mailwake.cli import (
+    backup,
     classify,
     dead_letters,
     demo,
@@ -11,7 +12,6 @@ from mailwake.cli import (
     ingest,
     inspect,
     intake,
-    keep,
     keyring,
     keys,
     log_copy,
@@ -58,8 +58,8 @@ app.command()(status.status)
 app.command()(status.pause)
 app.command()(status.resume)
 app.add_typer(dead_letters.app, name="dead-letters")
-app.command()(keep.backup)
-app.command()(keep.restore)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(keys.app, name="keys")
 app.add_typer(hooks.app, name="hooks")
 app.add_typer(privacy.app, name="privacy")

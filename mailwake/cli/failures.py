@@ -51,7 +51,7 @@ _CODES = (
     ("sources.files", "UnreadablePath", USAGE),
     ("streams.log", "NoLog", USAGE),
     ("mailwake.opening", "NoWarehouse", USAGE),
-    ("mailwake.keeping", "NoBackup", USAGE),
+    ("mailwake.backup", "NoBackup", USAGE),
     ("mailwake.querying", "QueryFailed", NOT_SO),
     ("schemas.record", "InvalidEvent", NOT_SO),
     ("sinks.clickhouse_http.server", "CannotListen", REFUSED),

@@ -7,9 +7,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from mailwake.backup import make_backup, restore_backup
 from mailwake.cli.app import app
 from mailwake.emitter import Emitter
-from mailwake.keeping import make_backup, put_back
 from mailwake.keyring import of_log
 from mailwake.keyring.opening import KeysWhenAsked, default_file, open_keyring
 from mailwake.opening import open_log
@@ -164,7 +164,7 @@ def test_a_backup_is_restored_with_its_own_keyring_or_none(settings: Settings, t
     emit()
     make_backup(settings, Path("saved"))
     elsewhere = Settings(log="sqlite:///new/mailwake.db", blobs=Path("new/blobs"))
-    list(put_back(elsewhere, Path("saved")))
+    list(restore_backup(elsewhere, Path("saved")))
     with pytest.raises(NoKeyring, match="put back the copy"):
         look_up(elsewhere)
     default_file(elsewhere).write_bytes(default_file(settings).read_bytes())
@@ -172,7 +172,7 @@ def test_a_backup_is_restored_with_its_own_keyring_or_none(settings: Settings, t
     default_file(elsewhere).unlink()
     FileKeyring.open(default_file(elsewhere), create=True)
     with pytest.raises(OtherKeyring, match="another keyring"):
-        list(put_back(elsewhere, Path("saved")))
+        list(restore_backup(elsewhere, Path("saved")))
     assert elsewhere.log_path.exists() and not list(Path("new").glob("*.before-*"))
 
 

@@ -18,10 +18,10 @@ def backup(
     without it, so keep copies of it, and of its journal of erasures, somewhere else; so too of the files of API keys and of
     webhooks, whose secrets no backup of mail should hold.
     """
+    from mailwake.backup import left_out_of_backups, make_backup
     from mailwake.cli.embedded_only import embedded
     from mailwake.cli.output import print_json, print_line
     from mailwake.cli.progress import progress
-    from mailwake.keeping import left_out_of_backups, make_backup
     from mailwake.settings import load_settings
 
     settings = embedded(load_settings(), "backup")
@@ -43,10 +43,10 @@ def restore(
 
     A warehouse on a server stays as it is.
     """
+    from mailwake.backup import restore_backup
     from mailwake.cli.embedded_only import embedded
     from mailwake.cli.output import complain, note, print_json, print_line
     from mailwake.cli.progress import progress
-    from mailwake.keeping import put_back
     from mailwake.settings import load_settings
 
     settings = embedded(load_settings(), "restore")
@@ -54,7 +54,7 @@ def restore(
     again: list[int] = []
     try:
         with progress("copied", at_first="copying", as_json=as_json) as advance:
-            for pair in put_back(settings, folder, advance, again.append):
+            for pair in restore_backup(settings, folder, advance, again.append):
                 moved.append(pair)
     finally:
         # Said whatever happens: a restore that fails half-way has moved some of it.

@@ -88,7 +88,7 @@ def _copy_blobs(source: Path, target: Path, progress: Progress) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(".half-*"), copy_function=copied)
 
 
-def put_back(
+def restore_backup(
     settings: Settings,
     folder: Path,
     progress: Progress = _unwatched,

@@ -14,6 +14,15 @@ INSTEAD = {
 """By command."""
 
 
+def what_loads(settings: Settings) -> str:
+    """The command that counts and loads what is in the log."""
+    return (
+        "mailwake worker"
+        if is_kafka(settings.log)
+        else "mailwake run --until-idle (or leave mailwake up running)"
+    )
+
+
 def embedded(settings: Settings, command: str) -> Settings:
     """The settings, for a command that needs a log in SQLite. Raises SettingsError where it is in Kafka."""
     if is_kafka(settings.log):

@@ -33,6 +33,7 @@ def emit(
 
     Example: echo '{"type": "MessageSent", "from_domain": "example.com"}' | mailwake emit
     """
+    from mailwake.cli.embedded_only import what_loads
     from mailwake.cli.output import note, print_json, print_line
     from mailwake.cli.progress import progress
     from mailwake.emitter import Emitter
@@ -63,7 +64,7 @@ def emit(
             f"{held.refused_records:,} records set aside in the spool: the log refused them (--retry-refused)"
         )
     else:
-        note("to count and load them: mailwake run --until-idle (or leave mailwake up running)")
+        note(f"to count and load them: {what_loads(settings)}")
 
 
 def _retry_refused(emitter: "Emitter") -> None:

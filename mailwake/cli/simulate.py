@@ -29,11 +29,12 @@ def simulate(
 
     Running it again with the same options appends the same events, which are then recognised and counted once.
     """
+    from mailwake.cli.embedded_only import what_loads
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.cli.output import note, print_json, print_line
     from mailwake.cli.progress import Increments, progress
     from mailwake.opening import open_any_log
-    from mailwake.settings import is_kafka, load_settings
+    from mailwake.settings import load_settings
     from schemas.record import millis_of
     from sources.simulator import Scenario, days_before_today, into_log, write_truth
 
@@ -67,7 +68,4 @@ def simulate(
         print_line(
             f"{report.events:,} events, {report.documents:,} DMARC reports, {len(report.incidents)} incidents appended"
         )
-        note(
-            "to count and load them: "
-            + ("mailwake worker" if is_kafka(settings.log) else "mailwake run --until-idle")
-        )
+        note(f"to count and load them: {what_loads(settings)}")

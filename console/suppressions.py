@@ -92,6 +92,9 @@ def suppressions_router(desk: SuppressionsDesk, admission: Admission) -> APIRout
             raise Refused(
                 400, "bad_stream", f"stream: wants one of {', '.join(STREAMS)}, or none for all of them"
             )
+        if "\ufffd" in recipient:
+            # What is no UTF-8 came as this: it would be another address, of which nothing is known.
+            raise Refused(400, "bad_recipient", "the recipient is no UTF-8: percent-encode the bytes of that")
         try:
             held = await run_in_threadpool(desk.look_up, caller.tenant, recipient, wanted)
         except NoSuchRecipient as error:

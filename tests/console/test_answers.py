@@ -99,6 +99,12 @@ def test_a_stream_that_there_is_not_is_named(here: Here) -> None:
     assert said.status_code == 400 and "marketing" in said.json()["message"] and not here.asked
 
 
+def test_a_recipient_in_another_encoding_is_not_taken_for_somebody_else(here: Here) -> None:
+    """Latin-1's ü: of an address that holds something else in its place nothing is known."""
+    said = here.get("/v1/suppressions/j%FCrgen@x.example")
+    assert (said.status_code, said.json()["error"]) == (400, "bad_recipient") and not here.asked
+
+
 def test_a_message_is_asked_for_by_any_id(here: Here) -> None:
     here.life = Life(
         message_ids=["<1@a>"], provider_message_ids=[], events=[{"kind": "sent"}], loaded=[], cut=False

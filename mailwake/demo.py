@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sinks.warehouse.warehouse import Warehouse
 from sources.simulator import Incident
@@ -85,15 +84,13 @@ class Effect:
     before: float | None
 
 
-def effects(
-    warehouse: Warehouse, incidents: Sequence[Incident], identity_kinds: dict[Any, str]
-) -> list[Effect]:
+def effects(warehouse: Warehouse, incidents: Sequence[Incident]) -> list[Effect]:
     """The effect of each incident, as the warehouse has it."""
     found = []
     for incident in incidents:
         measure, sql = EFFECTS[incident.kind]
         parameters = {
-            "identity_kind": identity_kinds[incident.kind],
+            "identity_kind": incident.identity_kind,
             "identity": incident.identity,
             "provider": incident.provider or "",
             "start": incident.start_ms / 1000,

@@ -11,6 +11,7 @@ from typing import Any
 
 from mailwake.querying import asking
 from mailwake.settings import Settings
+from sinks.literals import quoted
 
 MOST = 1_000
 """The most events that are given, the earliest first: a Message-ID that a sender uses again and again has no end."""
@@ -48,7 +49,7 @@ def timeline(settings: Settings, tenant: str, message_id: str) -> Timeline:
     """
     with asking(settings) as asked:
         events = _rows(b"".join(asked(_sql(tenant, spellings(message_id)), "JSONEachRow")))
-        topics = ", ".join(map(_quoted, _TOPICS))
+        topics = ", ".join(map(quoted, _TOPICS))
         sql = (
             "SELECT topic, occurred_until, recorded_until, loaded_at FROM freshness "
             f"WHERE splitByChar('@', topic)[1] IN ({topics}) ORDER BY topic {_ISO}"
@@ -67,8 +68,8 @@ def spellings(message_id: str) -> tuple[str, ...]:
 
 def _sql(tenant: str, ids: Sequence[str]) -> str:
     """Ids first, by the columns' indexes, then the rows of their events, by the key: neither reads the whole table."""
-    whose = f"{_LIVE} AND tenant = {_quoted(tenant)}"
-    named = f"({', '.join(map(_quoted, ids))})"
+    whose = f"{_LIVE} AND tenant = {quoted(tenant)}"
+    named = f"({', '.join(map(quoted, ids))})"
     columns = ", ".join(_ID_COLUMNS)
 
     def by_either(what: str, those: dict[str, str]) -> str:
@@ -109,7 +110,3 @@ def _rows(answer: bytes) -> list[dict[str, Any]]:
         {name: value for name, value in json.loads(line).items() if value is not None}
         for line in answer.splitlines()
     ]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\x00", "") + "'"

@@ -114,12 +114,11 @@ def _show(pipeline: "Pipeline", incidents: "Sequence[Incident]") -> None:
     from mailwake.cli.output import print_line, print_table
     from mailwake.cli.progress import waiting
     from mailwake.demo import DMARC_BY_DOMAIN, WORST_DOMAINS, effects
-    from sources.simulator import IDENTITY_KINDS
 
     with waiting("asking the warehouse"):
         worst = pipeline.warehouse.rows(WORST_DOMAINS)
         failing = pipeline.warehouse.rows(DMARC_BY_DOMAIN)
-        found = effects(pipeline.warehouse, incidents, IDENTITY_KINDS)
+        found = effects(pipeline.warehouse, incidents)
 
     volumes = ("domain", "sent", "delivered %", "bounced %", "deferrals / 100 sent", "complained %")
     print_table(

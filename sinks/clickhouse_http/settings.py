@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sinks.clickhouse_http.errors import BAD_ARGUMENTS, SETTING_CONSTRAINT_VIOLATION, ClickHouseError
+from sinks.literals import quoted
 
 _MIB = 1024 * 1024
 
@@ -93,7 +94,7 @@ class SessionSettings:
 
     def statement(self, *, readonly: int) -> str:
         """SQL that applies the settings; `readonly` comes last and ends all changing."""
-        pairs = [f"{name} = {_quoted(value)}" for name, value in self.values.items()]
+        pairs = [f"{name} = {quoted(value)}" for name, value in self.values.items()]
         return "SET " + ", ".join([*pairs, f"readonly = {readonly}"])
 
 
@@ -159,7 +160,3 @@ def writing(asked: Mapping[str, str], comment: str) -> SessionSettings:
                 raise ClickHouseError.of(BAD_ARGUMENTS, f"{name!r} is not the name of a setting")
             values[name] = value
     return SessionSettings(values)
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

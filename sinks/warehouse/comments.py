@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from sinks.literals import quoted
 from sinks.warehouse.client import Client
 from sinks.warehouse.tables import BUCKETS, FACTS, fact_columns, row_columns
 from sinks.warehouse.views import all_views
@@ -62,12 +63,12 @@ def apply(client: Client) -> None:
             continue
         docs = {**_COLUMNS, **all_docs[table]}
         changes = [
-            f"COMMENT COLUMN {column} {_quoted(docs[column])}"
+            f"COMMENT COLUMN {column} {quoted(docs[column])}"
             for column, comment in there.items()
             if column and comment != docs[column]
         ]
         if there[""] != docs[""]:
-            changes.append(f"MODIFY COMMENT {_quoted(docs[''])}")
+            changes.append(f"MODIFY COMMENT {quoted(docs[''])}")
         if changes:
             client.define(f"ALTER TABLE {table} {', '.join(changes)}")
 
@@ -104,7 +105,3 @@ def _said_by_schemas() -> Iterator[tuple[str, Mapping[str, str]]]:
         yield facts.name, {name: column.doc for name, column in fact_columns(facts).items() if column.doc}
     for buckets in BUCKETS:
         yield buckets.name, {name: column.doc for name, column in row_columns(buckets).items() if column.doc}
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

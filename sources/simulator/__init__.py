@@ -4,14 +4,13 @@
 `sources.simulator.traffic` makes plain traffic for measurements. Needs numpy and polars.
 """
 
-from sources.simulator.incidents import IDENTITY_KINDS, KINDS, Incident, truth_of, write_truth
+from sources.simulator.incidents import KINDS, Incident, truth_of, write_truth
 from sources.simulator.records import SimulationReport, document_records, into_log, mail_records, records_of
 from sources.simulator.reports import Document
 from sources.simulator.simulate import Scenario, Slice, days_before_today, simulate
 from sources.simulator.world import World
 
 __all__ = [
-    "IDENTITY_KINDS",
     "KINDS",
     "Document",
     "Incident",

@@ -61,10 +61,7 @@ class Matcher:
             self._filter(self._patterns[at : at + _IN_ONE_FILTER])
             for at in range(0, len(self._patterns), _IN_ONE_FILTER)
         ]
-        for doubt in doubts:
-            compile_pattern(doubt.pattern, f"{doubt.file}: doubt")
-        any_doubt = "|".join(f"(?:{doubt.pattern})" for doubt in doubts)
-        self._doubt = compile_pattern(any_doubt, "doubts", _DOUBTS_MEMORY) if doubts else None
+        self._doubt = _any_of(doubts) if doubts else None
 
     def first(self, heard: Heard) -> tuple[Rule | None, bool]:
         """The rule that decides, which is of those that hold the one asked first; and whether doubts stand beside its fatality.
@@ -159,6 +156,15 @@ def matcher_of(ruleset: Ruleset) -> Matcher:
     Raises RulesetError for a pattern that is none of RE2.
     """
     return Matcher(ruleset.rules, ruleset.signatures, ruleset.doubts)
+
+
+def _any_of(doubts: Sequence[Doubt]) -> Callable[[str], object]:
+    try:
+        return compile_pattern("|".join(f"(?:{doubt.pattern})" for doubt in doubts), "doubts", _DOUBTS_MEMORY)
+    except RulesetError:
+        for doubt in doubts:
+            compile_pattern(doubt.pattern, f"{doubt.file}: doubt")  # which says what is wrong with it
+        raise
 
 
 def _spoken(heard: Heard, text: str) -> Heard:

@@ -9,6 +9,7 @@ import polars as pl
 from processors.classification.classify import Ruleset, Verdict
 from processors.classification.stage import failures, judged
 from processors.stage import Slice
+from processors.suppressions.chunks import recipient_key
 from replay.lineage import FIRST, known_to_log, lineage
 from schemas.columns import EFFECTIVE_TIME
 from streams.log import Log, TopicPartition
@@ -31,6 +32,7 @@ class Meaning:
     after: int
     message_fatal: bool
     action: str
+    scope: str
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Meaning":
@@ -42,7 +44,27 @@ class Meaning:
             verdict.after,
             verdict.message_fatal,
             verdict.action,
+            verdict.scope,
         )
+
+
+@dataclass(slots=True)
+class Suppressing:
+    """Whose bounces suppress them by one ruleset, whatever else was said of them."""
+
+    recipients: set[bytes] = field(default_factory=set)
+    _some: dict[bytes, dict[str, int]] = field(default_factory=dict)
+    """Of those whose bounces do not suffice yet: how many each asks for, by the event's id."""
+
+    def add(self, recipient: bytes, event_id: str, after: int) -> None:
+        """Take a bounce that is fatal to the address after so many."""
+        if recipient in self.recipients:
+            return
+        some = self._some.setdefault(recipient, {})
+        some[event_id] = after
+        if any(number >= asked for number, asked in enumerate(sorted(some.values()), 1)):
+            self.recipients.add(recipient)
+            del self._some[recipient]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +90,27 @@ class RulesetDiff:
     """Some answers of each move."""
     rules: dict[tuple[Meaning, Meaning], tuple[str, str]] = field(default_factory=dict)
     """The rules that said so, of the first of each move."""
+    suppressing: tuple[Suppressing, Suppressing] = field(
+        default_factory=lambda: (Suppressing(), Suppressing())
+    )
+    """By each ruleset."""
 
     @property
     def moved(self) -> int:
         """How many failures mean something else."""
         return self.moves.total()
+
+    @property
+    def newly_suppressed(self) -> int:
+        """How many recipients the other would suppress for their bounces, and the one does not."""
+        one, other = self.suppressing
+        return len(other.recipients - one.recipients)
+
+    @property
+    def no_longer_suppressed(self) -> int:
+        """How many recipients the one suppresses for their bounces, and the other would not."""
+        one, other = self.suppressing
+        return len(one.recipients - other.recipients)
 
     @property
     def newly_fatal(self) -> int:
@@ -99,6 +137,11 @@ class RulesetDiff:
         """Judge some failures by both."""
         self.failures += failed.height
         for (row, before), (_, after) in zip(judged(failed, one), judged(failed, other), strict=True):
+            if row["recipient_hash"] and row["_kind"] == "bounced":
+                recipient = recipient_key(row["tenant"], row["recipient_hash"])
+                for verdict, suppressing in zip((before, after), self.suppressing, strict=True):
+                    if verdict.address_fatal:
+                        suppressing.add(recipient, row["event_id"], verdict.after)
             pair = Meaning.of(before), Meaning.of(after)
             if pair[0] == pair[1]:
                 continue
@@ -142,6 +185,8 @@ def summary(found: RulesetDiff) -> Mapping[str, object]:
         "moved": found.moved,
         "newly_fatal": found.newly_fatal,
         "no_longer_fatal": found.no_longer_fatal,
+        "newly_suppressed": found.newly_suppressed,
+        "no_longer_suppressed": found.no_longer_suppressed,
         "moves": [
             {
                 "before": shown(pair[0]),

@@ -79,6 +79,8 @@ def diff(
     except RulesetError as error:
         raise CommandFailed(str(error), USAGE) from None
     span = (millis_of(begin) if begin else None, millis_of(end) if end else None)
+    if begin and end and begin >= end:
+        raise CommandFailed("--from is not before --to: no failure is in between", USAGE)
     settings = load_settings()
     use_registry(settings)
     log = existing_any_log(settings)
@@ -101,6 +103,10 @@ def _show(found: "RulesetDiff") -> None:
     print_line(
         f"{found.moved:,} of {found.failures:,} failures mean something else by {found.other} than by {found.one}; "
         f"{found.newly_fatal:,} become fatal to the address, {found.no_longer_fatal:,} are no longer"
+    )
+    print_line(
+        f"for these bounces {found.newly_suppressed:,} addresses more would be suppressed, and "
+        f"{found.no_longer_suppressed:,} no longer"
     )
     if not found.moved:
         return
@@ -126,4 +132,4 @@ def _show(found: "RulesetDiff") -> None:
 def _meaning(meaning: "Meaning") -> str:
     fatal = f", fatal to the address after {meaning.after}" if meaning.address_fatal else ""
     retried = "" if meaning.message_fatal else ", tried again"
-    return f"{meaning.bounce_class}.{meaning.leaf}: {meaning.action}{fatal}{retried}"
+    return f"{meaning.bounce_class}.{meaning.leaf} ({meaning.scope}): {meaning.action}{fatal}{retried}"

@@ -326,6 +326,14 @@ def test_rulesets_are_compared_on_what_happened(told: World, tmp_path: Path) -> 
         1,
     )
     assert found["by_domain"] == {"a.example": 1}
+    assert (found["no_longer_suppressed"], found["newly_suppressed"]) == (1, 0)
+    back = json.loads(told.run("rules", "diff", other, newest, "--json", expect=1).out)
+    assert (back["no_longer_suppressed"], back["newly_suppressed"]) == (0, 1)
+    assert "1 addresses more would be suppressed" in told.run("rules", "diff", other, newest, expect=1).out
+    backwards = told.run(
+        "rules", "diff", other, newest, "--from", "2026-06-02", "--to", "2026-06-01", expect=2
+    )
+    assert "--from is not before --to" in backwards.err
     later = told.run("rules", "diff", newest, other, "--from", "2026-06-02", "--json")
     assert json.loads(later.out)["failures"] == 0
     assert "no ruleset 1999" in told.run("rules", "diff", "1999-01-01", newest, expect=2).err

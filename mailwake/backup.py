@@ -17,6 +17,7 @@ from mailwake.keyring import of_log
 from mailwake.keyring.opening import existing_keyring, kept_apart, keyring_name
 from mailwake.opening import existing_log
 from mailwake.settings import Settings
+from schemas.record import now_ms
 from streams.blobs import Blobs
 from streams.keyring.keyring import Keyring
 from streams.log import LogError
@@ -124,13 +125,13 @@ def restore_backup(
 
 
 def _erase_again(half: Path, settings: Settings, keyring: Keyring, progress: Progress) -> int:
-    from mailwake.privacy.erasure import apply_again, now
+    from mailwake.privacy.erasure import apply_again
     from mailwake.privacy.holdings import Holdings
 
     log = SqliteLog.open(half, TOPICS, create=False)
     try:
         holdings = Holdings(log, Blobs(settings.blobs), keyring)
-        count, _ = apply_again(holdings, now(), lambda name, more: progress(name, more, None))
+        count, _ = apply_again(holdings, now_ms(), lambda name, more: progress(name, more, None))
         return count
     finally:
         log.close()

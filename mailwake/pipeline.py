@@ -16,6 +16,7 @@ from processors.reputation.stage import ReputationStage
 from processors.stage import Stage
 from processors.suppressions.stage import SuppressStage
 from replay.lineage import LOADER, Lineage, live_lineage
+from schemas.record import now_ms
 from sinks.loading import Loader
 from sinks.sink import SinkBusy, SinkFull
 from sinks.warehouse.warehouse import Warehouse
@@ -116,7 +117,7 @@ class RetentionSweep:
     def step(self) -> int:
         """Apply it if it is time; nothing that anybody waits for. Raises LogError."""
         if time.monotonic() >= self._next:
-            self.log.retain(time.time_ns() // 1_000_000)
+            self.log.retain(now_ms())
             self._next = time.monotonic() + RETENTION_EVERY_S
         return 0
 

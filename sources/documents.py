@@ -1,13 +1,13 @@
 """Documents appended whole, before anyone interprets them."""
 
 import hashlib
-import time
 from dataclasses import dataclass
 from uuid import uuid4
 
 from schemas.codec import encode
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
+from schemas.record import now_ms
 from streams.blobs import INLINE_LIMIT, Blobs
 from streams.emitter import TakesEmits
 from streams.keys import key_of
@@ -54,7 +54,7 @@ class DocumentIntake:
         `receipt` names the receipt where whoever sends the document has a name for it: sent again, it is the same one.
         `keys` go before those that this was made with.
         """
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         receipt = receipt or str(uuid4())
         kept = self._keep(content, receipt, keys or self.keys)
         document = DocumentReceived(

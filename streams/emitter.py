@@ -9,7 +9,6 @@ import atexit
 import os
 import queue
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from schemas.dmarc import DmarcRecordReported, DmarcReportParsed
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
 from schemas.mail import MAIL_EVENTS
-from schemas.record import NOTHING, Event, InvalidEvent
+from schemas.record import NOTHING, Event, InvalidEvent, now_ms
 from streams import metrics
 from streams.keys import key_of
 from streams.log import Log, LogError, LogFull, LogUnavailable, Record
@@ -119,7 +118,7 @@ class Emitter:
         atexit.unregister(self.close)
 
     def _submit(self, events: Iterable[EventLike]) -> Future[None]:
-        return self._hand_over(_records(events, self._tenant, time.time_ns() // 1_000_000, self._keys))
+        return self._hand_over(_records(events, self._tenant, now_ms(), self._keys))
 
     def _hand_over(self, records: Mapping[str, Sequence[Record]]) -> Future[None]:
         if os.getpid() != self._process:
@@ -152,7 +151,7 @@ class Emitter:
         return together, False
 
     def _append(self, together: Sequence[_Append]) -> None:
-        records = _merged(together)
+        records = merged([append.records for append in together])
         try:
             with metrics.EMITTER_SECONDS.timing():
                 if isinstance(self._log, TakesEmits):
@@ -284,11 +283,12 @@ def records_of(checked: Sequence[Event], now: int) -> dict[str, list[Record]]:
     return records
 
 
-def _merged(together: Sequence[_Append]) -> Mapping[str, Sequence[Record]]:
-    if len(together) == 1:
-        return together[0].records
-    merged: dict[str, list[Record]] = {}
-    for append in together:
-        for topic, records in append.records.items():
-            merged.setdefault(topic, []).extend(records)
-    return merged
+def merged(several: Sequence[Mapping[str, Sequence[Record]]]) -> Mapping[str, Sequence[Record]]:
+    """The records of several appends as those of one: by topic, in their order."""
+    if len(several) == 1:
+        return several[0]
+    together: dict[str, list[Record]] = {}
+    for one in several:
+        for topic, records in one.items():
+            together.setdefault(topic, []).extend(records)
+    return together

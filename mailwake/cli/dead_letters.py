@@ -61,10 +61,9 @@ def show(offset: Offset, as_json: AsJson = False) -> None:
 @app.command()
 def retry(offset: Offset, as_json: AsJson = False) -> None:
     """Append the origin's bytes again to the topic they were read from, for today's code to try."""
-    import time
-
     from mailwake.cli.failures import CommandFailed
     from mailwake.cli.output import print_json, print_line
+    from schemas.record import now_ms
     from streams.log import Record, TopicPartition
 
     with _log() as log:
@@ -75,7 +74,7 @@ def retry(offset: Offset, as_json: AsJson = False) -> None:
             raise CommandFailed(
                 f"{origin.topic}/{origin.partition} no longer holds offset {letter.origin_offset}: retention removed it"
             )
-        record = Record(batch.keys[0], batch.values[0], time.time_ns() // 1_000_000)
+        record = Record(batch.keys[0], batch.values[0], now_ms())
         (again,) = log.append(origin.topic, [record], origin.partition)
     if as_json:
         where = {"origin_topic": origin.topic, "origin_partition": origin.partition}

@@ -62,7 +62,7 @@ def erase(
     from mailwake.cli.failures import NOT_SO
     from mailwake.cli.progress import progress
     from mailwake.privacy.erasure import erase as taken_out
-    from mailwake.privacy.erasure import now
+    from schemas.record import now_ms
 
     is_gone = True
     with _holdings() as (settings, holdings):
@@ -71,7 +71,7 @@ def erase(
                 holdings.alone(_waits_for),
                 progress("looked through", at_first="reading", as_json=as_json) as advance,
             ):
-                done = taken_out(holdings, one, _address(address), now(), advance)
+                done = taken_out(holdings, one, _address(address), now_ms(), advance)
             is_gone &= _say(done, {"tenant": one}, f"erased from what is kept for tenant {one}", as_json)
     if not is_gone:
         raise typer.Exit(NOT_SO)
@@ -89,8 +89,9 @@ def forget_tenant(
     """
     from mailwake.cli.failures import NOT_SO
     from mailwake.cli.progress import progress
-    from mailwake.privacy.erasure import forget, now
+    from mailwake.privacy.erasure import forget
     from mailwake.privacy.holdings import check_known
+    from schemas.record import now_ms
 
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Forget tenant {tenant} for good?", abort=True)
@@ -100,7 +101,7 @@ def forget_tenant(
             holdings.alone(_waits_for),
             progress("looked through", at_first="reading", as_json=as_json) as advance,
         ):
-            done = forget(holdings, tenant, now(), advance)
+            done = forget(holdings, tenant, now_ms(), advance)
         if not _say(done, {"tenant": tenant}, f"tenant {tenant} is forgotten", as_json):
             raise typer.Exit(NOT_SO)
 

@@ -143,6 +143,7 @@ def lift(
     from mailwake.cli.failures import NOT_SO
     from mailwake.cli.output import complain
     from mailwake.suppressed.entries import Entry, safe_name, safe_note
+    from schemas.record import now_ms
 
     _one_of("--stream", stream, STREAMS)
     named = tuple(word for word in REASONS if word in reason)
@@ -162,7 +163,7 @@ def lift(
                     f"{address} stays suppressed for {', '.join(kept)}: name it with --reason {kept[0]} to lift it"
                 )
             if any(set(one.reasons) & set(lifts) for one in held):
-                entry = Entry("lift", who, _now(), stream, lifts, safe_name(by), words, domain)
+                entry = Entry("lift", who, now_ms(), stream, lifts, safe_name(by), words, domain)
                 entries.append((address, entry))
             elif not held:
                 complain(
@@ -272,12 +273,6 @@ def _iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
-def _now() -> int:
-    import time
-
-    return time.time_ns() // 1_000_000
-
-
 def _one_of(option: str, given: str, words: tuple[str, ...]) -> None:
     from mailwake.cli.failures import USAGE, CommandFailed
 
@@ -304,11 +299,12 @@ def _entering() -> Iterator[tuple["Settings", "Log", int]]:
     """The log to append to, made if it is missing, and the time."""
     from mailwake.opening import open_any_log
     from mailwake.settings import load_settings
+    from schemas.record import now_ms
 
     settings = load_settings()
     log = open_any_log(settings)
     try:
-        yield settings, log, _now()
+        yield settings, log, now_ms()
     finally:
         log.close()
 

@@ -6,7 +6,6 @@ keys: what was sealed with them can never be read again, and its hashes belong t
 """
 
 import base64
-import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -237,8 +236,3 @@ def _together(one: Erased, other: Erased) -> Erased:
         dict(Counter(one.in_clear) + Counter(other.in_clear)),
         one.settled and other.settled,
     )
-
-
-def now() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

@@ -3,7 +3,6 @@
 It is told like any other evidence, and what follows is decided where all of it is. It survives every rebuild.
 """
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import Any
 
 from schemas.codec import encode_rows
 from schemas.mail import without_addresses
+from schemas.record import now_ms
 from schemas.suppression import SuppressionEvidence
 from streams.log import Log, Record
 
@@ -48,7 +48,7 @@ def enter(log: Log, tenant: str, entries: Iterable[Entry], channel: str) -> Iter
     """Append entries, some thousand at a time; gives how many, each time some are durable. Raises LogError."""
     source = iter(entries)
     while some := list(islice(source, BATCH)):
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         rows = [_row(tenant, entry, now, channel) for entry in some]
         keys = (f"{tenant}/{entry.recipient_hash}".encode() for entry in some)
         values = encode_rows(SuppressionEvidence, rows)

@@ -1,12 +1,12 @@
 """Whether what a tail reads is a log of its format at all, and whose else it may be."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from processors.mta_logs.formats import FORMATS, reader_of
 from processors.mta_logs.taking import FileContext, LogSettings
+from schemas.record import now_ms
 from sources.mta_logs.places import Place
 from sources.mta_logs.unpacking import LogBytes, UnreadableLog
 
@@ -43,9 +43,7 @@ def _other_format(format_name: str, places: Iterable[Place]) -> str | None:
         text = _beginning(Path(place.path))
         for name in FORMATS:
             if text and name != format_name:
-                taken = reader_of(name, LogSettings(), _nobody).take(
-                    text, FileContext(), time.time_ns() // 1_000_000
-                )
+                taken = reader_of(name, LogSettings(), _nobody).take(text, FileContext(), now_ms())
                 known[name] += sum(taken.counts.get(outcome, 0) for outcome in _UNDERSTOOD)
         if known.total():
             break

@@ -34,7 +34,7 @@ class PostfixRows:
             "recipient_hash": hashed,
             "recipient_domain": domain,
             "mail_from_domain": mail_from,
-            "from_domain": message.from_domain or self._from_domain(mail_from),
+            "from_domain": message.from_domain or self._settings.from_domain_of(mail_from),
         }
         if message.dkim_domain:
             row["dkim_domain"], row["dkim_selector"] = message.dkim_domain, message.dkim_selector
@@ -55,9 +55,3 @@ class PostfixRows:
         row = self.row(MessageSent, since, identity, message, hashed, domain, "sent")
         row["size"] = message.size
         return row
-
-    def _from_domain(self, mail_from: str | None) -> str | None:
-        # A message without envelope-from is a notification of the server's own: the default is not for it.
-        if mail_from is None:
-            return None
-        return mail_from if self._settings.from_envelope else self._settings.from_domain

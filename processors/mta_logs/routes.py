@@ -40,7 +40,8 @@ class Routes(dict[Asked, Row]):
         self[way] = found = {
             "recipient_domain": told.recipient_domain,
             "mail_from_domain": told.mail_from_domain,
-            "from_domain": header_domain(words(told.header_from)) or self._from_domain(told.mail_from_domain),
+            "from_domain": header_domain(words(told.header_from))
+            or self._settings.from_domain_of(told.mail_from_domain),
             "mx_host": mx_host,
             "provider": provider_of(mx_host, told.recipient_domain),
             "ip": ip(words(told.address)),
@@ -48,9 +49,3 @@ class Routes(dict[Asked, Row]):
             "campaign": text(words(told.campaign), 256),
         }
         return found
-
-    def _from_domain(self, mail_from: str | None) -> str | None:
-        # A message without envelope-from is a notification of the server's own: the default is not for it.
-        if mail_from is None:
-            return None
-        return mail_from if self._settings.from_envelope else self._settings.from_domain

@@ -43,6 +43,15 @@ class LogSettings:
     longest_open_ms: int = 6 * 86_400_000
     """For so long after its last line a message is kept open."""
 
+    def from_domain_of(self, mail_from: str | None) -> str | None:
+        """The From domain of a message that names none, by the domain of its envelope-from.
+
+        One without envelope-from is a notification of the server's own: the default is not for it.
+        """
+        if mail_from is None:
+            return None
+        return mail_from if self.from_envelope else self.from_domain
+
 
 @dataclass(slots=True)
 class FileContext:

@@ -3,12 +3,12 @@
 A rebuild fills the next one; a swap is one row; to drop one is to drop its partitions.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.record import now_ms
 from sinks.sink import SinkError
 from sinks.warehouse.arrow import arrow_stream
 from sinks.warehouse.client import Client
@@ -56,7 +56,7 @@ def make_current(client: Client, number: int) -> None:
         )
     ((swaps,),) = client.rows("SELECT max(swap) FROM generation_swaps")
     row = pl.DataFrame(
-        [(int(swaps) + 1, number, time.time_ns() // 1_000_000)],
+        [(int(swaps) + 1, number, now_ms())],
         schema={"swap": pl.UInt64, "generation": pl.UInt32, "swapped_at": pl.Datetime("ms", "UTC")},
         orient="row",
     )

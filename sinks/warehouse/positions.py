@@ -1,12 +1,12 @@
 """How far each topic partition is loaded: a table of the warehouse, written after the data it speaks of."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from processors.stage import Slice
+from schemas.record import now_ms
 from sinks.sink import SinkRefused
 from sinks.warehouse.arrow import arrow_stream
 from sinks.warehouse.client import Client
@@ -116,7 +116,7 @@ def write(client: Client, generation: int, position: Position) -> None:
     row = (
         generation, mark.source.topic, mark.source.partition, mark.log_id, mark.offset, mark.digest,
         position.records, position.bad, position.occurred_until, position.recorded_until,
-        time.time_ns() // 1_000_000,
+        now_ms(),
     )  # fmt: skip
     client.insert(
         "positions_told", list(_COLUMNS), arrow_stream(pl.DataFrame([row], schema=_COLUMNS, orient="row"))

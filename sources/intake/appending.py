@@ -11,7 +11,7 @@ from sources.intake.limits import IntakeLimits
 from sources.intake.refusal import Refused
 from sources.intake.seldom import Seldom
 from streams import metrics
-from streams.emitter import Emitter
+from streams.emitter import Emitter, merged
 from streams.keyring.keyring import TenantForgotten
 from streams.log import LogError, LogFull, LogUnavailable, Record, RecordRefused
 
@@ -129,7 +129,7 @@ class Appending:
 
     async def _append(self, together: Sequence[_Waiting]) -> None:
         try:
-            await self._emitter.append_async(_merged(together))
+            await self._emitter.append_async(merged([one.records for one in together]))
         except Exception as error:  # noqa: BLE001 - raised where each of them is waited for
             if len(together) > 1 and isinstance(error, RecordRefused):
                 for one in together:
@@ -148,16 +148,6 @@ class Appending:
         return Refused(
             503, f"log_{word}", f"{message}; come again", retry_after=self._limits.retry_later_seconds
         )
-
-
-def _merged(together: Sequence[_Waiting]) -> Mapping[str, Sequence[Record]]:
-    if len(together) == 1:
-        return together[0].records
-    merged: dict[str, list[Record]] = {}
-    for one in together:
-        for topic, records in one.records.items():
-            merged.setdefault(topic, []).extend(records)
-    return merged
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`POST /v1/events`: events that programs tell, as JSON or Avro; the good ones of a batch are taken, the bad ones named."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from starlette.responses import Response
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
 from schemas.mail import without_addresses
-from schemas.record import Event, InvalidEvent
+from schemas.record import Event, InvalidEvent, now_ms
 from sources.intake.access import Access
 from sources.intake.admission import Admission
 from sources.intake.answers import EventsTaken, refusals
@@ -128,7 +127,7 @@ def _sorted(
             good.append(_event(item, tenant, batch, keys))
         except InvalidEvent as error:
             bad.append(_named(index, item, error))
-    return Sorted(records_of(good, time.time_ns() // 1_000_000) if good else {}, len(good), bad)
+    return Sorted(records_of(good, now_ms()) if good else {}, len(good), bad)
 
 
 def _event(item: Item, tenant: str, batch: RequestKey | None, keys: TenantKeys | None) -> Event:

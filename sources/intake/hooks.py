@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,6 +13,7 @@ from starlette.responses import Response
 
 from schemas.documents import DocumentReceived
 from schemas.keyring import TenantKeys
+from schemas.record import now_ms
 from sources.documents import DocumentIntake
 from sources.hooks.signature import CertificateUnavailable, NotJson, SignatureRefused, SignedRequest, Verified
 from sources.intake.admission import Admission
@@ -118,7 +118,7 @@ async def _verified(mounted: Mounted, request: Request, headers: Mapping[str, st
     signed = SignedRequest(
         headers=headers,
         body=body,
-        now_ms=time.time_ns() // 1_000_000,
+        now_ms=now_ms(),
         url=str(request.url) if hook.provider == "mandrill" else "",
         peer=client[0] if client else None,
     )

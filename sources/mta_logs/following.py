@@ -5,11 +5,11 @@ while nobody looked is gone on with where it was left, and what was written sinc
 """
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schemas.record import now_ms
 from sources.mta_logs.candidates import Candidate, candidates
 from sources.mta_logs.places import HEAD, FileIdentity, Place, digest
 from sources.mta_logs.unpacking import LogBytes, UnreadableLog
@@ -58,7 +58,7 @@ class Following:
     """When the last look began, ms; 0 before the first one of all."""
     from_end: bool = False
     """Whether what is there when a tail first starts is passed over."""
-    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    clock: Callable[[], int] = now_ms
     files: list[Followed] = field(default_factory=list)
     """In the order to be read in."""
     dropped: list[Place] = field(default_factory=list)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from processors.mta_logs.taking import LONGEST_LINE, LogReader
 from schemas.codec import encode
 from schemas.documents import DeadLetter
+from schemas.record import now_ms
 from sources.mta_logs.ahead import ReadAhead
 from sources.mta_logs.appending import Appends
 from sources.mta_logs.following import Followed, Following, begins_as_known, grow_head
@@ -136,7 +137,7 @@ class Tail:
         if time.monotonic() - self._looked >= LOOK_S:
             self._following.look()
             self._looked = time.monotonic()
-        step, now = _Step(), time.time_ns() // 1_000_000
+        step, now = _Step(), now_ms()
         for followed in list(self._following.files):
             while step.bytes < STEP and self._read(followed, step, now, to_the_end):
                 pass

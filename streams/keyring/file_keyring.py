@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schemas.record import now_ms
 from streams.durable_file import replace_durably
 from streams.file_lock import FileLock
 from streams.keyring.keyring import (
@@ -93,7 +94,7 @@ class FileKeyring(Keyring):
             return keys
         with self._changing() as (tenants, forgotten):
             if tenant not in forgotten:
-                tenants.setdefault(tenant, Keys.new(_now_ms()))
+                tenants.setdefault(tenant, Keys.new(now_ms()))
         return self._content.tenants.get(tenant)
 
     def identity(self, *, create: bool = True) -> str | None:
@@ -115,7 +116,7 @@ class FileKeyring(Keyring):
         """See `Keyring.forget`."""
         with self._changing() as (tenants, forgotten):
             known = tenants.pop(tenant, None) is not None or tenant not in forgotten
-            forgotten.setdefault(tenant, _now_ms())
+            forgotten.setdefault(tenant, now_ms())
         return known
 
     def readmit(self, tenant: str) -> None:
@@ -123,7 +124,7 @@ class FileKeyring(Keyring):
         with self._changing() as (tenants, forgotten):
             if forgotten.pop(tenant, None) is None:
                 raise KeyringError(f"tenant {tenant} was not forgotten: mailwake keyring list")
-            tenants[tenant] = Keys.new(_now_ms())
+            tenants[tenant] = Keys.new(now_ms())
 
     def erasures(self) -> Sequence[Erasure]:
         """See `Keyring.erasures`."""
@@ -268,7 +269,3 @@ def _version(path: Path) -> _Version:
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

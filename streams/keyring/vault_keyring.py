@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
+from schemas.record import now_ms
 from streams.keyring.address import VaultPlace
 from streams.keyring.keyring import Erasure, Keyring, KeyringError, KeyringUnavailable, Keys
 
@@ -81,7 +82,7 @@ class VaultKeyring(Keyring):
         if held is None or time.monotonic() >= held.until:
             held = self._read(tenant)
             if held is None:
-                self._write(tenant, Keys.new(_now_ms()).fields(), 0)
+                self._write(tenant, Keys.new(now_ms()).fields(), 0)
                 held = self._read(tenant)
             if held is None:
                 raise KeyringError(
@@ -114,7 +115,7 @@ class VaultKeyring(Keyring):
         held = self._read(tenant)
         news = held is None or held.keys is not None
         if news:
-            written = self._write(tenant, {"forgotten_at": _now_ms()}, held.version if held else 0)
+            written = self._write(tenant, {"forgotten_at": now_ms()}, held.version if held else 0)
             if not written:
                 return self.forget(tenant)
         self._held.pop(tenant, None)
@@ -132,7 +133,7 @@ class VaultKeyring(Keyring):
         held = self._read(tenant)
         if held is None or held.keys is not None:
             raise KeyringError(f"tenant {tenant} was not forgotten: mailwake keyring list")
-        self._write(tenant, Keys.new(_now_ms()).fields(), held.version)
+        self._write(tenant, Keys.new(now_ms()).fields(), held.version)
         self._held.pop(tenant, None)
 
     def erasures(self) -> Sequence[Erasure]:
@@ -286,7 +287,3 @@ def _erasure(fields: dict[str, Any], name: str) -> Erasure:
 
 def _said(error: Exception) -> str:
     return str(error.args[0] if error.args and error.args[0] else type(error).__name__).splitlines()[0]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -18,12 +18,12 @@ from schemas.catalog import UnknownSchema, Version, latest, version
 from schemas.codec import HEADER, Undecodable, checked_fields, plain, schema_id_of
 from schemas.encoding.container import as_read, file_head, read_bodies
 from schemas.encoding.container import polars_schema as polars_schema
-from schemas.encoding.packed import INDEX as INDEX
-from schemas.encoding.packed import Unpacked as Unpacked
-from schemas.encoding.packed import pack_rows as pack_rows
-from schemas.encoding.packed import unpack_rows as unpack_rows
-from schemas.encoding.packed import whole_rows as whole_rows
 from schemas.encoding.wire import canonical, write_long
+from schemas.packed import INDEX as INDEX
+from schemas.packed import Unpacked as Unpacked
+from schemas.packed import pack_rows as pack_rows
+from schemas.packed import unpack_rows as unpack_rows
+from schemas.packed import whole_rows as whole_rows
 from schemas.record import CLOCK_TOLERANCE_MS, EARLIEST_MS, LATEST_MS, UUID_PATTERN, Event
 
 EFFECTIVE_TIME = pl.min_horizontal("occurred_at", pl.col("recorded_at") + CLOCK_TOLERANCE_MS)

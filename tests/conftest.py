@@ -12,9 +12,8 @@ import pytest
 from deploy.kafka.broker import Broker
 from deploy.kafka.jars import ToolMissing
 from deploy.registry.server import RegistryServer
-from schemas import codec, columns
+from schemas import codec, columns, packed
 from schemas.catalog import install
-from schemas.encoding import packed
 from streams import metrics
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from schemas.catalog import UnknownSchema, version
 from schemas.classification import BounceClassified
 from schemas.codec import HEADER, Undecodable, schema_id_of
 from schemas.columns import INDEX, decode_frames
-from schemas.encoding.framing import framed_rows
+from schemas.framing import framed_rows
 from schemas.mail import MessageBounced, MessageDeferred, MessageExpired
 from schemas.record import Event
 from schemas.suppression import SuppressionEvidence

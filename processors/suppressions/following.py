@@ -9,7 +9,7 @@ import polars as pl
 from processors.stage import Emission
 from processors.suppressions.standing import Outcome
 from schemas.codec import encode_rows
-from schemas.encoding.framing import framed_rows
+from schemas.framing import framed_rows
 from schemas.record import Event
 from schemas.suppression import RecipientSuppressed, SuppressionLifted
 

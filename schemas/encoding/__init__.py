@@ -1,1 +1,1 @@
-"""How records become bytes and frames: the machinery under `schemas.codec` and `schemas.columns`."""
+"""Avro as bytes: the machinery under `schemas.codec`, `framing`, `packed` and `columns`."""

@@ -8,7 +8,7 @@ import polars as pl
 
 from schemas.codec import encode_rows
 from schemas.documents import DocumentReceived
-from schemas.encoding.framing import framed_rows
+from schemas.framing import framed_rows
 from sources.simulator.frames import Frames
 from sources.simulator.incidents import Incident
 from sources.simulator.reports import Document

@@ -11,7 +11,7 @@ import schemas.codec
 import schemas.columns
 import schemas.encoding.avro
 import schemas.encoding.container
-import schemas.encoding.packed
+import schemas.packed
 from schemas.catalog import RECORDS, Version, latest, versions
 from schemas.record import Event
 
@@ -25,7 +25,7 @@ def _forget() -> None:
         schemas.codec,
         schemas.columns,
         schemas.encoding.container,
-        schemas.encoding.packed,
+        schemas.packed,
     ):
         for value in vars(module).values():
             if hasattr(value, "cache_clear") and value is not versions:

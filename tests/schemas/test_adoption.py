@@ -9,7 +9,7 @@ import fastavro
 import polars as pl
 import pytest
 
-from schemas import codec, columns
+from schemas import codec, columns, packed
 from schemas.adoption import adopt
 from schemas.catalog import (
     RECORDS,
@@ -25,8 +25,7 @@ from schemas.catalog import (
 )
 from schemas.codec import Undecodable, decode, decode_fields, encode, frame_of, schema_id_of
 from schemas.columns import INDEX, decode_frames, pack_rows, unpack_rows
-from schemas.encoding import packed
-from schemas.encoding.framing import framed_rows
+from schemas.framing import framed_rows
 from schemas.mail import MessageSent
 from schemas.reputation import ReputationDeltas
 

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.codec import encode_rows
 from schemas.documents import DocumentReceived
-from schemas.encoding.framing import framed_rows, varints
+from schemas.framing import framed_rows, varints
 from schemas.mail import MessageBounced, MessageSent
 from schemas.suppression import RecipientSuppressed
 

@@ -12,13 +12,13 @@ _END = r"(?![\w]|\.\d)"
 
 _AT_START = re.compile(
     r"(?:\W|smtp;|x-[a-z]{1,20};|(?:remote )?(?:smtp )?(?:error|code|status|reply|response)[: ])*?"
-    rf"([245][0-5]\d)(?=[\s\-#:;,.(\[<]|$){_END}"
+    rf"([245][0-579]\d)(?=[\s\-#:;,.(\[<]|$){_END}"
 )
-_WITH_ENHANCED = re.compile(rf"(?<![\w.])([245][0-5]\d)[\s\-#:;,.(\[]{{1,3}}({_ENHANCED}){_END}")
+_WITH_ENHANCED = re.compile(rf"(?<![\w.])([245][0-579]\d)[\s\-#:;,.(\[]{{1,3}}({_ENHANCED}){_END}")
 _INTRODUCED = re.compile(
     r"(?:(?:said|says|replied|responded|response|returned|error|code|status|server|reason|with|smtp|was|reply|data"
     r"|command|diagnostic|rcpt to|mail from)[^\w.]{1,6}|[:;>(\[\"'#] ?|\n\s{0,8}|<<< ?)"
-    rf"([45][0-5]\d){_END}(?:[\- ](?=[^\d\s])|[#:;,(\[<)\]]|$)"
+    rf"([45][0-579]\d){_END}(?:[\- ](?=[^\d\s]|\d{{1,3}}\.\d{{1,3}}\.)|[#:;,(\[<)\]]|$)"
 )
 _ANY_ENHANCED = re.compile(r"[245]\.[0-7]\.\d")
 _ENHANCED_AT_START = re.compile(rf"(?:\W|smtp;|x-[a-z]{{1,20}};|status:?)*?({_ENHANCED}){_END}")

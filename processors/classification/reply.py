@@ -1,7 +1,9 @@
 """A receiver's reply, and what is read of it before any rule is asked."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from processors.classification.codes import enhanced_code_in, reply_code_in
@@ -48,7 +50,7 @@ class Heard(NamedTuple):
 
 
 _LINE_CODES = re.compile(r"[\r\n]+\s*([245][0-5]\d)[\- ](?:[245]\.\d{1,3}\.\d{1,3} )?")
-_FIRST_CODE = re.compile(r"(?:^|[\s:;])[245][0-5]\d[\- ]")
+_FIRST_CODE = re.compile(r"(?:^|[\s:;])(?:[45][0-579]\d|2(?:[0-4]\d|5[0-2]))[\- ]")
 _INLINE_CODES = re.compile(r" (?<=[^\d.] )([245][0-5]\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?")
 _LAST_CODE = re.compile(r"(?<=[^\d:;,>-]) ([245][0-5]\d) (?:[245]\.\d{1,3}\.\d{1,3} )?")
 """That of a reply's last line, where its lines were joined by blanks. What stands behind a colon is quoted."""
@@ -58,11 +60,15 @@ _OF_QMAIL = re.compile(r"\b(?:failure|deferral|success): \S+_\S+_\S+")
 _RETURNED = re.compile(
     r"this is a copy of (?:the|your) message|below this line is a copy|original message(?: headers?|\b ?-)|header of the original"
     r"|(?:original|returned|unsent|undelivered) (?:message|mail)(?: headers?)? (?:follows?|is (?:attached|following))"
-    r"|message headers? follows?|\n(?:return-path|received|dkim-signature): "
+    r"|message headers? follows?|\n(?:return-path|received|dkim-signature): |\n\s+at [\w.<>$]+ \("
 ).search
 """Where what comes back begins: no word of anybody who refused it."""
 _STATUS_FIELDS = re.compile(r"\n(?:reporting-mta|final-recipient|original-recipient): ").search
 """What a DSN says once more for programs (RFC 3464), behind what it says for people."""
+_TRANSCRIPT = "transcript of session follows"
+"""What sendmail puts below the reason: it ends with "User unknown" whatever was said."""
+_PASSED_ON = re.compile(r"[45]\d\d [45]\.\d\.\d{1,3} <\S{1,255} #[45]\.\d\.\d{1,3} smtp; ?(?=[45]\d\d)")
+"""Exchange's own code around the one that it was told."""
 _BLANK_LINE = re.compile(r"\n[ \t\r>|]*\n")
 _QUOTED = re.compile(r"\n(?:> ?)+")
 _PARAGRAPH = "\ue000"
@@ -100,6 +106,9 @@ _AROUND = (
         "was undeliverable.",
         re.compile(r"(?:the following )?message to \S+ was undeliverable\.(?: the reason for the problem:)?"),
     ),
+    ("learn more here:", re.compile(r"learn more here: https?://\S+")),
+    ("reply=", re.compile(r", stat=[\w :]+$")),
+    ("#smtp#", re.compile(r" ?#smtp#$")),
     (" command failed", re.compile(r"(?:smtp )?[\w-]+(?: end)? command failed:?(?: detail:)?")),
     ("the server response was:", re.compile(r"[\w ,.]{0,120}the server response was:")),
     ("addresses; nested exception is", re.compile(r"[\w.:]* ?invalid addresses; nested exception is:?")),
@@ -113,6 +122,7 @@ reply, each with what tells that it is there: words that would be taken for the 
 _SUMMARY = "... service unavailable"
 """What sendmail adds of its own below what the program said that delivers (mail.local, procmail)."""
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII).fullmatch
+_OPENING = {")": "(", "]": "[", "}": "{", ">": "<", "'": "'", '"': '"'}
 _VAGUE = frozenset({"4.0.0", "5.0.0", "2.0.0"})
 
 
@@ -121,6 +131,8 @@ def hear(reply: Reply) -> Heard:
     raw = (reply.text or "")[: 2 * LONGEST].lower()
     if "_" in raw and ("_said:_" in raw or "_up_on_" in raw or _OF_QMAIL.search(raw)):
         raw = raw.replace("_", " ")  # qmail-log(5) has no blanks
+    if " smtp;" in raw:
+        raw = _PASSED_ON.sub("", raw)
     if "\n>" in raw:
         raw = _QUOTED.sub("\n", raw)
     if "\\n" in raw:
@@ -129,6 +141,8 @@ def hear(reply: Reply) -> Heard:
         raw = raw.encode("utf-8", "replace").decode("utf-8")
     if "\n" in raw and (returned := _RETURNED(raw)) is not None and returned.start() > _SHORTEST_REPLY:
         raw = raw[: returned.start()]
+    if _TRANSCRIPT in raw and reply_code_in(raw[: raw.index(_TRANSCRIPT)]) is not None:
+        raw = raw[: raw.index(_TRANSCRIPT)]
     smtp_code = reply.smtp_code if reply.smtp_code is not None else reply_code_in(raw[:LONGEST])
     enhanced_code = reply.enhanced_code
     if enhanced_code is not None and not _ENHANCED(enhanced_code):
@@ -148,6 +162,8 @@ def hear(reply: Reply) -> Heard:
         text = text.replace(f" {_PARAGRAPH}", "")
         if spoken is not None:
             spoken = spoken.partition(f" {_PARAGRAPH}")[0]
+    if spoken is not None and (spoken[-1] in _OPENING or spoken[-2:-1] in _OPENING):
+        spoken = _trimmed(spoken) or spoken
     if spoken is not None and too_early is not None:
         spoken += f" (in reply to {too_early[1] or 'initial connection'})"  # as Postfix says it of later ones
     return Heard(
@@ -180,10 +196,9 @@ def _is_for_now(smtp_code: int | None, enhanced_code: str | None) -> bool:
 def _from_code_on(text: str, smtp_code: int | None) -> str | None:
     if smtp_code is None:
         return None
-    at, hyphened = text.find(f" {smtp_code} "), text.find(f" {smtp_code}-")
-    if at <= 0 or 0 < hyphened < at:
-        at = hyphened
-    if at <= 0 or len(text) - at <= _SHORTEST_REPLY:
+    found = _beginning_with(smtp_code)(text, 1)
+    at = found.start() if found else 0
+    if at <= 0 or (len(text) - at <= _SHORTEST_REPLY and text.isascii()):
         return None
     if "after mail from" in text[:at]:
         return None  # what was refused is the sender, as Exim tells before the reply
@@ -191,6 +206,22 @@ def _from_code_on(text: str, smtp_code: int | None) -> str | None:
         return None  # what the receiver heard from its filter, or when it asked for the sender's own mailbox
     reply = text[at + 1 :]
     return None if reply.endswith(_SUMMARY) else reply
+
+
+@lru_cache(maxsize=512)
+def _beginning_with(smtp_code: int) -> Callable[..., re.Match[str] | None]:
+    return re.compile(rf"[ ;:='\"(\[>]{smtp_code}[ -]").search
+
+
+def _trimmed(text: str) -> str:
+    """Without quotation marks and brackets at its end that belong to what the reply stands in."""
+    if text[-1] == "." and text[-2:-1] in _OPENING:
+        text = text[:-1]
+    while text and (opening := _OPENING.get(text[-1])) is not None:
+        if opening != text[-1] and text.count(opening) >= text.count(text[-1]):
+            break
+        text = text[:-1].rstrip(" ,")
+    return text
 
 
 def _without_what_is_around(text: str) -> str:

@@ -272,6 +272,24 @@ def test_what_stands_below_a_reply_is_not_its_reason(bounce: str, said: str) -> 
         )
 
 
+def test_every_rule_s_examples_are_found_inside_bounces() -> None:
+    replies = [
+        example.text
+        for rule in active_ruleset().rules
+        for example in rule.positive
+        if example.text[:4].rstrip("- ").isdigit()
+        and not (example.mx or example.provider or example.smtp_code)
+    ]
+    wrapped = [
+        (verdict(said), verdict(bounce.replace("{}", said)))
+        for said in replies
+        for bounce in (EXIM, QMAIL, EXCHANGE)
+    ]
+    assert len(wrapped) > 4_000
+    assert sum(alone.bounce_class != inside.bounce_class for alone, inside in wrapped) < len(wrapped) / 100
+    assert sum(inside.address_fatal and not alone.address_fatal for alone, inside in wrapped) <= 5
+
+
 @pytest.mark.parametrize(
     "text",
     [

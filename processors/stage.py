@@ -56,6 +56,8 @@ class Tally:
     repeats: int = 0
     late: int = 0
     dead: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    """Of documents: how many became what."""
 
 
 class Stage(Protocol):

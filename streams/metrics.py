@@ -190,6 +190,12 @@ DEAD_LETTERS = Counter(
     "Records that could not be understood: mailwake dead-letters list.",
     ["stage"],
 )
+DOCUMENTS = Counter(
+    "mailwake_documents_total",
+    "Documents, and what archives and mails held, by what became of them. Outcomes: parsed, partial (some of it was not "
+    "understood), rejected (nothing was), duplicate, conflict, forgotten. The view documents says why of each.",
+    ["outcome"],
+)
 REPEATS = Counter("mailwake_repeats_total", "Records told again and not counted again.", ["stage"])
 LATE_ADDITIONS = Counter(
     "mailwake_late_additions_total",

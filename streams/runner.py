@@ -82,6 +82,8 @@ class StageRunner:
         self._told = stage.tally()
         for counter in (metrics.DEAD_LETTERS, metrics.REPEATS, metrics.LATE_ADDITIONS):
             counter.begin(stage.name)
+        for outcome in self._told.outcomes:
+            metrics.DOCUMENTS.begin(outcome)
 
     def step(self) -> Done:
         """Deal with some records; returns how many, 0 when there are none. Raises LogError."""
@@ -148,6 +150,8 @@ class StageRunner:
         metrics.DEAD_LETTERS.add(len(emitted.get("dead.letters", ())), name)
         metrics.REPEATS.add(tally.repeats - self._told.repeats, name)
         metrics.LATE_ADDITIONS.add(tally.late - self._told.late, name)
+        for outcome, documents in tally.outcomes.items():
+            metrics.DOCUMENTS.add(documents - self._told.outcomes.get(outcome, 0), outcome)
         self._told = tally
 
 

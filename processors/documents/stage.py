@@ -1,8 +1,10 @@
 """The parse stage: documents as received to their outcomes and events."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import get_args
 
 from processors.dead_letters import dead_letter
 from processors.dmarc.events import TOPIC, record_fields, report_event, topic_key
@@ -18,7 +20,7 @@ from processors.documents.reading import (
 from processors.stage import Emission, Flush, Slice, Tally, emission
 from schemas.codec import Undecodable, decode, encode_rows
 from schemas.dmarc import DmarcRecordReported
-from schemas.documents import DocumentReceived
+from schemas.documents import DocumentReceived, Outcome
 from schemas.keyring import NO_KEYS, TenantKeys
 from schemas.record import InvalidEvent
 from schemas.sealing import DamagedSeal, Forgotten, plain_content
@@ -53,7 +55,7 @@ class DocumentStage:
         self._clock = 0
         self._flushed_clock = 0
         self._emissions: list[Emission] = []
-        self._tally = Tally()
+        self._tally = Tally(outcomes=dict.fromkeys(get_args(Outcome), 0))
 
     def restore(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
         """Begin from what earlier flushes left."""
@@ -68,7 +70,9 @@ class DocumentStage:
         """
         read = [None if value is None else _document(value) for value in records.values]
         self._keys.ask({document.tenant for document in read if isinstance(document, DocumentReceived)})
-        repeats = dead = 0
+        tally = self._tally
+        outcomes = Counter(tally.outcomes)
+        dead = 0
         for index, document in enumerate(read):
             if isinstance(document, Exception):
                 dead += 1
@@ -76,11 +80,14 @@ class DocumentStage:
             elif document is not None:
                 self._clock = max(self._clock, document.recorded_at)
                 for reading in self._readings(document):
-                    repeats += reading.processed.outcome == "duplicate"
+                    outcomes[reading.processed.outcome] += 1
                     self._emit(reading)
-        tally = self._tally
         self._tally = replace(
-            tally, taken=tally.taken + len(records), repeats=tally.repeats + repeats, dead=tally.dead + dead
+            tally,
+            taken=tally.taken + len(records),
+            repeats=outcomes["duplicate"],
+            dead=tally.dead + dead,
+            outcomes=outcomes,
         )
 
     def flush(self) -> Flush:

@@ -5,15 +5,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from processors.documents.stage import DocumentStage
 from processors.stage import Emission, Flush, Slice, Tally
+from schemas.codec import encode
+from schemas.documents import DocumentReceived, Outcome
 from schemas.mail import MessageSent
 from streams import metrics
 from streams.emitter import Emitter
-from streams.log import LogFull, Record, Topic
+from streams.log import LogFull, Record, Topic, TopicPartition
 from streams.metrics import Counter, Histogram, catalogue, reason_of, stage_of
 from streams.metrics_reference import PAGE, page
 from streams.runner import Generation, StageRunner
@@ -21,6 +25,7 @@ from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS, shadow
 from streams.workers import Patience, Worker, Workers
 
+DOCUMENTS = TopicPartition("documents")
 SHADOWS = [Topic(shadow(topic, 2)) for topic in ("reputation.buckets", "dead.letters")]
 
 BOUNDED = {
@@ -186,6 +191,34 @@ def test_a_runner_counts_what_came_of_each_step_once_it_is_durable(
     assert value("mailwake_batch_records_count", stage="telling") == 3
     for phase in ("read", "take", "flush", "write"):
         assert value("mailwake_step_phase_seconds_count", stage="telling", phase=phase) == 3
+
+
+def test_documents_are_counted_by_what_became_of_them(value: Value, tmp_path: Path) -> None:
+    bodies = {
+        "parsed": b'[{"event": "delivered", "email": "jo@example.org", "timestamp": 1767603600, "sg_event_id": "1"}]',
+        "partial": b'[{"event": "open", "email": "jo@example.org", "timestamp": 1767603600, "sg_event_id": "2"}, {"event": "new"}]',
+        "rejected": b'[{"event": "new"}]',
+    }
+    log = SqliteLog.open(tmp_path / "log.db", TOPICS)
+    for outcome in ("rejected", *bodies):
+        told = DocumentReceived(source="sendgrid", channel="hook", receipt_id=f"{log.end(DOCUMENTS)}", sha256="0" * 64,
+                                size=len(bodies[outcome]), content=bodies[outcome], recorded_at=1_767_603_600_000)  # fmt: skip
+        log.append("documents", [Record(b"k", encode(told), told.recorded_at)])
+    with log.hold():
+        runner = StageRunner(log, DocumentStage(lambda *_: None), step_records=3)
+        assert value("mailwake_documents_total", outcome="rejected") == 0
+        while runner.step():
+            pass
+    log.close()
+    counted = {outcome: value("mailwake_documents_total", outcome=outcome) for outcome in get_args(Outcome)}
+    assert counted == {
+        "parsed": 1,
+        "partial": 1,
+        "rejected": 2,
+        "duplicate": 0,
+        "conflict": 0,
+        "forgotten": 0,
+    }
 
 
 def test_the_reference_is_what_the_catalogue_says() -> None:

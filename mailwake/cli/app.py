@@ -38,36 +38,43 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Everything that happens to your mail is an event in a log; reputation, DMARC and dashboards are folds over it.",
+    help="What became of the mail you send: all that happens to it is an event in a log, and the rest a fold over that.",
 )
 
-app.command()(demo.demo)
-app.command()(run.up)
-app.command()(run.run)
-app.command()(worker.worker)
-app.command()(intake.intake)
-app.command()(emit.emit)
-app.command()(ingest.ingest)
-app.command()(inspect.inspect)
-app.command()(tail.tail)
-app.command()(simulate.simulate)
-app.command()(classify.classify)
-app.command()(query.query)
-app.command()(message.message)
-app.command()(status.status)
-app.command()(status.pause)
-app.command()(status.resume)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.command()(backup.backup)
-app.command()(backup.restore)
-app.add_typer(keys.app, name="keys")
-app.add_typer(hooks.app, name="hooks")
-app.add_typer(privacy.app, name="privacy")
-app.add_typer(keyring.app, name="keyring")
-app.add_typer(log_copy.app, name="log")
-app.add_typer(suppressed.app, name="suppressed")
-app.add_typer(replay.app, name="replay")
-app.add_typer(rules.app, name="rules")
-app.add_typer(warehouse.app, name="warehouse")
-app.add_typer(topics.app, name="topics")
-app.add_typer(schemas.app, name="schemas")
+RUN, BRING, ASK, LOOK_AFTER, PLATFORM = (
+    "Run it",
+    "Bring in what happened",
+    "Ask",
+    "Look after it",
+    "Logs in Kafka, schemas, tables",
+)
+"""The panels that the help lists commands in."""
+
+for panel, commands in (
+    (RUN, (demo.demo, run.up, run.run, worker.worker, intake.intake)),
+    (BRING, (emit.emit, ingest.ingest, inspect.inspect, tail.tail, simulate.simulate)),
+    (ASK, (query.query, message.message, classify.classify)),
+    (LOOK_AFTER, (status.status, status.pause, status.resume, backup.backup, backup.restore)),
+):
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+for panel, groups in (
+    (BRING, {"hooks": hooks.app, "keys": keys.app}),
+    (ASK, {"suppressed": suppressed.app, "rules": rules.app}),
+    (
+        LOOK_AFTER,
+        {
+            "dead-letters": dead_letters.app,
+            "replay": replay.app,
+            "privacy": privacy.app,
+            "keyring": keyring.app,
+        },
+    ),
+    (
+        PLATFORM,
+        {"topics": topics.app, "schemas": schemas.app, "warehouse": warehouse.app, "log": log_copy.app},
+    ),
+):
+    for name, group in groups.items():
+        app.add_typer(group, name=name, rich_help_panel=panel)

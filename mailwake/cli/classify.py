@@ -28,7 +28,7 @@ def classify(
         typer.Option(help="A ruleset's name, or its folder; the newest where not given.", show_default=False),
     ] = None,
 ) -> None:
-    """Say what replies of receivers mean: JSON lines on stdin or in a file, one answer a line, in their order.
+    """Say what receivers' replies mean: JSON lines on stdin or in a file, one answer a line, in their order.
 
     A line that can't be understood is answered by {"line", "error"}; the others are answered all the same, and the
     exit code is 1. An empty line is one of those.

@@ -15,7 +15,7 @@ def ingest(
     paths: Paths,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON line per document found.")] = False,
 ) -> None:
-    """Append documents (reports, mails, archives of them), process them, and say what each became.
+    """Append documents (reports, mails, archives of them), process them, and say what became of each.
 
     Exit code 1 when a document was rejected; it is kept all the same.
     """

@@ -2,7 +2,7 @@
 
 
 def intake() -> None:
-    """Take events, documents and webhooks over HTTP into the log until stopped; several may, into one log.
+    """Take events, documents and webhooks over HTTP into the log until stopped; several may run on one log.
 
     `mailwake up` does this too. With MAILWAKE_SPOOL it goes on while Kafka is away.
     """

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="log", no_args_is_help=True, help="Move what was told from one log to another.")
+app = typer.Typer(name="log", no_args_is_help=True, help="Copy a log into another: to Kafka, back, or to other partitions.")
 
 
 @app.callback()
 def _group() -> None:
-    """Move what was told from one log to another."""
+    """Copy a log into another: to Kafka, back, or to other partitions."""
 
 
 @app.command()

@@ -61,6 +61,12 @@ class Blobs:
         """The digests of a tenant's blobs."""
         yield from sorted(p.name for p in self._folder(tenant).glob("??/*") if _SHA256.fullmatch(p.name))
 
+    def remove_half_written(self, tenant: str, before_s: float) -> None:
+        """Delete what processes that were killed left half-written, and nobody has touched since that time (epoch, s)."""
+        for path in self._folder(tenant).glob("??/.half-*"):
+            if path.stat().st_mtime < before_s:
+                path.unlink(missing_ok=True)
+
     def remove_all(self, tenant: str) -> int:
         """Delete a tenant's blobs, half-written ones too; returns how many there were. Raises OSError."""
         count = sum(1 for _ in self.digests(tenant))

@@ -7,7 +7,7 @@ keys: what was sealed with them can never be read again, and its hashes belong t
 
 import base64
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,9 @@ from streams.sealed_documents import sealed
 from streams.sealed_letters import tenant_of
 from streams.sqlite.log import SqliteLog
 
+HALF_WRITTEN_S = 3600
+"""A blob that was begun longer ago is written by nobody any more."""
+
 
 @dataclass(slots=True)
 class Erased:
@@ -46,6 +49,8 @@ class Erased:
     """Receipts whose documents were replaced by copies without the address."""
     emptied: list[str] = field(default_factory=list)
     """Of these: receipts whose whole content had to go."""
+    blobs: list[str] = field(default_factory=list)
+    """Digests of blobs that no document names, since whoever received them was killed: replaced likewise."""
     dead_letters: int = 0
     masked: list[str] = field(default_factory=list)
     """Records that nobody could understand, masked with their dead letters: topic/partition/offset."""
@@ -125,7 +130,8 @@ def _journal_place(tenant: str, hashed: str) -> bytes:
 def _take_out(
     holdings: Holdings, traces: Mapping[str, Sequence[Traces]], now_ms: int, advance: Advance
 ) -> Erased:
-    done, changes, rewritten = Erased(), Changes(holdings.log, now_ms), set[tuple[str, str]]()
+    done, changes = Erased(), Changes(holdings.log, now_ms)
+    rewritten, named = set[tuple[str, str]](), set[tuple[str, str]]()
     everyone = [trace for some in traces.values() for trace in some]
     for one in all_of(holdings.log, DOCUMENTS):
         advance("documents", 1)
@@ -135,6 +141,8 @@ def _take_out(
             where.append(str(one.place))
         if not isinstance(document, DocumentReceived) or document.tenant not in traces:
             continue
+        if document.content is None:
+            named.add((document.tenant, document.sha256))
         try:
             clean = cleaned(document, traces[document.tenant], holdings.blobs, holdings.keyring)
         except OutOfBudget:
@@ -152,10 +160,36 @@ def _take_out(
         done.documents.append(document.receipt_id)
         if clean.is_emptied:
             done.emptied.append(document.receipt_id)
+    for tenant, some in traces.items():
+        _clean_unnamed(holdings, tenant, some, named, now_ms, done)
     for one, letter in letters_of(holdings, advance):
         if _letter_mentions(letter, traces, holdings, done):
             _let_go(changes, one, letter, everyone, done)
     return _finish(holdings, changes, done)
+
+
+def _clean_unnamed(
+    holdings: Holdings,
+    tenant: str,
+    traces: Sequence[Traces],
+    named: Set[tuple[str, str]],
+    now_ms: int,
+    done: Erased,
+) -> None:
+    """Take recipients out of blobs that no document names: whoever received one was killed before its record was durable."""
+    holdings.blobs.remove_half_written(tenant, now_ms / 1000 - HALF_WRITTEN_S)
+    for digest in list(holdings.blobs.digests(tenant)):
+        if (tenant, digest) in named:
+            continue
+        alone = DocumentReceived(tenant=tenant, receipt_id=digest, sha256=digest, size=0)
+        try:
+            clean = cleaned(alone, traces, holdings.blobs, holdings.keyring)
+        except OutOfBudget:
+            done.unsearched.append(digest)
+            continue
+        if clean is not None and clean.blob is not None:
+            holdings.blobs.replace(tenant, digest, clean.blob)
+            done.blobs.append(digest)
 
 
 def _forget_records(holdings: Holdings, tenants: set[str], now_ms: int, advance: Advance) -> Erased:
@@ -229,6 +263,7 @@ def _together(one: Erased, other: Erased) -> Erased:
     return Erased(
         one.documents + other.documents,
         one.emptied + other.emptied,
+        one.blobs + other.blobs,
         one.dead_letters + other.dead_letters,
         one.masked + other.masked,
         one.waiting + other.waiting,

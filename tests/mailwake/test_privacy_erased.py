@@ -14,8 +14,10 @@ from worlds import World
 from mailwake.keyring.opening import open_keyring
 from mailwake.privacy.changes import Changes
 from mailwake.settings import Settings
+from schemas.documents import DocumentReceived
 from sources.documents import DocumentIntake
-from streams.blobs import Blobs
+from streams.blobs import INLINE_LIMIT, Blobs
+from streams.sealed_documents import content_of, keep_sealed
 
 JANE, JOE = "plain.jane@gmail.com", "other.joe@gmail.com"
 
@@ -153,3 +155,24 @@ def test_two_erasures_at_once_are_one_after_the_other(
     for address in (JANE, JOE):
         lines = map(json.loads, world.run("privacy", "export", address).out.splitlines())
         assert [line["is"] for line in lines] == ["recipient"]
+
+
+def test_what_a_killed_receiver_left_among_the_blobs_is_looked_through(tmp_path: Path) -> None:
+    """A blob is durable before the record that names it."""
+    world = Here(tmp_path)
+    hooked(world)
+    settings = Settings(log=f"sqlite:///{world.log_path}", blobs=world.folder / "blobs")
+    blobs = Blobs(settings.blobs)
+    with world.log() as log:
+        keys = open_keyring(settings, log)
+    kept = keep_sealed(b"x" * INLINE_LIMIT + f" {JANE} {JOE}".encode(), "default", "never told", blobs, keys)
+    half, fresh = (settings.blobs / "default" / kept.sha256[:2] / f".half-{name}" for name in ("old", "new"))
+    half.write_bytes(b"sealed")
+    fresh.write_bytes(b"sealed")
+    os.utime(half, (1, 1))
+    assert json.loads(world.run("privacy", "erase", JANE, "--json").out)["blobs"] == [kept.sha256]
+    alone = DocumentReceived(receipt_id="never told", sha256=kept.sha256, size=1)
+    content = content_of(alone, blobs, keys)
+    assert content is not None and JANE.encode() not in content and JOE.encode() in content
+    assert not half.exists() and fresh.exists()
+    assert json.loads(world.run("privacy", "erase", JANE, "--json").out)["blobs"] == []

@@ -5,7 +5,6 @@ The environment wins over the file. In URLs three slashes begin a relative path 
 
 import os
 import re
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tomllib import TOMLDecodeError
@@ -21,17 +20,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from mailwake.unknown_variables import PREFIX, unknown_variables
 from streams.kafka.cluster import WANTED, KafkaCluster, KafkaSecurity, Mechanism, Protocol
 
 if TYPE_CHECKING:
     from sinks.warehouse.server import Server
 
 DEFAULT_FILE = "mailwake.toml"
-PREFIX = "MAILWAKE_"
-ELSEWHERE = frozenset({"CONFIG", "DASHBOARDS", "VERSION"})
-"""Variables MAILWAKE_... that are no settings: the file of these, Grafana's dashboards, and the image's version in compose."""
-
-_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$").search
 _NOT_IN_TENANTS = re.compile(r"[/\x00-\x1f\x7f]").search
 
 
@@ -364,36 +359,13 @@ def load_settings() -> Settings:
         raise SettingsError(f"setting {name} (MAILWAKE_{name.upper()}): {got}{wants}") from None
 
 
-def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """What to say of each MAILWAKE_* variable that sets nothing, with the name most like its own."""
-    known = {name.upper() for name in Settings.model_fields} | ELSEWHERE
-    ours = sorted(name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX))
-    strange = [
-        name for name in ours if name.upper() not in known and not _is_link(name, environment[PREFIX + name])
-    ]
-    if not strange:
-        return ()
-    from difflib import get_close_matches
-
-    close = [get_close_matches(name, sorted(known), 1) for name in strange]
-    return tuple(
-        f"{PREFIX}{name}" + (f" (did you mean {PREFIX}{like[0]}?)" if like else "")
-        for name, like in zip(strange, close, strict=True)
-    )
-
-
 @cache
 def _say_what_is_unknown() -> None:
     """Once in a process: a variable of a mistyped name would be taken for one that is set."""
-    if strange := unknown_variables(os.environ):
+    if strange := unknown_variables(os.environ, Settings.model_fields):
         import logging
 
         logging.getLogger("mailwake").warning("no such setting, passed over: %s", ", ".join(strange))
-
-
-def _is_link(name: str, value: str) -> bool:
-    """Whether Kubernetes says with it where a Service named mailwake-... is."""
-    return bool(_LINK(name)) or (name.endswith("PORT") and "://" in value)
 
 
 def _shown(name: str, value: Any) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mailwake.settings import Settings, SettingsError, load_settings, unknown_variables
+from mailwake.settings import Settings, SettingsError, load_settings
+from mailwake.unknown_variables import unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,7 @@ def test_variables_that_set_nothing_are_named():
         "MAILWAKE_INTAKE_PORT_8025_TCP_ADDR": "10.0.0.1",
         "PATH": "x",
     }
-    assert unknown_variables(environment) == (
+    assert unknown_variables(environment, Settings.model_fields) == (
         "MAILWAKE_LGO (did you mean MAILWAKE_LOG?)",
         "MAILWAKE_SOMETHING_OF_SOMEBODY_ELSE",
     )

@@ -251,8 +251,10 @@ class Following:
         grow_head(place, file)
 
     def _read_header(self, followed: Followed) -> None:
-        """The first line, for formats where it names the columns."""
-        if followed.place.offset:
+        """The first line, for formats where it names the columns, or the last one that did."""
+        if followed.place.header is not None:
+            followed.place.context.header = followed.place.header
+        elif followed.place.offset:
             first, newline, _ = followed.file.read(0, 64 * 1024).partition(b"\n")
             if newline:
                 followed.place.context.header = first.rstrip(b"\r").decode("utf-8", "replace")

@@ -15,6 +15,8 @@ LOOKED = "looked"
 """The part that says when the files were looked for."""
 KEYED = "key"
 """The part that says by which key recipients were hashed."""
+HEADER = "header/"
+"""What parts begin with that say which header a file is read by, before the file's own name."""
 HEAD = 4096
 """So many bytes from its beginning on tell a file from others."""
 _READ = 5_000
@@ -54,6 +56,8 @@ class Place:
     offset: int = 0
     lines: int = 0
     context: FileContext = field(default_factory=FileContext)
+    header: str | None = None
+    """The header that its lines are read by, where that is another than its first line."""
     recorded_at: int = 0
     changed: bool = True
     """Whether the log does not know it so yet."""
@@ -77,6 +81,9 @@ class Places:
                 self.places.append(_place(kept))
             else:
                 self.chunks[kept.part] = kept.content
+        for place in self.places:
+            header = self.chunks.pop(HEADER + place.part, None)
+            place.header = None if header is None else header.decode()
         self.places.sort(key=lambda place: place.recorded_at)
         looked = self.chunks.pop(LOOKED, b"")
         self.looked_at = int(looked) if looked.isdigit() else 0
@@ -111,7 +118,13 @@ class Places:
             Record(self._key(place.part), encode(self._said(replace(place, recorded_at=now))), now)
             for place in places
         ]
-        records += [Record(self._key(place.part), None, now) for place in gone]
+        chunks = {
+            **chunks,
+            **{HEADER + place.part: place.header.encode() for place in places if place.header},
+        }
+        for place in gone:
+            parts = (place.part, HEADER + place.part) if place.header else (place.part,)
+            records += [Record(self._key(part), None, now) for part in parts]
         for part, content in chunks.items():
             value = None if content is None else encode(self._kept(part, content, now))
             records.append(Record(self._key(part), value, now))

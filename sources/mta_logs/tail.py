@@ -243,6 +243,10 @@ class Tail:
                     reason,
                     now,
                 )
+        header = read.context.header
+        if header is not None and header != place.context.header:
+            is_first_line = not place.offset and piece.startswith(header.encode())
+            place.header = None if is_first_line else header
         place.context = read.context
         self._advance(followed, step, len(piece), read.lines, piece)
 

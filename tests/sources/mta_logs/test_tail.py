@@ -16,6 +16,8 @@ from tailing import House, Refusing, letters, lines, once
 from processors.mta_logs.formats import reader_of
 from processors.mta_logs.postfix import PostfixReader
 from processors.mta_logs.taking import LogSettings
+from schemas.codec import decode
+from schemas.mail import MessageDelivered
 from sources.mta_logs.following import Following
 from sources.mta_logs.framing import Labels
 from sources.mta_logs.places import Places
@@ -148,6 +150,21 @@ def test_rotations_while_nobody_looked_are_made_up_for(house: House, suffix: str
     house.run()
     house.run()
     assert house.told() == once(range(20))
+
+
+def test_a_header_that_changed_within_a_file_is_known_by_who_goes_on(tmp_path: Path) -> None:
+    house = House(tmp_path, "powermta")
+    rows = ["type,timeLogged,rcpt,orig", "d,1768483391,one@b.example,x@y.example"]
+    changed = ["type,timeLogged,orig,rcpt", "d,1768483392,x@y.example,two@b.example"]
+    house.mail_log.write_text("\n".join([*rows, *changed]) + "\n")
+    house.run()
+    with house.mail_log.open("a") as file:
+        file.write("d,1768483393,x@y.example,three@b.example\n")
+    house.run()
+    values = house.log.read(TopicPartition("mail.events"), 0, 100).values
+    events = [decode(value) for value in values if value is not None]
+    delivered = [event.recipient_hash for event in events if isinstance(event, MessageDelivered)]
+    assert delivered == ["one.b.example", "two.b.example", "three.b.example"]
 
 
 def test_what_was_rotated_before_the_tail_first_started_is_left_alone(house: House) -> None:

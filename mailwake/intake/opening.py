@@ -57,8 +57,8 @@ def opened(settings: Settings, monitored: "Monitored", failed: Callable[[], None
     from mailwake.monitor.pages import Part, Subject
     from mailwake.opening import open_any_log, open_spooled_log
     from streams.log import LogFull, LogUnavailable, TopicPartition
+    from streams.running.vitals import Moment, Vitals
     from streams.topics import TOPICS
-    from streams.vitals import Moment, Vitals
 
     keys = KeysWhenAsked(settings)
     spooled = open_spooled_log(settings, meets=keys.meet)
@@ -129,7 +129,7 @@ def intake_of(
         from_domain=settings.from_domain,
     )
     routers = [
-        hooks_router(HookDesk(hooks, documents, held, appending, limits), admission),
+        hooks_router(HookDesk(hooks, documents, held, appending, limits, settings.intake_url), admission),
         events_router(EventsDesk(access, held, appending, limits), admission),
         documents_router(DocumentsDesk(access, documents, held, appending, limits), admission),
         suppressions_router(SuppressionsDesk(access, answers.look_up), admission),

@@ -147,8 +147,9 @@ class MandrillVerifier(AtOnce):
         check_shared(self._hook, request)
         signature = required_header(request, "x-mandrill-signature")
         told = "".join(name + value for name, value in sorted(_form(request.body)))
-        url = self._hook.url or request.url
-        urls = (url, url.replace("://", f"://{self._hook.basic}@", 1)) if self._hook.basic else (url,)
+        urls = [self._hook.url] if self._hook.url else [*request.urls]
+        if self._hook.basic:
+            urls += [url.replace("://", f"://{self._hook.basic}@", 1) for url in urls]
         right = [
             base64.b64encode(hmac.digest(key.encode(), (each + told).encode(), "sha1"))
             for key in self._hook.keys

@@ -30,8 +30,8 @@ class SignedRequest:
     """The raw body, exactly as it came."""
     now_ms: int
     """When it came, by our clock."""
-    url: str = ""
-    """The URL as the provider called it: Mandrill signs that. The hook's own `url` goes before it."""
+    urls: tuple[str, ...] = ()
+    """What the provider may have called the URL: Mandrill signs that. The hook's own `url` goes before them."""
     peer: str | None = None
     """The IP address it came from, where a hook lists networks."""
 

@@ -48,6 +48,8 @@ class HookDesk:
     """What bodies are sealed with."""
     appending: Appending
     limits: IntakeLimits
+    public_url: str | None = None
+    """What the world calls the intake, where that is said: what the URLs that were given to providers begin with."""
 
 
 def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
@@ -68,7 +70,7 @@ def hooks_router(desk: HookDesk, admission: Admission) -> APIRouter:
         mounted = _found(desk.hooks, source, token)
         headers = headers_of(request)
         body = await read_body(request, headers, desk.limits.hook_bytes, desk.limits, room_of(request))
-        verified = await _verified(mounted, request, headers, body)
+        verified = await _verified(mounted, request, headers, body, desk.public_url)
         if verified.subscribe_url is not None:
             await _confirmed(mounted, verified.subscribe_url)
         intake = intake_of(mounted.hook.tenant, source, verified.channel, mounted.hook.from_domain)
@@ -113,13 +115,15 @@ def _found(hooks: HookFile, source: str, token: str) -> Mounted:
     return mounted
 
 
-async def _verified(mounted: Mounted, request: Request, headers: Mapping[str, str], body: bytes) -> Verified:
+async def _verified(
+    mounted: Mounted, request: Request, headers: Mapping[str, str], body: bytes, public_url: str | None
+) -> Verified:
     hook, client = mounted.hook, request.scope.get("client")
     signed = SignedRequest(
         headers=headers,
         body=body,
         now_ms=now_ms(),
-        url=str(request.url) if hook.provider == "mandrill" else "",
+        urls=_called(request, public_url) if hook.provider == "mandrill" else (),
         peer=client[0] if client else None,
     )
     try:
@@ -159,6 +163,14 @@ async def _verified(mounted: Mounted, request: Request, headers: Mapping[str, st
             503, "certificate_unavailable", "the signature can't be checked now: nothing was kept, come again",
             retry_after=SECOND_CHANCE_S,
         ) from None  # fmt: skip
+
+
+def _called(request: Request, public_url: str | None) -> tuple[str, ...]:
+    """What the request says it was sent to, and, where proxies say something else, what was printed for the provider."""
+    asked = str(request.url)
+    if public_url is None:
+        return (asked,)
+    return asked, f"{public_url.rstrip('/')}{request.url.path}"
 
 
 async def _confirmed(mounted: Mounted, url: str) -> None:

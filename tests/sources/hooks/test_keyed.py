@@ -182,7 +182,7 @@ def test_mandrill() -> None:
     one = verifier_of(hook_of("mandrill", keys="webhook key", url=HOOK_URL))
     for more in ("", "ü & b"):
         body, headers = mandrill('[{"event":"send","msg":{"subject":"a+b ü"}}]', more=more)
-        assert one.verify(request(body, headers, url="http://10.0.0.1/hooks")) == Verified()
+        assert one.verify(request(body, headers, urls=("http://10.0.0.1/hooks",))) == Verified()
     refused(one, request(body.replace(b"send", b"spam"), headers), "mismatch")
     refused(one, request(body), "missing")
     refused(one, request(b"\xff\xfe", headers), "malformed")
@@ -195,17 +195,19 @@ def test_mandrill_signs_the_password_in_its_url_as_well() -> None:
     one = verifier_of(hook_of("mandrill", keys="webhook key", basic="user:pw"))
     for url in (HOOK_URL, HOOK_URL.replace("://", "://user:pw@")):
         body, headers = mandrill("[]", url=url)
-        assert one.verify(request(body, headers | basic("user:pw"), url=HOOK_URL)) == Verified()
-        refused(one, request(body, headers, url=HOOK_URL), "missing")
-    refused(one, request(*mandrill("[]", url=HOOK_URL.replace("://", "://u:x@")), url=HOOK_URL), "missing")
+        assert one.verify(request(body, headers | basic("user:pw"), urls=(HOOK_URL,))) == Verified()
+        refused(one, request(body, headers, urls=(HOOK_URL,)), "missing")
+    refused(
+        one, request(*mandrill("[]", url=HOOK_URL.replace("://", "://u:x@")), urls=(HOOK_URL,)), "missing"
+    )
     body, headers = mandrill("[]", url=HOOK_URL.replace("://", "://u:x@"))
-    refused(one, request(body, headers | basic("user:pw"), url=HOOK_URL), "mismatch")
+    refused(one, request(body, headers | basic("user:pw"), urls=(HOOK_URL,)), "mismatch")
 
 
 def test_mandrill_signs_the_url_as_it_called_it() -> None:
     one = verifier_of(hook_of("mandrill", keys="webhook key"))
-    assert one.verify(request(*mandrill("[]"), url=HOOK_URL)) == Verified()
-    refused(one, request(*mandrill("[]"), url="https://other.example"), "mismatch")
+    assert one.verify(request(*mandrill("[]"), urls=("http://other.example", HOOK_URL))) == Verified()
+    refused(one, request(*mandrill("[]"), urls=("https://other.example",)), "mismatch")
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ def house(
     sealed: bool = False,
     log: Log | None = None,
     keyring: TenantKeys | None = None,
+    public_url: str | None = None,
 ) -> Iterator[House]:
     """An intake over a log in this folder, or over this one."""
     limits = limits or IntakeLimits()
@@ -104,7 +105,7 @@ def house(
         access = Access(keys, hooks, open_tenant)
         intake = DocumentIntake(opened, Blobs(folder / "blobs"))
         routers = [
-            hooks_router(HookDesk(hooks, intake, sealing_keys, appending, limits), admission),
+            hooks_router(HookDesk(hooks, intake, sealing_keys, appending, limits, public_url), admission),
             events_router(EventsDesk(access, tenant_keys, appending, limits), admission),
             documents_router(DocumentsDesk(access, intake, sealing_keys, appending, limits), admission),
         ]

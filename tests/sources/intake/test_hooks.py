@@ -156,6 +156,22 @@ def test_a_body_that_is_no_json_is_said_to_be_none(here: House, mailgun: str, bo
     assert here.events("documents") == []
 
 
+def test_mandrills_signature_is_of_the_url_that_was_printed_whatever_a_proxy_makes_of_it(
+    tmp_path: Path,
+) -> None:
+    key, events = "a key of mandrill's", "[]"
+    with house(tmp_path, public_url="https://mail.example/in/") as here:
+        token = add_hook(here.hooks.path, "m", {"provider": "mandrill", "keys": [key]}).token
+        path = f"/hooks/mandrill/{token}"
+        for url, status in (
+            ("https://mail.example/in", 200), ("http://127.0.0.1:8025", 200), ("https://other.example", 403)
+        ):  # fmt: skip
+            signed = f"{url}{path}mandrill_events{events}".encode()
+            proof = base64.b64encode(hmac.digest(key.encode(), signed, "sha1")).decode()
+            said = here.post(path, data={"mandrill_events": events}, headers={"x-mandrill-signature": proof})
+            assert said.status_code == status, said.text
+
+
 def test_signatures_that_come_together_are_judged_each_by_itself(here: House) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     shown = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

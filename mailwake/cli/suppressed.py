@@ -152,10 +152,13 @@ def lift(
     with _looking_up() as (settings, suppressed):
         whose = tenant or settings.tenant
         people = _people(settings, whose, addresses)
+        _warn_of_waiting(suppressed)
         entries: list[tuple[str, Entry]] = []
         stays = False
         for address, (who, domain) in people.items():
-            held = [one for one in suppressed.index.of_recipient(whose, who) if stream in ("all", one.stream)]
+            every = suppressed.index.of_recipient(whose, who)
+            held = [one for one in every if stream in ("all", one.stream)]
+            everywhere = [one for one in every if one.stream == "all" != stream]
             kept = sorted({why for one in held for why in one.reasons} - set(lifts))
             if kept:
                 stays = True
@@ -165,6 +168,12 @@ def lift(
             if any(set(one.reasons) & set(lifts) for one in held):
                 entry = Entry("lift", who, now_ms(), stream, lifts, safe_name(by), words, domain)
                 entries.append((address, entry))
+            if everywhere:
+                stays = True
+                complain(
+                    f"{address} stays suppressed for every stream, {stream} too, for {', '.join(everywhere[0].reasons)}: "
+                    "--stream all lifts that"
+                )
             elif not held:
                 complain(
                     f"{address} is not suppressed{'' if stream == 'all' else ' for ' + stream}: there is nothing to lift"

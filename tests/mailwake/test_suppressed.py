@@ -210,6 +210,20 @@ def test_from_what_happened_to_a_lift_and_back(told: World, tmp_path: Path) -> N
     assert checked(told, "angry@b.example", "--stream", "transactional") == []
     assert checked(told, "someone@b.example") == []
 
+    by_stream = told.run(
+        "suppressed",
+        "lift",
+        "dead@b.example",
+        "--by",
+        "anna",
+        "--reason",
+        "bounce",
+        "--stream",
+        "cold",
+        expect=1,
+    )
+    assert "stays suppressed for every stream, cold too, for bounce: --stream all" in by_stream.err
+    assert by_stream.out == ""
     told.run("suppressed", "export", "-o", tmp_path / "list.csv")
     refused = told.run(
         "suppressed",
@@ -227,6 +241,8 @@ def test_from_what_happened_to_a_lift_and_back(told: World, tmp_path: Path) -> N
     assert "records are not taken in" in told.run("suppressed", "check", "x@b.example").err.replace(
         "record is", "records are"
     )
+    too_soon = ("suppressed", "lift", "nobody@b.example", "--by", "anna", "--reason", "bounce")
+    assert "not taken in yet, and may say otherwise" in told.run(*too_soon).err
     told.run("run", "--until-idle")
     assert checked(told, "dead@b.example") == []
     (row,) = told.rows("SELECT by, note FROM suppressions WHERE kind = 'lifted'")

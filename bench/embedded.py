@@ -31,8 +31,8 @@ from sources.simulator.records import mail_records
 from sources.simulator.traffic import dense, sparse
 from streams.emitter import Emitter
 from streams.log import Record, TopicPartition
+from streams.running.workers import Patience, Worker, Workers
 from streams.sqlite.log import SqliteLog
-from streams.workers import Patience, Worker, Workers
 
 MAIL = TopicPartition("mail.events")
 MIB = 2**20

@@ -25,7 +25,7 @@ from sinks.warehouse.arrow import arrow_file, with_values
 from sinks.warehouse.frames import read_slice
 from sinks.warehouse.warehouse import Warehouse
 from streams.log import Record, TopicPartition
-from streams.runner import as_slice
+from streams.running.runner import as_slice
 from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
 

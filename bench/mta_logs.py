@@ -25,9 +25,9 @@ from sources.mta_logs.framing import Labels
 from sources.mta_logs.piece_readers import Recipe
 from sources.mta_logs.places import Places
 from sources.mta_logs.tail import Tail
+from streams.running.workers import seldom_collecting
 from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
-from streams.workers import seldom_collecting
 
 ALPHABET = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxy"
 HOSTS = {

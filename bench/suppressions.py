@@ -25,10 +25,10 @@ from schemas.codec import encode_rows
 from schemas.suppression import SuppressionEvidence
 from sinks.suppressions.index import SuppressionIndex
 from streams.log import Record, TopicPartition
-from streams.runner import StageRunner
+from streams.running.runner import StageRunner
+from streams.running.workers import seldom_collecting
 from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
-from streams.workers import seldom_collecting
 
 STEP = 25_000
 AT = 1_780_272_000_000

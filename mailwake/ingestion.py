@@ -17,7 +17,7 @@ from sources.documents import DocumentIntake
 from sources.mailboxes import documents_in
 from streams.blobs import Blobs
 from streams.log import Log, LogError, LogInUse, TopicPartition
-from streams.pauses import Pauses
+from streams.running.pauses import Pauses
 from streams.sqlite.log import SqliteLog
 
 OUTCOMES = TopicPartition("documents.outcomes")

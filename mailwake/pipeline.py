@@ -24,11 +24,11 @@ from sources.documents import DocumentIntake
 from sources.watch import FolderBusy, WatchedFolder
 from streams.blobs import Blobs
 from streams.log import LogFull, LogUnavailable
-from streams.pauses import Pauses
-from streams.runner import StageRunner
+from streams.running.pauses import Pauses
+from streams.running.runner import StageRunner
+from streams.running.vitals import Watched
+from streams.running.workers import Patience, Worker, Workers
 from streams.sqlite.log import SqliteLog
-from streams.vitals import Watched
-from streams.workers import Patience, Worker, Workers
 
 BUSY = (LogFull, LogUnavailable, SinkBusy, SinkFull)
 """What passes: the disk is full, the log's servers are away, the warehouse is busy."""

@@ -9,7 +9,7 @@ from replay.lineage import Lineage, lineage
 from replay.rebuild import Wanted, origin_of, parts_read, planned, rebuild_plan, stages_of, unfinished
 from replay.work import Replay
 from streams.log import TopicPartition
-from streams.runner import as_slice
+from streams.running.runner import as_slice
 from streams.topics import plain
 
 SAMPLE = 20_000

@@ -15,8 +15,8 @@ from replay.view import Ends, ReplayLog
 from replay.work import BUSY, Replay
 from sinks.loading import Loader, LoadPlan
 from sinks.sink import Sink
-from streams.runner import Generation, StageRunner
-from streams.workers import Patience, Worker, Workers
+from streams.running.runner import Generation, StageRunner
+from streams.running.workers import Patience, Worker, Workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from processors.stage import Slice, Stage
 from sinks.loading import LoadPlan, PositionRefused
 from sinks.sink import Sink
 from streams.log import Log, Transaction
-from streams.runner import Generation
+from streams.running.runner import Generation
 from streams.topics import plain, shadow
 
 STATE = "lineages"

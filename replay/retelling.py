@@ -24,9 +24,9 @@ from schemas.catalog import TOPICS
 from schemas.columns import INDEX, decode_frames
 from schemas.documents import DocumentProcessed, DocumentReceived
 from schemas.record import Event
-from streams.done import Done
 from streams.log import Batch, Log, Record, TopicPartition
-from streams.runner import as_slice
+from streams.running.done import Done
+from streams.running.runner import as_slice
 from streams.sealed_letters import LetterSeal
 
 NAME = "retell"

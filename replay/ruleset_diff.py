@@ -13,7 +13,7 @@ from processors.suppressions.chunks import recipient_key
 from replay.lineage import FIRST, known_to_log, lineage
 from schemas.columns import EFFECTIVE_TIME
 from streams.log import Log, TopicPartition
-from streams.runner import as_slice
+from streams.running.runner import as_slice
 from streams.sqlite.log import SqliteLog
 
 EVENTS = "mail.events"

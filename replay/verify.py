@@ -9,7 +9,7 @@ from replay.lineage import LOADED, Lineage, live_lineage
 from replay.rebuild import advance, candidate
 from replay.view import Ends, ends_now
 from replay.work import Replay, ReplayRefused
-from streams.pauses import Pauses
+from streams.running.pauses import Pauses
 
 FACT_SOURCES = ("mail.events", "documents")
 """What is told from outside: both generations are brought to the same end of these."""

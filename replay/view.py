@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from streams.log import Batch, Log, Mark, Record, TopicPartition, Transaction
-from streams.runner import Generation
+from streams.running.runner import Generation
 from streams.topics import plain
 
 Ends = Mapping[TopicPartition, int]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from processors.dead_letters import dead_letter
 from sinks.sink import Sink
 from streams import metrics
-from streams.done import Done
-from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, LogError, Mark, Progress, Record, TopicPartition
-from streams.runner import as_slice
+from streams.running.done import Done
+from streams.running.event_lag import seconds_behind
+from streams.running.runner import as_slice
 from streams.sealed_letters import LetterSeal
 from streams.topics import plain
 

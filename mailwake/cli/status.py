@@ -25,7 +25,7 @@ def status(
     from mailwake.cli.output import print_json, print_line, print_table
     from mailwake.opening import existing_log
     from mailwake.settings import is_kafka, load_settings
-    from streams.pauses import Pauses
+    from streams.running.pauses import Pauses
 
     settings = load_settings()
     if is_kafka(settings.log):
@@ -195,7 +195,7 @@ def _pauses(stage: str, command: str) -> Any:
     from mailwake.cli.embedded_only import embedded
     from mailwake.cli.failures import USAGE, CommandFailed
     from mailwake.settings import load_settings
-    from streams.pauses import Pauses
+    from streams.running.pauses import Pauses
 
     settings = embedded(load_settings(), command)
     if stage not in STAGES:

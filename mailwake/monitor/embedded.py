@@ -15,9 +15,9 @@ from sinks.warehouse.client import connected
 from sinks.warehouse.server import Server, Timeouts
 from streams import metrics
 from streams.log import LogFull
+from streams.running.vitals import Moment, Vitals
+from streams.running.workers import Workers
 from streams.topics import plain
-from streams.vitals import Moment, Vitals
-from streams.workers import Workers
 
 PARTS = ("log", "warehouse")
 

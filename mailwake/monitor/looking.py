@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from streams.vitals import Moment
+from streams.running.vitals import Moment
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from streams import metrics
-from streams.vitals import Condition, Moment, Vitals
+from streams.running.vitals import Condition, Moment, Vitals
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

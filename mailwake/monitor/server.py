@@ -17,7 +17,7 @@ from mailwake.monitor.looking import looking
 from mailwake.monitor.pages import Answer, Monitor, Subject
 from mailwake.settings import Settings
 from streams import metrics
-from streams.vitals import Moment
+from streams.running.vitals import Moment
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from mailwake.monitor.server import Monitored
 from sources.mta_logs.places import TOPIC
 from sources.mta_logs.tail import STAGE
 from streams.log import LogFull, LogUnavailable, TopicPartition
-from streams.vitals import Moment, Vitals
+from streams.running.vitals import Moment, Vitals
 
 if TYPE_CHECKING:
     from mailwake.tail.opening import OpenTail

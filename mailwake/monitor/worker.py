@@ -17,8 +17,8 @@ from sinks.sink import SinkBusy
 from streams import metrics
 from streams.kafka.log import KafkaLog
 from streams.log import LogFull, LogUnavailable, TopicPartition
+from streams.running.vitals import Moment, Vitals
 from streams.topics import TOPICS
-from streams.vitals import Moment, Vitals
 
 logger = logging.getLogger(__name__)
 

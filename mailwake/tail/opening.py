@@ -30,8 +30,8 @@ from sources.mta_logs.tail import Tail
 from streams import metrics
 from streams.file_lock import FileLock
 from streams.log import Log, LogFull, LogUnavailable
+from streams.running.workers import seldom_collecting
 from streams.sqlite.log import SqliteLog
-from streams.workers import seldom_collecting
 
 logger = logging.getLogger(__name__)
 

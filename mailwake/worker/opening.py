@@ -27,10 +27,10 @@ from streams.kafka.membership import Member, Membership
 from streams.kafka.ownership import Owned
 from streams.log import TopicPartition
 from streams.partitioner import keys_for
-from streams.runner import StageRunner
+from streams.running.runner import StageRunner
+from streams.running.seats import Seats
+from streams.running.workers import Patience, Worker, Workers
 from streams.sealed_letters import LetterSeal
-from streams.seats import Seats
-from streams.workers import Patience, Worker, Workers
 
 if TYPE_CHECKING:
     from sinks.warehouse.warehouse import Warehouse

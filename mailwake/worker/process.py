@@ -19,9 +19,9 @@ from streams.kafka.connection import Background
 from streams.kafka.log import KafkaLog
 from streams.kafka.membership import Membership
 from streams.log import Fenced, TopicPartition
-from streams.seats import Seats
-from streams.vitals import Watched
-from streams.workers import Workers
+from streams.running.seats import Seats
+from streams.running.vitals import Watched
+from streams.running.workers import Workers
 
 if TYPE_CHECKING:
     from streams.faust.fold import Fold

@@ -18,7 +18,6 @@ from faust.types import TP, StreamT
 
 from processors.stage import Stage
 from streams import metrics
-from streams.event_lag import seconds_behind
 from streams.faust.feed import Feed, Pace
 from streams.faust.store import ChunkStore, ChunkTable
 from streams.faust.transport import Transport, credentials, quiet
@@ -28,8 +27,9 @@ from streams.kafka.log import KafkaLog
 from streams.kafka.membership import METADATA_AGE_MS, Member
 from streams.kafka.ownership import Ownership, changelog_of, make_changelog
 from streams.log import TopicPartition
-from streams.runner import StageRunner
-from streams.seats import Seats
+from streams.running.event_lag import seconds_behind
+from streams.running.runner import StageRunner
+from streams.running.seats import Seats
 
 _FULL_REST_S = 0.02
 

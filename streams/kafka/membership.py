@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.cluster import KafkaCluster
 from streams.log import LogError, LogUnavailable, TopicPartition
-from streams.seats import Seats
+from streams.running.seats import Seats
 
 _CHECK_EVERY_S = 1.0
 

@@ -18,7 +18,7 @@ from streams.kafka.reader import Reader
 from streams.kafka.routing import KafkaTransaction, Routing
 from streams.kafka.steps import Place, Steps, Writes
 from streams.log import LogError, Record, TopicPartition
-from streams.seats import Work
+from streams.running.seats import Work
 
 POSITION = b"\x00position"
 """The key of the position among the chunks."""

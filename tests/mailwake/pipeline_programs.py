@@ -94,7 +94,7 @@ def _inside_the_warehouse(fate: Fate) -> None:
 def up_behind(stage: str, gate: Path) -> None:
     from mailwake.cli.failures import explained
     from mailwake.cli.run import up
-    from streams.runner import StageRunner
+    from streams.running.runner import StageRunner
 
     step = StageRunner.step
 

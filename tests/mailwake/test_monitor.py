@@ -23,7 +23,7 @@ from mailwake.monitor.pages import Monitor, Part, Subject
 from mailwake.monitor.server import MonitorCannotListen, MonitorServer
 from streams.log import LogFull
 from streams.metrics import catalogue
-from streams.vitals import Moment, Vitals, Watched
+from streams.running.vitals import Moment, Vitals, Watched
 
 REFUSED = 3
 

@@ -7,7 +7,7 @@ import pytest
 from running import running, until_it_says
 from worlds import Undisturbed, World, assert_same, finished
 
-from streams.pauses import Pauses
+from streams.running.pauses import Pauses
 
 REFUSED = 3
 

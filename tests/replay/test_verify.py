@@ -6,7 +6,7 @@ from house import House
 from replay.rebuild import Wanted, rebuild
 from replay.verify import Verified, verify
 from replay.work import Replay, ReplayRefused
-from streams.pauses import Pauses
+from streams.running.pauses import Pauses
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from streams.emitter import Emitter
 from streams.log import LogFull, Record, Topic, TopicPartition
 from streams.metrics import Counter, Histogram, catalogue, reason_of, stage_of
 from streams.metrics_reference import PAGE, page
-from streams.runner import Generation, StageRunner
+from streams.running.runner import Generation, StageRunner
+from streams.running.workers import Patience, Worker, Workers
 from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS, shadow
-from streams.workers import Patience, Worker, Workers
 
 DOCUMENTS = TopicPartition("documents")
 SHADOWS = [Topic(shadow(topic, 2)) for topic in ("reputation.buckets", "dead.letters")]

@@ -13,7 +13,7 @@ from schemas.documents import DeadLetter
 from schemas.sealing import DamagedSeal, Forgotten, is_sealed
 from streams.keyring.keyring import KeyringUnavailable, NoKeyring
 from streams.log import LogUnavailable, Record, TopicPartition
-from streams.runner import StageRunner
+from streams.running.runner import StageRunner
 from streams.sealed_letters import LetterSeal, OpensLetters
 from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS

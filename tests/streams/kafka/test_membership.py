@@ -14,7 +14,7 @@ from streams.kafka.connection import Background
 from streams.kafka.log import KafkaLog
 from streams.kafka.membership import Member, Membership, _assignor
 from streams.log import LogUnavailable, TopicPartition
-from streams.seats import Seat, Seats
+from streams.running.seats import Seat, Seats
 from streams.topics import declared
 
 TOPIC, PARTITIONS = "mail.events", 4

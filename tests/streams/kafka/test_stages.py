@@ -12,7 +12,7 @@ from streams.emitter import Emitter
 from streams.kafka.cluster import KafkaCluster
 from streams.kafka.log import KafkaLog
 from streams.log import Log, TopicPartition
-from streams.runner import Generation, StageRunner
+from streams.running.runner import Generation, StageRunner
 from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS, shadow
 

@@ -9,11 +9,11 @@ from prometheus_client import CollectorRegistry
 
 from schemas.codec import encode
 from schemas.mail import MessageSent
-from streams.event_lag import seconds_behind
 from streams.log import LogError, LogFull, LogUnavailable, Record, TopicPartition
+from streams.running.event_lag import seconds_behind
+from streams.running.vitals import Moment, Vitals, Watched
 from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS
-from streams.vitals import Moment, Vitals, Watched
 
 STALL_S = 60
 MAIL = TopicPartition("mail.events")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streams.log import TopicPartition
-from streams.seats import Seats
+from streams.running.seats import Seats
 
 SOURCES = [TopicPartition("mail.events", number) for number in range(2)]
 LONGEST_S = 30

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from streams import metrics
-from streams.done import Done
 from streams.log import TopicPartition
+from streams.running.done import Done
 
 logger = logging.getLogger(__name__)
 

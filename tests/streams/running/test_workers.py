@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from streams.done import Done
-from streams.workers import Patience, Worker, Workers
+from streams.running.done import Done
+from streams.running.workers import Patience, Worker, Workers
 
 
 class Busy(Exception):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from streams.done import Done
 from streams.log import TopicPartition
-from streams.seats import Seats
+from streams.running.done import Done
+from streams.running.seats import Seats
 
 
 class Busy(Exception):

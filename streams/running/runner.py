@@ -7,9 +7,9 @@ from typing import Literal
 
 from processors.stage import Emission, Flush, Slice, Stage
 from streams import metrics
-from streams.done import Done
-from streams.event_lag import seconds_behind
 from streams.log import Batch, Log, Progress, Reading, Record
+from streams.running.done import Done
+from streams.running.event_lag import seconds_behind
 from streams.sealed_letters import TOPIC as LETTERS
 from streams.sealed_letters import LetterSeal
 from streams.topics import plain, shadow

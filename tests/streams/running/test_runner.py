@@ -6,7 +6,7 @@ import pytest
 
 from processors.stage import Emission, Flush, Slice, Tally
 from streams.log import LogFull, Record, Topic, TopicPartition
-from streams.runner import Boundary, Generation, StageRunner
+from streams.running.runner import Boundary, Generation, StageRunner
 from streams.sqlite.log import SqliteLog
 from streams.topics import TOPICS, shadow
 

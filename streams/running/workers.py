@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from streams import metrics
-from streams.done import Done
+from streams.running.done import Done
 
 logger = logging.getLogger(__name__)
 

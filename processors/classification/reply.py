@@ -38,7 +38,8 @@ class Heard(NamedTuple):
     """In lower case, each run of white space one blank, the codes that begin the lines of a reply only once. Addresses,
     IPv4 addresses and queue ids are all the same one, so that most replies are repeats."""
     reply: str | None
-    """The text from its reply code on, where something stands before it: what the receiver itself said."""
+    """What the receiver itself said: the text from its reply code on to the end of that paragraph, where something stands
+    around it; the text up to its advice where there is no code."""
     smtp_code: int | None
     enhanced_code: str | None
     provider: str
@@ -65,6 +66,12 @@ _RETURNED = re.compile(
 """Where what comes back begins: no word of anybody who refused it."""
 _STATUS_FIELDS = re.compile(r"\n(?:reporting-mta|final-recipient|original-recipient): ").search
 """What a DSN says once more for programs (RFC 3464), behind what it says for people."""
+_ADVICE = re.compile(
+    r" (?:reporting-mta|final-recipient|original-recipient): |how to fix it|more info for e-?mail admins|so (?:beheben|lösen) sie"
+    r"|comment (?:résoudre|corriger)|cómo (?:solucionar|corregir|resolver)|come (?:risolvere|correggere)|como (?:corrigir|resolver)"
+    r"|如何(?:修复|解决|修正)|修正方法|解決方法|как (?:исправить|устранить)"
+).search
+"""Where a notice without a code stops to say why, and goes on to what is the same in all of them."""
 _TRANSCRIPT = "transcript of session follows"
 """What sendmail puts below the reason: it ends with "User unknown" whatever was said."""
 _PASSED_ON = re.compile(r"[45]\d\d [45]\.\d\.\d{1,3} <\S{1,255} #[45]\.\d\.\d{1,3} smtp; ?(?=[45]\d\d)")
@@ -162,6 +169,9 @@ def hear(reply: Reply) -> Heard:
         text = text.replace(f" {_PARAGRAPH}", "")
         if spoken is not None:
             spoken = spoken.partition(f" {_PARAGRAPH}")[0]
+    if spoken is None and smtp_code is None and (advice := _ADVICE(text)) is not None:
+        is_all_fields = text.startswith(("reporting-mta", "final-recipient", "original-recipient"))
+        spoken = text[: advice.start()] if advice.start() > _SHORTEST_REPLY and not is_all_fields else None
     if spoken is not None and (spoken[-1] in _OPENING or spoken[-2:-1] in _OPENING):
         spoken = _trimmed(spoken) or spoken
     if spoken is not None and too_early is not None:

@@ -272,6 +272,23 @@ def test_what_stands_below_a_reply_is_not_its_reason(bounce: str, said: str) -> 
         )
 
 
+def test_advice_below_a_notice_without_a_code_neither_decides_nor_doubts() -> None:
+    advice = (
+        "How to Fix It\nThe address may be misspelled. Try again later, or ask whether a spam policy applies."
+    )
+    found = verdict(f"Your message couldn't be delivered.\n\nThe user is unknown at this domain.\n\n{advice}")
+    assert (found.bounce_class, found.address_fatal) == ("bad_mailbox", True)
+    found = verdict(f"Your message couldn't be delivered.\n\nThe mailbox is full.\n\n{advice}")
+    assert (found.bounce_class, found.leaf) == ("bad_mailbox", "quota")
+    fields = (
+        "Final-Recipient: rfc822; a@example.org\nOriginal-Recipient: rfc822; a@example.org\nStatus: 5.4.4"
+    )
+    assert (
+        meaning(f"{fields}\nDiagnostic-Code: X-Postfix; Host not found", enhanced_code="5.4.4")
+        == "bad_mailbox.bad_domain"
+    )
+
+
 def test_every_rule_s_examples_are_found_inside_bounces() -> None:
     replies = [
         example.text

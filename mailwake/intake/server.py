@@ -78,6 +78,10 @@ def _server(app: "ASGIApp", settings: Settings, limits: "IntakeLimits") -> "uvic
             raise SettingsError(
                 f"the intake's certificate or key is to be in {file}, and there is no such file"
             )
+    if key is not None and certificate is None:
+        raise SettingsError(
+            "the intake has a key in MAILWAKE_INTAKE_CERTIFICATE_KEY_FILE, and no certificate: MAILWAKE_INTAKE_CERTIFICATE_FILE"
+        )
     config = uvicorn.Config(
         app,
         http=bounded_protocol(limits),
@@ -97,7 +101,14 @@ def _server(app: "ASGIApp", settings: Settings, limits: "IntakeLimits") -> "uvic
     try:
         config.load()
     except OSError as error:
-        raise SettingsError(f"the intake's certificate {certificate} can't be used: {error}") from None
+        whose = (
+            f"with the key in {key}"
+            if key is not None
+            else "which must hold its key as well, no other being named"
+        )
+        raise SettingsError(
+            f"the intake's certificate {certificate}, {whose}, can't be used: {error}"
+        ) from None
     return uvicorn.Server(config)
 
 

@@ -15,7 +15,7 @@ import pytest
 from mailwake.intake import opening
 from mailwake.intake.server import IntakeCannotListen
 from mailwake.opening import open_any_log
-from mailwake.settings import Settings
+from mailwake.settings import Settings, SettingsError
 from sources.intake.hook_editing import add_hook
 from sources.intake.limits import IntakeLimits
 from streams.log import Log, LogFull, LogUnavailable, TopicPartition
@@ -328,6 +328,28 @@ def test_what_is_in_hand_when_it_ends_is_answered_and_durable(
     again = open_any_log(Settings())
     assert again.end(TopicPartition("mail.events")) == 1
     again.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"intake_certificate_key_file": "key.pem"}, "no certificate: MAILWAKE_INTAKE_CERTIFICATE_FILE"),
+        ({"intake_certificate_file": "cert.pem"}, "cert.pem, which must hold its key as well"),
+        ({"intake_certificate_file": "cert.pem", "intake_certificate_key_file": "key.pem"}, "with the key in key.pem"),
+        ({"intake_certificate_file": "cert.pem", "intake_certificate_key_file": "none.pem"}, "none.pem, and there is no such file"),
+    ],
+)  # fmt: skip
+def test_a_certificate_that_can_not_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cert.pem", "key.pem"):
+        Path(name).write_text("no PEM")
+    settings = Settings(intake_port=free_port(), metrics_port=0, **files)
+    log = open_any_log(settings)
+    with pytest.raises(SettingsError, match=says), opening.served(settings, log, lambda: None):
+        pass
+    log.close()
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

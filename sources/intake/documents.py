@@ -144,8 +144,21 @@ async def _sent(request: Request, body: bytes, limits: IntakeLimits) -> list[Sen
         name = request.query_params.get("name") or request.headers.get("x-filename")
         sent = [Sent(body, name[:LONGEST_NAME] if name else None, content_type)]
     if not sent or not all(one.content for one in sent):
-        raise Refused(400, "empty", "there is no document in the body, or an empty one: nothing was kept")
+        raise Refused(
+            400, "empty", "there is no document in the body, or an empty one (of an upload, parts with a filename are "
+            "documents): nothing was kept",
+        )  # fmt: skip
     return sent
+
+
+class _Upload(MultiPartParser):
+    """Knows whether what it read came to its end: what is cut gives the parts before, and no error."""
+
+    has_ended = False
+
+    def on_end(self) -> None:
+        """The last boundary."""
+        self.has_ended = True
 
 
 async def _uploaded(headers: Headers, body: bytes, limits: IntakeLimits) -> list[Sent]:
@@ -153,7 +166,7 @@ async def _uploaded(headers: Headers, body: bytes, limits: IntakeLimits) -> list
         yield body
         yield b""
 
-    parser = MultiPartParser(
+    parser = _Upload(
         headers,
         stream(),
         max_files=limits.parts,
@@ -165,6 +178,8 @@ async def _uploaded(headers: Headers, body: bytes, limits: IntakeLimits) -> list
     except (MultiPartException, KeyError, ValueError) as error:
         raise Refused(400, "unreadable", f"the upload can't be read: {error}; nothing was kept") from None
     try:
+        if not parser.has_ended:
+            raise Refused(400, "unreadable", "the upload ends in the middle: nothing was kept")
         return [
             Sent(
                 await part.read(), part.filename[:LONGEST_NAME] if part.filename else None, part.content_type

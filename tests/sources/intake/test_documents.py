@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from houses import House, house
 
 from sources.intake.limits import IntakeLimits
@@ -69,6 +70,20 @@ def test_what_holds_no_document_is_refused(here: House) -> None:
         said = here.post("/v1/documents", content=b"--y\r\n", headers={"content-type": content_type})
         assert said.status_code == 400, said.text
     assert here.events("documents") == []
+
+
+@pytest.mark.parametrize("cut", [0, 2, 6, 30, 80])
+def test_an_upload_that_is_cut_is_not_taken_in_part(here: House, cut: int) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%d"\r\n\r\nFrom: x\r\n'
+    whole = part % 1 + part % 2 + b"--x--"
+    said = here.post(
+        "/v1/documents",
+        content=whole[: len(whole) - cut],
+        headers={"content-type": "multipart/form-data; boundary=x"},
+    )
+    assert (said.status_code, len(here.events("documents"))) == ((200, 2) if cut == 0 else (400, 0)), (
+        said.text
+    )
 
 
 def test_more_than_is_taken_is_refused(tmp_path: Path) -> None:

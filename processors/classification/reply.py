@@ -76,7 +76,9 @@ _TRANSCRIPT = "transcript of session follows"
 """What sendmail puts below the reason: it ends with "User unknown" whatever was said."""
 _PASSED_ON = re.compile(r"[45]\d\d [45]\.\d\.\d{1,3} <\S{1,255} #[45]\.\d\.\d{1,3} smtp; ?(?=[45]\d\d)")
 """Exchange's own code around the one that it was told."""
-_BLANK_LINE = re.compile(r"\n[ \t\r>|]*\n")
+_BLANK_LINE = re.compile(
+    r"\n[ \t\r>|]*\n|\n(?=[*=_-]{5})|\n(?=建[议議]解[决決]方案|解[决決]方案|[处處]理建[议議])"
+)
 _QUOTED = re.compile(r"\n(?:> ?)+")
 _PARAGRAPH = "\ue000"
 """Stands for a blank line until the reply is found, which ends there."""
@@ -114,6 +116,13 @@ _AROUND = (
         re.compile(r"(?:the following )?message to \S+ was undeliverable\.(?: the reason for the problem:)?"),
     ),
     ("learn more here:", re.compile(r"learn more here: https?://\S+")),
+    (
+        ",smtp;",
+        re.compile(
+            r",(?:bad-\w+|content-related|inactive-mailbox|invalid-sender|message-expired|no-answer-from-host|other"
+            r"|\w+-related|protocol-errors|\w+-issues|routing-errors)(?=,|$)"
+        ),
+    ),
     ("reply=", re.compile(r", stat=[\w :]+$")),
     ("#smtp#", re.compile(r" ?#smtp#$")),
     (" command failed", re.compile(r"(?:smtp )?[\w-]+(?: end)? command failed:?(?: detail:)?")),
@@ -124,7 +133,7 @@ _AROUND = (
     ("smtp server error", re.compile(r"(?:smtp error: [\w ,']{0,80}\.? )?smtp server error:?")),
     ("server rejected recipient: ", re.compile(r"server rejected recipient:")),
 )
-"""What programs that send (Exim, qmail, Nodemailer, Gmail, IronPort, Stalwart, PHPMailer, .NET, JavaMail, CommuniGate) write around any
+"""What programs that send (Exim, qmail, Nodemailer, Gmail, IronPort, PowerMTA, Stalwart, PHPMailer, .NET, JavaMail, CommuniGate) write around any
 reply, each with what tells that it is there: words that would be taken for the receiver's."""
 _SUMMARY = "... service unavailable"
 """What sendmail adds of its own below what the program said that delivers (mail.local, procmail)."""
@@ -162,7 +171,7 @@ def hear(reply: Reply) -> Heard:
     too_early = None
     if "smtp error from" in text or "refused to talk" in text:
         too_early = _OF_NO_RECIPIENT(text)
-    if smtp_code is not None or enhanced_code is not None:
+    if smtp_code is not None or enhanced_code is not None or "learn more here:" in text:
         text = _without_what_is_around(text)
     spoken = _from_code_on(text, smtp_code)
     if _PARAGRAPH in text:

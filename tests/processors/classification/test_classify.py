@@ -272,6 +272,12 @@ def test_what_stands_below_a_reply_is_not_its_reason(bounce: str, said: str) -> 
         )
 
 
+def test_the_link_in_every_notice_of_gmail_s_kills_nobody() -> None:
+    notice = "** Message not delivered **\n\nLearn more here: https://support.google.com/mail/answer/6596\n\nThe response was:\n\n"
+    assert meaning(f"{notice}Email rejected per DMARC policy of example.com") == "policy.auth"
+    assert not verdict(f"{notice}something odd").address_fatal
+
+
 def test_advice_below_a_notice_without_a_code_neither_decides_nor_doubts() -> None:
     advice = (
         "How to Fix It\nThe address may be misspelled. Try again later, or ask whether a spam policy applies."

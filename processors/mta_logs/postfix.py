@@ -72,14 +72,14 @@ class PostfixReader:
         ):
             if not stamp:
                 if other.strip("\0 \t"):
-                    found = shape.RFC5424(other) if len(other) <= LONGEST_LINE else None
+                    found = shape.headed(other) if len(other) <= LONGEST_LINE else None
                     if found is None:
                         if shape.REPEATED(other):
                             noted += 1
                         else:
                             self._taken.damaged.append((index, "no line of syslog"))
                         continue
-                    stamp, host, program, process, identity, rest = found.groups(default="")
+                    stamp, host, program, process, identity, rest = found
                 else:
                     skipped += 1
                     continue

@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from processors.mta_logs.facts import ADDRESS, mail_domain
+from processors.mta_logs.wrapped import unwrapped
 
 QUEUE_ID = r"[0-9A-F]{5,20}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+"
 """A short one (microseconds and inode, in hexadecimal) or a long one (seconds, microseconds, `z`, inode; no vowels)."""
@@ -16,16 +17,28 @@ QUEUE_ID = r"[0-9A-F]{5,20}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{10,}z[0-9B-DF-HJ
 _TIME = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^ \n]{0,16}"
 
 LINES = re.compile(
-    rf"^(?:<\d{{1,3}}>)?({_TIME}) ([^ \n]+) ([^ \[:\n]+)(?:\[(\d+)\])?: (?:({QUEUE_ID}|NOQUEUE): ?)?(.*)$|^(.*)$",
+    rf"^(?:<\d{{1,3}}>)?({_TIME}) ([^ \n]+) ([^ \[:\n]+)(?:\[(\d+)\])?: (?:\[ID \d+ [a-z.\d]+\] )?"
+    rf"(?:({QUEUE_ID}|NOQUEUE): ?)?(.*)$|^(.*)$",
     re.MULTILINE,
 )
-"""Every line of a text, as time, host, program, process, queue id and the rest; or whole, as the last group."""
+"""Every line of a text, as time, host, program, process, queue id and the rest; or whole, as the last group. Solaris puts a
+message's id before the words."""
 
-RFC5424 = re.compile(
+_RFC5424 = re.compile(
     rf"(?:<\d{{1,3}}>)?1 ({_TIME}) ([^ ]+) ([^ ]+) ([^ ]+) [^ ]+ (?:-|(?:\[[^\]]*\])+) ?(?:\ufeff)?"
     rf"(?:({QUEUE_ID}|NOQUEUE): ?)?(.*)"
 ).fullmatch
 """The same of a line as RFC 5424 has it."""
+
+
+def headed(line: str) -> tuple[str, ...] | None:
+    """Time, host, program, process, queue id and the rest of a line that is written otherwise than most; None for none of syslog's."""
+    found = _RFC5424(line)
+    if found is None and (inner := unwrapped(line)) is not None:
+        usual = LINES.match(inner)
+        found = _RFC5424(inner) if usual is None or usual[1] is None else usual
+    return None if found is None else tuple(part or "" for part in found.groups()[:6])
+
 
 REPEATED = re.compile(rf"({_TIME}) [^ ]+ (?:last message repeated \d+ times|-- MARK --)").match
 

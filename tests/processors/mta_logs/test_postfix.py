@@ -1,5 +1,7 @@
 """Postfix's log, in the styles of its versions and of those who write it down."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -70,6 +72,45 @@ def test_what_was_accepted_is_told_as_sent_and_delivered() -> None:
         assert event.provider == "gmail"
     assert (delivered.smtp_code, delivered.response, delivered.latency_ms) == (250, said, 1200)
     assert reading.counts == {"told": 1, "joined": 4, "noted": 2, "skipped": 0, "damaged": 0}
+
+
+def in_docker(given: str) -> str:
+    return json.dumps({"log": given + "\n", "stream": "stdout", "time": "2026-11-29T10:20:31Z"})
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        in_docker,
+        lambda given: f"2026-11-29T10:20:31.123456789Z stdout F {given}",
+        lambda given: f"2026-11-29T10:20:31.123456789Z {given}",
+        lambda given: f"postfix-1  | {given}",
+        lambda given: f"mail  | 2026-11-29T10:20:31.123456789Z {given}",
+        lambda given: f"mail | {in_rfc5424(given)}",
+        lambda given: given.replace("mx1 ", "mx1 mail.info "),
+        lambda given: given.replace("mx1 ", "<mail.info> mx1 "),
+        lambda given: given.replace("[4711]: ", "[4711]: [ID 197553 mail.info] "),
+    ],
+)  # fmt: skip
+def test_what_containers_and_other_daemons_put_around_a_line_is_taken_away(
+    wrap: Callable[[str], str],
+) -> None:
+    lines = [*accepted(), attempt("Ann@gmail.com", "sent", "250 2.0.0 ok"), line("qmgr", f"{ID}: removed")]
+    plain, wrapped = Reading("postfix").take(lines), Reading("postfix").take(map(wrap, lines))
+    assert wrapped.events == plain.events
+    assert wrapped.counts == plain.counts
+
+
+def in_rfc5424(given: str) -> str:
+    program, _, words = given.removeprefix(TRADITIONAL.format(int(given[13:15]))).partition("[4711]: ")
+    return f"<22>1 2026-11-29T{given[7:15]}Z mx1 {program} 4711 - - {words}"
+
+
+@pytest.mark.parametrize(
+    "odd", ['{"log":"x"}', '{"log":', '{"log":["x"]}', "a | b", "2026-11-29T10:20:31Z stdout P Nov 29", "mail | mail.info | "]
+)  # fmt: skip
+def test_what_is_around_no_line_of_syslog_is_damaged(odd: str) -> None:
+    assert Reading("postfix").take([odd]).damaged == ["no line of syslog"]
 
 
 def test_deferrals_are_counted_and_the_message_is_sent_once() -> None:

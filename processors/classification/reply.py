@@ -61,7 +61,7 @@ _OF_QMAIL = re.compile(r"\b(?:failure|deferral|success): \S+_\S+_\S+")
 _RETURNED = re.compile(
     r"this is a copy of (?:the|your) message|below this line is a copy|original message(?: headers?|\b ?-)|header of the original"
     r"|(?:original|returned|unsent|undelivered) (?:message|mail)(?: headers?)? (?:follows?|is (?:attached|following))"
-    r"|message headers? follows?|\n(?:return-path|received|dkim-signature): |\n\s+at [\w.<>$]+ \("
+    r"|message headers? follows?|\n(?:return-path|received|dkim-signature): |\n[ \t]+at [\w.<>$]+ \("
 ).search
 """Where what comes back begins: no word of anybody who refused it."""
 _STATUS_FIELDS = re.compile(r"\n(?:reporting-mta|final-recipient|original-recipient): ").search

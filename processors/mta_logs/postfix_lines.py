@@ -65,6 +65,8 @@ SECURED = re.compile(
 SIGNED = re.compile(r"DKIM-Signature field added \(s=([^,]+), d=([^)]+)\)").match
 _SAID = re.compile(r"host ([^\s\[]+)\[[^\]]*\] (?:said|refused to talk to me): ").match
 _HOST = re.compile(r"(?:connect to|lost connection with|conversation with) ([^\s\[]+)\[").match
+_SUSPENDED = "delivery temporarily suspended: "
+"""What stands before the cause where a destination is not tried again for a while, to which other messages came before."""
 _RELAY = re.compile(r"([^\[]+)\[([^\]]*)\](?::\d+)?").fullmatch
 
 
@@ -124,10 +126,10 @@ def said(words: str) -> tuple[str, str | None]:
     """What the server said in an attempt's words, and the host that said it where they name one."""
     if words.startswith("(") and words.endswith(")"):
         words = words[1:-1]
-    host = None
-    if words.startswith("host ") and (found := _SAID(words)):
-        host, words = found[1], words[found.end() :]
-    elif found := _HOST(words):
+    host, cause = None, words.removeprefix(_SUSPENDED)
+    if cause.startswith("host ") and (found := _SAID(cause)):
+        host, words = found[1], cause[found.end() :]
+    elif found := _HOST(cause):
         host = found[1]
     if words.endswith("command)"):
         words = words.rpartition(" (in reply to ")[0] or words

@@ -147,6 +147,14 @@ def test_deferrals_are_counted_and_the_message_is_sent_once() -> None:
             "Host or domain name not found. Name service error for name=gone.example type=A: Host not found", None,
         ),
         (
+            "delivery temporarily suspended: host mx.example[192.0.2.9] refused to talk to me: 421 4.7.0 [TSS04] later",
+            "4.7.0", "none", 421, "421 4.7.0 [TSS04] later", "mx.example",
+        ),
+        (
+            "delivery temporarily suspended: connect to mx.example[192.0.2.9]:25: Connection refused", "4.4.1", "none", None,
+            "delivery temporarily suspended: connect to mx.example[192.0.2.9]:25: Connection refused", "mx.example",
+        ),
+        (
             "connect to mx.example[192.0.2.9]:25: Connection refused", "5.4.1", "none", None,
             "connect to mx.example[192.0.2.9]:25: Connection refused", "mx.example",
         ),

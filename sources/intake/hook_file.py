@@ -15,8 +15,10 @@ from typing import Any
 from sources.hooks.configured import Hook, InvalidHook, hook_from, secret_files, secret_of
 from sources.hooks.signature import Verifier
 from sources.intake.kept_file import Watched
+from sources.intake.seldom import Seldom
 
 logger = logging.getLogger("mailwake.intake")
+_SELDOM = Seldom()
 
 _Url = tuple[str, bytes]
 """A provider, and the SHA-256 of a token."""
@@ -54,8 +56,8 @@ class HookFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._named: tuple[Path, ...] = ()
-        self._before = _Read()
-        self._watched: Watched[_Read] = Watched(path, self._parsed, _Read(), named=lambda: self._named)
+        self._before = self._no_file = _Read()
+        self._watched: Watched[_Read] = Watched(path, self._parsed, self._no_file, named=lambda: self._named)
 
     def hooks(self) -> Mapping[_Url, Mounted]:
         """By provider and the token's SHA-256; up to a second old. Raises InvalidHook at first, for what is no TOML."""
@@ -69,13 +71,17 @@ class HookFile:
     def find(self, provider: str, token: str) -> Mounted | None:
         """The hook behind a URL; None where there is none. The time it takes tells nothing of any token.
 
-        Raises HookUnusable for one that can't be used.
+        Raises HookUnusable for one that can't be used, and for any while a file is away that had some: a 404 would be the
+        last that some providers ask.
         """
         read, url = self._watched.value(), (provider, _hash(token))
         found = read.mounted.get(url)
         if found is None or not hmac.compare_digest(found.hook.token.encode(), token.encode()):
             if url in read.unusable_at:
                 raise HookUnusable(read.unusable_at[url])
+            if read is self._no_file and self.was_used:
+                _SELDOM.warning(str(self.path), "%s is away: what is posted is told to come again", self.path)
+                raise HookUnusable(str(self.path))
             return None
         return found
 

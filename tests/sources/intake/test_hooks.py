@@ -274,7 +274,15 @@ def test_hooks_come_and_go_while_it_runs(here: House, monkeypatch: pytest.Monkey
     assert here.post(f"/hooks/postmark/{hook.token}", content=b"{}").status_code == 200
     path.write_text(path.read_text() + "\n[broken\n")
     assert here.post(f"/hooks/postmark/{hook.token}", content=b"{}").status_code == 200, "as it was"
-    path.write_text(path.read_text().replace("[broken\n", ""))
+    text = path.read_text().replace("[broken\n", "")
+    path.unlink()
+    for token in (hook.token, "a-token-that-is-none"):
+        said = here.post(f"/hooks/postmark/{token}", content=b"{}")
+        assert (said.status_code, said.headers.get("retry-after")) == (503, "30"), (
+            "a file that is away comes back"
+        )
+    path.write_text(text)
+    assert here.post(f"/hooks/postmark/{hook.token}", content=b"{}").status_code == 200
     remove_hook(path, "one")
     assert here.post(f"/hooks/postmark/{hook.token}", content=b"{}").status_code == 404
 

@@ -68,4 +68,7 @@ def health_router(log: Trouble, suppressions: Trouble) -> APIRouter:
         said = {name: word or "ok" for name, word in wrong.items()}
         return answer({"status": "ready" if ready else "not ready", "parts": said}, 200 if ready else 503)
 
+    for path, page in (("/healthz", healthz), ("/livez", livez), ("/readyz", readyz)):
+        # Many who only want the status ask so.
+        router.add_api_route(path, page, methods=["HEAD"], include_in_schema=False)
     return router

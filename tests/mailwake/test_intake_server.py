@@ -312,6 +312,17 @@ def health(here: There) -> tuple[int, object]:
     return answer.status, json.loads(answer.read())
 
 
+def test_who_only_wants_the_status_of_its_health_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with there(tmp_path, monkeypatch) as here:
+        for page in (b"healthz", b"livez"):
+            head, _, body = here.said(
+                b"HEAD /%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % page
+            ).partition(b"\r\n\r\n")
+            assert (status(head), body) == (200, b"")
+
+
 def test_what_is_in_hand_when_it_ends_is_answered_and_durable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

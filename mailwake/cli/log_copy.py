@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="log", no_args_is_help=True, help="Copy a log into another: to Kafka, back, or to other partitions.")
+app = typer.Typer(
+    name="log", no_args_is_help=True, help="Copy a log into another: to Kafka, back, or to other partitions."
+)
 
 
 @app.callback()

@@ -17,12 +17,16 @@ https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retr
 """
 
 
-def check_fresh(signed_at: int, now_ms: int, tolerance_seconds: int) -> None:
-    """Raises SignatureRefused when a signature's time is further from now than it may be, either way."""
-    if abs(now_ms - signed_at) > tolerance_seconds * 1000:
-        when = "before" if signed_at < now_ms else "ahead of"
-        away = abs(now_ms - signed_at) // 1000
-        raise SignatureRefused("stale", f"signed {away} s {when} now, tolerated are {tolerance_seconds} s")
+def check_fresh(
+    signed_at: int, now_ms: int, tolerance_seconds: int, ahead_seconds: int | None = None
+) -> None:
+    """Raises SignatureRefused when a signature is older than it may be, or further ahead: as far, unless that is said."""
+    when, tolerated = "before", tolerance_seconds
+    if signed_at > now_ms:
+        when, tolerated = "ahead of", tolerance_seconds if ahead_seconds is None else ahead_seconds
+    away = abs(now_ms - signed_at)
+    if away > tolerated * 1000:
+        raise SignatureRefused("stale", f"signed {away // 1000} s {when} now, tolerated are {tolerated} s")
 
 
 class UsedTokens:

@@ -52,6 +52,7 @@ class MailgunVerifier(AtOnce):
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
         self._tolerance = hook.tolerance_seconds or MAILGUN_TOLERANCE_SECONDS
+        self._ahead = hook.tolerance_seconds or TOLERANCE_SECONDS
         self._used = UsedTokens()
 
     def verify(self, request: SignedRequest) -> Verified:
@@ -68,8 +69,8 @@ class MailgunVerifier(AtOnce):
         given = (code, parents) if isinstance(parents, str) else (code,)
         if not any(is_one_of(each.lower().encode(), right) for each in given):
             raise SignatureRefused("mismatch", "another signing key, or another content")
-        check_fresh(signed_at, request.now_ms, self._tolerance)
-        kept_for = 2 * self._tolerance * 1000
+        check_fresh(signed_at, request.now_ms, self._tolerance, self._ahead)
+        kept_for = (self._tolerance + self._ahead) * 1000
         self._used.use(token, hashlib.sha256(told).digest(), request.now_ms, kept_for)
         return Verified(signed_at=signed_at)
 

@@ -87,6 +87,7 @@ def test_mailguns_repeats_of_eight_hours_bear_the_signature_of_the_first_time() 
         assert one.verify(request(mailgun_body(), now_ms=NOW + attempt * 60_000)).signed_at == NOW
     refused(one, request(mailgun_body(event="complained"), now_ms=NOW + EIGHT_HOURS), "replayed")
     refused(one, request(mailgun_body(), now_ms=NOW + EIGHT_HOURS + 1), "stale")
+    refused(one, request(mailgun_body(), now_ms=NOW - FIVE_MINUTES - 1), "stale")
     strict = verifier_of(hook_of("mailgun", keys="signing key", tolerance_seconds=300))
     refused(strict, request(mailgun_body(), now_ms=NOW + FIVE_MINUTES + 1), "stale")
 

@@ -120,9 +120,12 @@ FAILURES = (
     r"(?:kon|kan)(?:den)? niet (?:[a-z]+ ){0,3}(?:bezorg|afgelever|verzond|worden bezorgd)",
     r"niet bezorgd",
     r"onbestelbaar",
-    r"(?:kunde|kan) inte (?:levereras|skickas|nå)",
+    r"(?:kunde|kan|gick|går) inte (?:att )?(?:leverera|skicka|nå)",
+    r"lever(?:ans|ing)\w{0,3}[^\n]{0,80}(?:misslyckades|mislykke|mislyktes|feilet)",
+    r"(?:postadressen|adressen|mottagaren|modtageren|mottakeren|brevlådan|postkassen|postboksen)[^\n]{0,40}(?:finns inte|inte hittas"
+    r"|hittades inte|ikke fundet|ikke funnet|findes ikke|finnes ikke|är full|er fuld)",
     r"olevererbart|oleverera",
-    r"(?:kunne|kan|blev|ble) ikke (?:leveres|sendes|levert|leveret)",
+    r"(?:kunne|kan|blev|ble) ikke (?:levere|sende|levert)",
     r"uleverbar|ikke[ -]levert|ikke[ -]leveret",
     r"ei (?:voitu|voida|onnistut\w*) (?:toimittaa|välittää)",
     r"toimitus[^\n]{0,80}epäonnistui|toimittamaton|(?:osoitetta|vastaanottajaa|postilaatikkoa) ei (?:löyty|ole)",
@@ -133,11 +136,12 @@ FAILURES = (
     r"(?:odbiorca|u[żz]ytkownik|adres|konto|skrzynka)[^\n]{0,60}(?:nie istnieje|nieznany"
     r"|przepe[łl]nion|zablokowan|nie zosta)",
     r"nemohl[ao]? b[ýy]t doru[čc]|nelze doru[čc]it|nedoru[čc]|nebylo mo[žz]n[ée] doru[čc]it"
-    r"|nebyla? doru[čc]en",
+    r"|nebyla? doru[čc]en|(?:doru[čc]en|doručit|doručiť)[^\n]{0,80}(?:nezda[řr]il|zlyhal)|nepoda[řr]il[^\n]{0,60}doru[čc]"
+    r"|nebol[oa]? (?:možné )?doruč",
     r"k[ée]zbes[íi]thetetlen|nem (?:siker[üu]lt )?k[ée]zbes[íi]t",
     r"teslim edil(?:e)?m(?:e|i)|iletilemedi|ula[şs]t[ıi]r[ıi]lamad",
     r"nu a(?:u)? (?:putut fi|fost) (?:livrat|trimis|g[ăa]sit|remis)|livrarea[^\n]{0,60}(?:nu a reu[șşs]it|e[șşs]uat)|nelivra[bt]",
-    r"δεν (?:παραδόθηκε|ήταν δυνατή|μπορεί)",
+    r"δεν (?:παραδόθηκε|ήταν δυνατή|μπορεί)|παράδοση[^\n]{0,80}απέτυχε",
     # Croatian, Serbian, Slovenian, Lithuanian, Latvian, Estonian, Catalan, Galician
     r"nije (?:mog(?:la|ao) )?(?:biti )?(?:isporu[čc]en|dostavljen)|није (?:мог(?:ла|ао) )?(?:бити )?(?:испоручен"
     r"|достављен)|ni (?:bil[oa]? )?(?:mogo[čc]e )?dostav",
@@ -147,7 +151,7 @@ FAILURES = (
     # Hebrew, Arabic, Persian, Hindi, Thai, Vietnamese, Indonesian, Malay
     r"לא (?:ניתן|נמסר|הצליח)[^\n]{0,30}|(?:تعذر|لم يتم|فشل)[^\n]{0,10}(?:تسليم|إرسال|توصيل)",
     r"(?:تحویل(?: داده)?|ارسال) نشد|(?:वितरित|डिलीवर|भेजा)[^\n]{0,12}नहीं",
-    r"ไม่สามารถ(?:ส่ง|นำส่ง)|ส่งไม่สำเร็จ",
+    r"ไม่สามารถ(?:ส่ง|นำส่ง)|ส่งไม่(?:สำเร็จ|ได้)|(?:การ|นำ)ส่ง[^\n]{0,80}ล้มเหลว|ไม่พบ(?:ที่อยู่|ผู้รับ)",
     r"không (?:thể )?(?:gửi|chuyển|phát)[^\n]{0,20}|không tồn tại|gửi thất bại",
     r"tidak (?:dapat|bisa|berhasil) (?:di)?(?:kirim|sampaikan|terkirim|hantar)|gagal (?:di)?kirim"
     r"|pengiriman gagal",
@@ -208,6 +212,8 @@ DELAYS = (
     r"遅(?:延|れて)|まだ(?:配信|届)|再送(?:を|いたし|し続|中|します)",
     r"延[迟遲](?:发送|投递|投遞|傳送)?|[尚还還]未(?:送达|投递|送達)|继续尝试|重试",
     r"지연",
+    r"(?:is|zijn|wordt|werd) vertraagd|vertraging|försena[dt]|fördröj[dt]|forsink(?:et|else)",
+    r"opó[źz]nion|zpo(?:žd|ž[ďd])ěn|odložen|oneskoren|gecik(?:ti|me)|késleltet|întârziat|viivästy",
 )
 
 PERMANENT = (

@@ -27,6 +27,7 @@ _CODE = re.compile(r"(?<![\w.:])([245][0-9]{2})(?![\w.:])")
 _ENHANCED = re.compile(r"(?<![\w.])([245]\.[0-7]\.[0-9]{1,3})(?![\w]|\.\d)")
 _ANGLE = re.compile(r"<([^<>]*)>\s*$")
 _MX = re.compile(r"\bto ([a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)+)\b", re.IGNORECASE)
+_SERVERS = re.compile(r"\.(?:filter|recvd-)")
 _BLANK = re.compile(r"[\x00-\x20]")
 _KEY = re.compile(r"^([^.@]{1,63})\._domainkey\.(.{1,190})$", re.IGNORECASE)
 
@@ -240,6 +241,12 @@ def message_id(value: Any) -> str | None:
     return found if found is None or found.startswith("<") else f"<{found}>"
 
 
+def x_message_id(value: Any) -> str | None:
+    """What SendGrid's API answered with as X-Message-Id: in webhooks the servers that a message went through follow it."""
+    found = text(value)
+    return _SERVERS.split(found, 1)[0] or found if found else None
+
+
 def reply_code(value: Any) -> int | None:
     """A reply code of SMTP: a number, or the one a text begins with."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -310,7 +317,7 @@ READINGS: dict[str, Callable[[Any], Any]] = {
     function.__name__.replace("_", " "): function
     for function in (
         text, short, word, words, integer, flag, likely, present, seconds, milliseconds, instant, iso, mail_date, address,
-        only_address, domain, host, mx_in, ip, message_id, reply_code, enhanced, digest, day, dkim_domain,
+        only_address, domain, host, mx_in, ip, message_id, x_message_id, reply_code, enhanced, digest, day, dkim_domain,
         dkim_selector, region,
     )
 }  # fmt: skip

@@ -10,7 +10,7 @@ WHO = {
     "provider": "gmail",
     "occurred_at": AT,
     "message_id": "<14c5d75ce93.dfd.64b469@ismtpd-555>",
-    "provider_message_id": "14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0",
+    "provider_message_id": "14c5d75ce93.dfd.64b469",
 }
 
 
@@ -72,6 +72,9 @@ CASES: list[Case] = [
     case("a stream of our words", [event("processed", stream="transactional", asm_group_id=10),
                                    event("processed", category="stream:cold", a=1)],
          ("MessageSent", {"stream": "transactional"}), ("MessageSent", {"stream": "cold"})),
+    case("an id as SendGrid gives it now", [event("open", sg_message_id="yW5utel5TYuIBREiXJi7aA.recvd-5f9ffdf494-9kc6l-1-673C6EB0-B.0"),
+                                            event("open", sg_message_id="yW5utel5TYuIBREiXJi7aA", a=1)],
+         *(("MessageOpened", {"provider_message_id": "yW5utel5TYuIBREiXJi7aA"}),) * 2),
     case("account", [{"event": "account_status_change", "sg_event_id": "x", "timestamp": 1_767_603_600, "type": "compliance_suspend"}],
          ignored=1),
 ]  # fmt: skip

@@ -9,6 +9,8 @@ from made_mails import ORIGIN, RETURNED, mail, report
 
 from processors.mails import status as status_module
 from processors.mails.read import read_mail
+from schemas.codec import decode, encode
+from schemas.mail import without_addresses
 
 KINDS = {"dsn", "bounce", "feedback-report", "auto-reply", "mail"}
 HEAD = b"From: MAILER-DAEMON@x.example\nTo: a@b.example\nSubject: Undeliverable\n"
@@ -129,3 +131,7 @@ def test_mutated_mails_are_read(part: int) -> None:
         reading = read_mail(whole, ORIGIN)
         assert reading.kind in KINDS
         assert reading.events or reading.reason
+        for event in reading.events:
+            assert type(decode(encode(event))) is type(event)
+            words = getattr(event, "response", None) or ""
+            assert without_addresses(words) == words

@@ -22,6 +22,8 @@ SEEDS = {
         test_postfix.attempt("a@b.example", "sent", "250 2.0.0 ok"),
         test_postfix.attempt("a@b.example", "deferred", "host mx.example[192.0.2.1] said: 451 4.7.1 later", "4.7.1"),
         test_postfix.line("qmgr", f"{test_postfix.ID}: from=<a@b.example>, status=expired, returned to sender"),
+        test_postfix.in_docker(test_postfix.attempt("c@d.example", "sent", "250 2.0.0 ok")),
+        f"2026-11-29T10:20:31.25Z stdout F {test_postfix.attempt('e@f.example', 'sent', '250 2.0.0 ok')}",
         f"<22>1 2026-11-29T10:20:31.25Z mx1 postfix/smtp 9 - - {test_postfix.ID}: removed",
         test_postfix.line("submission/smtpd", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 5.7.1 no; from=<a@b.example> to=<c@d.example> proto=ESMTP"),
     ],

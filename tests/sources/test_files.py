@@ -21,3 +21,12 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
     (tmp_path / "big").write_bytes(b"x" * 11)
     with pytest.raises(UnreadablePath, match="11 bytes"):
         read_document(tmp_path / "big")
+
+
+def test_of_a_maildir_the_mails_that_are_whole_are_taken(tmp_path):
+    for folder in ("new", "cur", "tmp", "Other/tmp"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.M1.host").write_text("x")
+    (tmp_path / "dovecot-uidlist").write_text("3")
+    found = [file.relative_to(tmp_path).as_posix() for file in files_under([tmp_path])]
+    assert found == ["Other/tmp/1.M1.host", "cur/1.M1.host", "new/1.M1.host"]

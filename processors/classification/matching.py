@@ -19,7 +19,7 @@ _OF_WORDS_AND_CODES = (*_OF_WORDS, "enhanced", "hint")
 _REMEMBERED = 65_536
 """Texts: most are repeats."""
 
-_IN_ONE_FILTER = 210
+_IN_ONE_FILTER = 213
 """Patterns. More share a cache of states that gets too small for them, and are all asked before the first of them can decide;
 fewer take more passes over the text."""
 

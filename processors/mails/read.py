@@ -143,23 +143,26 @@ def _is_bounce(mail: Mail, note: Note) -> bool:
 
 
 def _is_about_nobody(notice: Notice, mail: Mail, note: Note, telling: Telling) -> bool:
-    """Whether nothing but its words makes it a bounce: fraud is written so, to make somebody follow its links.
-
-    So are lists of what has bounced: they name recipients at several domains.
-    """
+    """Whether nothing but its words makes it a bounce: fraud is written so, to make somebody follow its links."""
     if telling.named or telling.likely_verp:
         return False
+    if any(outcome.address for outcome in notice.outcomes):
+        return _is_list_of_bounces(notice, mail, note)
     is_sent_by_machine = has_empty_sender(mail) or (
         "return-path" not in mail.fields and "auto-submitted" in mail.fields
     )
     has_reply = has_code(note.text) and is_by_daemon(mail)
-    domains = {outcome.address.rpartition("@")[2].lower() for outcome in notice.outcomes if outcome.address}
-    if domains:
-        is_by_words = not (
-            has_empty_sender(mail) or is_by_daemon(mail) or "x-failed-recipients" in mail.fields
-        )
-        return len(domains) > 1 and is_by_words and not (note.has_cut or note.returned.message_id)
     return not (is_sent_by_machine or note.has_cut or note.returned.message_id or has_reply)
+
+
+def _is_list_of_bounces(notice: Notice, mail: Mail, note: Note) -> bool:
+    """Whether it is about what has bounced, as daily reports are: by no mail system, returning no message, of several recipients."""
+    if has_empty_sender(mail) or is_by_daemon(mail) or "x-failed-recipients" in mail.fields:
+        return False
+    if note.has_cut or note.returned.message_id:
+        return False
+    domains = {outcome.address.rpartition("@")[2].lower() for outcome in notice.outcomes if outcome.address}
+    return len(domains) > 1 or (len(notice.outcomes) > 1 and "return-path" in mail.fields)
 
 
 def _status_in(mail: Mail, note: Note) -> Notice | None:

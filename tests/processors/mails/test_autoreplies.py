@@ -115,6 +115,10 @@ def test_a_system_that_answers_for_its_users_is_no_recipient() -> None:
                   Auto_Submitted="auto-generated", Return_Path="<track@parcel.example>"),
         from_user("Bounce report: 2 messages could not be delivered", "ann@example.net  550 5.1.1 user unknown\n"
                   "bob@example.org  552 5.2.2 mailbox full\n", Auto_Submitted="auto-generated"),
+        from_user("Log summaries: message bounce detail, undelivered",
+                  "  1   host mx[192.0.2.5] said: 550 5.1.1 <bob@example.org>: user unknown (in reply to RCPT TO command)\n"
+                  "  1   host mx[192.0.2.5] said: 550 5.1.1 <cid@example.org>: user unknown (in reply to RCPT TO command)\n",
+                  Return_Path="<root@mx1.example.com>"),
         from_user("Message 1abcDE-0001ab-CD frozen", "It has been frozen (delivery error message).\nThe sender is <>.\n\n"
                   "  someone@example.org: retry timeout exceeded\n", Return_Path="<>")
         .replace(b"User <user@example.net>", b"Mail Delivery System <Mailer-Daemon@mx.example.net>"),

@@ -20,7 +20,7 @@ HOLDOUTS = sorted(
     key=lambda path: int(path.stem.removeprefix("holdout_")),
 )
 """Replies, each labelled before any rule was tried on it: {"text", "smtp_code"?, "enhanced_code"?, "mx"?, "provider"?, "class",
-"leaf", "address_fatal"}. Sets 9 to 11 have more: "or" (a second class that is right as well, with "or_leaf"?), "fatal_doubt" (whoever
+"leaf", "address_fatal"}. Sets 9 to 12 have more: "or" (a second class that is right as well, with "or_leaf"?), "fatal_doubt" (whoever
 labelled it was not sure of "address_fatal"), "seen" (its wording stood in a rule's example, a test or an earlier set), and what
 the first run said: "said" (class.leaf) and "said_fatal"."""
 

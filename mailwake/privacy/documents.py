@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mailwake.privacy.layers import OutOfBudget
-from mailwake.privacy.traces import Traces
+from mailwake.privacy.traces import Traces, those_in
 from schemas.codec import HEADER, Undecodable, decode, encode
 from schemas.documents import DeadLetter, DocumentReceived
 from schemas.keyring import TenantKeys
@@ -73,7 +73,7 @@ def letters_topics(topics: Sequence[str]) -> list[str]:
 
 def mentions(content: bytes, traces: Sequence[Traces]) -> bool:
     """Whether any of them is in there. Raises OutOfBudget."""
-    return any(trace.found_in(content) for trace in traces)
+    return bool(those_in(content, traces))
 
 
 def readable(document: DocumentReceived, blobs: Blobs, keys: TenantKeys) -> bytes | None:
@@ -182,7 +182,7 @@ def _clean_text(text: str | None, traces: Sequence[Traces]) -> str | None:
 
 
 def _clean(content: bytes, traces: Sequence[Traces]) -> bytes | None:
-    for trace in traces:
+    for trace in those_in(content, traces):
         try:
             without = trace.taken_out_of(content)
         except OutOfBudget:

@@ -8,8 +8,9 @@ Found: the address in plain text of any case, its letters as `letters.py` has th
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import idna
 
@@ -26,6 +27,9 @@ _BLANK = rb"(?:[ \t]{0,4}(?:(?:\r?\n|\\r\\n|\\n)[ \t]{1,8})?)"
 
 _SAID = rb"[ \t]{0,4}(?:\(at\)|\[at\]|(?<=[ \t])at(?=[ \t]))[ \t]{0,4}"
 """An @ as archives of lists write it."""
+
+_TOGETHER = 256 * 1024
+"""Bytes of texts that are screened together."""
 
 _ATOM = re.compile(rb"[A-Za-z0-9._%+\-]")
 """What goes on with a local part; other letters that an atom may have (= ' / ...) stand more often between than within."""
@@ -92,11 +96,15 @@ class Traces:
 
     def found_in(self, content: bytes) -> bool:
         """Whether the address is anywhere in there. Raises OutOfBudget where it can't be said."""
-        return _Looking(self, Budget()).found(content, 0)
+        return bool(those_in(content, (self,)))
+
+    def is_in(self, text: bytes) -> bool:
+        """Whether it is written out in there, not packed in anything."""
+        return next(self.spans(text), None) is not None
 
     def taken_out_of(self, content: bytes) -> bytes | None:
         """The same bytes with each trace replaced; None where some can't be replaced. Raises OutOfBudget."""
-        clean = _Looking(self, Budget()).cleaned(content, 0)
+        clean = _Cleaning(self, Budget()).cleaned(content, 0)
         return None if self.found_in(clean) else clean
 
     def spans(self, content: bytes) -> Iterator[tuple[int, "re.Match[bytes]"]]:
@@ -124,21 +132,60 @@ class Traces:
         return stand_in
 
 
+def those_in(content: bytes, traces: Sequence[Traces]) -> list[Traces]:
+    """Which of them are anywhere in there; what is packed in it is unpacked once for all of them.
+
+    Raises OutOfBudget where it can't be said.
+    """
+    left = list(traces)
+    shortest = min((trace.size for trace in traces), default=0)
+    _leave_those_not_in((content,), left, Budget(), shortest, 0)
+    not_in = set(map(id, left))
+    return [trace for trace in traces if id(trace) not in not_in]
+
+
+def _leave_those_not_in(
+    texts: Iterable[bytes], left: list[Traces], budget: Budget, shortest: int, depth: int
+) -> None:
+    """Take those that are in there off the list."""
+    for some in _together(texts):
+        # Most of what is unpacked is a few bytes that were never encoded.
+        joined = b"\n".join(some)
+        left[:] = [trace for trace in left if trace.screen(joined) is None or not any(map(trace.is_in, some))]
+        if not left:
+            return
+        if depth < DEPTH:
+            packed = (
+                inner
+                for text in some
+                for layer in chain(
+                    containers(text, budget), runs(text, budget, shortest), escaped(text, budget)
+                )
+                for inner in layer.contents
+            )
+            _leave_those_not_in(packed, left, budget, shortest, depth + 1)
+
+
+def _together(texts: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Some texts at a time: many short ones, or a long one."""
+    some: list[bytes] = []
+    size = 0
+    for text in texts:
+        some.append(text)
+        size += len(text)
+        if size >= _TOGETHER:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
 @dataclass(slots=True)
-class _Looking:
+class _Cleaning:
     """One walk through a document and what is packed in it."""
 
     traces: Traces
     budget: Budget
-
-    def found(self, content: bytes, depth: int) -> bool:
-        if next(self.traces.spans(content), None) is not None:
-            return True
-        if depth >= DEPTH:
-            return False
-        return any(
-            self.found(inner, depth + 1) for layer in self._layers(content) for inner in layer.contents
-        )
 
     def cleaned(self, content: bytes, depth: int) -> bytes:
         """As far as it can be: whoever asked looks again whether anything is left."""
@@ -165,11 +212,6 @@ class _Looking:
                 pieces += [content[at : layer.start], layer.packed(inner)]
                 at = layer.end
         return b"".join((*pieces, content[at:])) if pieces else content
-
-    def _layers(self, content: bytes) -> Iterator[Layer]:
-        yield from containers(content, self.budget)
-        yield from self._runs(content, self.budget)
-        yield from escaped(content, self.budget)
 
     def _runs(self, content: bytes, budget: Budget) -> Iterator[Layer]:
         return runs(content, budget, self.traces.size)

@@ -9,7 +9,7 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from html.entities import codepoint2name
 from random import Random
@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailwake.privacy import traces
-from mailwake.privacy.layers import OutOfBudget
+from mailwake.privacy import layers, traces
+from mailwake.privacy.layers import Layer, OutOfBudget
 from mailwake.privacy.traces import Budget, Traces
 from schemas.recipient import InvalidAddress
 
@@ -352,6 +352,29 @@ def test_a_name_in_an_archive_is_looked_at() -> None:
     assert without is not None and b"john@example.com " not in without
     with zipfile.ZipFile(io.BytesIO(without)) as archive:
         assert archive.namelist()[1] == f"to {STAND_IN}"
+
+
+def test_what_is_packed_is_unpacked_once_for_all_who_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore looks for everybody who was ever erased."""
+    unpacked: list[bytes] = []
+
+    def counted(content: bytes, budget: Budget) -> Iterator[Layer]:
+        unpacked.append(content)
+        return layers.containers(content, budget)
+
+    monkeypatch.setattr(traces, "containers", counted)
+    everyone = [Traces.of(f"jo{number}@example.com", STAND_IN) for number in range(60)]
+    hidden = b" ".join(
+        [text("jo1@example.com"), base64.b64encode(gzip.compress(text("jo7@example.com"))), text("jo1@example.net"),
+         base64.b64encode(text("jo1@example.com")), quote("jo59@example.com", safe="").encode()]
+    )  # fmt: skip
+    found = traces.those_in(hidden, everyone)
+    assert [everyone.index(one) for one in found] == [1, 7, 59]
+    at_once = len(unpacked)
+    unpacked.clear()
+    assert [one for one in everyone if one.found_in(hidden)] == found
+    assert len(unpacked) > 40 * at_once
+    assert traces.those_in(hidden, []) == []
 
 
 def test_more_than_is_looked_through_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from mailwake.settings import Settings, is_kafka
 from processors.documents.stage import DocumentStage
 from schemas.codec import Undecodable, decode_fields
 from sources.documents import DocumentIntake
-from sources.mailboxes import documents_in
+from sources.mailboxes import documents_in, found_at
 from streams.blobs import Blobs
 from streams.log import Log, LogError, LogInUse, TopicPartition
 from streams.running.pauses import Pauses
@@ -27,7 +27,7 @@ WAIT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """A document that was found in a file, and what became of it (the fields of DocumentProcessed)."""
+    """A document that was found in a file (of a mailbox with its number), and what became of it (the fields of DocumentProcessed)."""
 
     path: Path
     outcome: dict[str, Any]
@@ -59,7 +59,9 @@ def ingest_files(
         )
         for group in _groups(files, advance):
             before = log.end(OUTCOMES)
-            prepared = [(path, *intake.prepare(content, name)) for path, name, content in group]
+            prepared = [
+                (found_at(path, name), *intake.prepare(content, name)) for path, name, content in group
+            ]
             log.append("documents", [record for _, _, record in prepared])
             receipts = {document.receipt_id: path for path, document, _ in prepared}
             if isinstance(log, SqliteLog):

@@ -18,7 +18,7 @@ from processors.origin import Hashed
 from schemas.keyring import TenantKeys
 from schemas.mail import MailEvent, MessageBounced, MessageDeferred, MessageExpired
 from schemas.record import Event, now_ms
-from sources.mailboxes import documents_in
+from sources.mailboxes import documents_in, found_at
 
 ONE_TIME_KEY = b"mailwake inspect"
 """What addresses are hashed with where there is no keyring yet: nothing is kept of it."""
@@ -41,13 +41,14 @@ class Inspector:
     _addresses: dict[str, str] = field(default_factory=dict)
     """The recipients met so far, by hash."""
 
-    def files(self, path: Path) -> Iterator[Inspection]:
-        """What each document in a file would become. Raises UnreadablePath."""
+    def files(self, path: Path) -> Iterator[tuple[Path, Inspection]]:
+        """What each document in a file would become, with where it was found. Raises UnreadablePath."""
         settings = self.settings
         keys: TenantKeys = KeysWhenAsked(settings) if has_keyring(settings) else _OneTimeKeys()
         hashing = partial(self._remembering, keys)
         for name, content in documents_in(path):
-            yield inspect(content, name, settings.tenant, reading_settings(settings), hashing, now_ms())
+            read = inspect(content, name, settings.tenant, reading_settings(settings), hashing, now_ms())
+            yield found_at(path, name), read
 
     def recipient(self, event: Event) -> str | None:
         """The recipient of an event, in clear."""

@@ -30,6 +30,11 @@ def documents_in(path: Path) -> Iterator[tuple[str, bytes]]:
         box.close()
 
 
+def found_at(path: Path, name: str) -> Path:
+    """Where the document of this name was found in a file: of a mailbox's mails each has its number behind the file's name."""
+    return path.with_name(path.name + name.removeprefix(name_of(path)))
+
+
 def _mailbox(path: Path) -> mailbox.mbox | None:
     """The mailbox that a file is; None for what holds less than two mails."""
     try:

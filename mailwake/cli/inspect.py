@@ -33,16 +33,16 @@ def inspect(
     for path in files_under(paths):
         with waiting(f"inspecting {path.name}", as_json=as_json):
             inspections = list(inspector.files(path))
-        for found in (found for inspection in inspections for found in inspection.documents):
+        for where, found in ((where, found) for where, read in inspections for found in read.documents):
             outcome = found.outcome.model_dump(mode="json")
             is_any_rejected = is_any_rejected or outcome["outcome"] == "rejected"
             if as_json:
                 events = [inspector.told(event) for event in found.events]
-                print_json(line_of(path, outcome) | {"events": events})
+                print_json(line_of(where, outcome) | {"events": events})
                 continue
             reason = outcome["reason"] or "; ".join(outcome["warnings"])
             said = f"{outcome['records']} records"
-            head = [path, outcome["member"] or "", outcome["kind"], outcome["outcome"], said, reason]
+            head = [where, outcome["member"] or "", outcome["kind"], outcome["outcome"], said, reason]
             print_line(plain("  ".join(str(part) for part in head if part)))
             _print_report(found.events)
             _print_messages(found.events, inspector)

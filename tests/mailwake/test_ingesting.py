@@ -1,5 +1,6 @@
 """Ingesting what is no file, and while nobody processes it."""
 
+import json
 import os
 from pathlib import Path
 
@@ -27,3 +28,13 @@ def test_a_folder_with_no_file_says_that_there_was_nothing(empty: World) -> None
     (empty.folder / "in").mkdir()
     said = empty.run("ingest", "in")
     assert said.err == "mailwake: no file in in: there was nothing to take\n" and not said.out
+
+
+def test_of_a_mailbox_each_mail_is_named_by_its_number(empty: World) -> None:
+    mails = "".join(
+        f"From a@b.example Sun Nov  1 09:00:00 2026\nSubject: {n}\n\nHello.\n\n" for n in range(2)
+    )
+    (empty.folder / "box").write_text(mails)
+    for command in ("inspect", "ingest"):
+        said = empty.run(command, "box", "--json", expect=1)
+        assert [json.loads(line)["path"] for line in said.out.splitlines()] == ["box#1", "box#2"]

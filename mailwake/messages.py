@@ -5,7 +5,7 @@ does. MessageSent knows both: whatever shares an id with an event that has the o
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,17 @@ def timeline(settings: Settings, tenant: str, message_id: str) -> Timeline:
         )
         loaded = _rows(b"".join(asked(sql, "JSONEachRow")))
     found = events[:MOST]
-    one, other = ([*dict.fromkeys(event[name] for event in found if event.get(name))] for name in _ID_COLUMNS)
+    one, other = (_ids(event[name] for event in found if event.get(name)) for name in _ID_COLUMNS)
     return Timeline(message_id, tenant, found, one, other, loaded, len(events) > MOST)
+
+
+def _ids(written: Iterable[str]) -> list[str]:
+    """Each id once, in brackets where any event has it so."""
+    ids: dict[str, str] = {}
+    for one in written:
+        bare = one.removeprefix("<").removesuffix(">")
+        ids[bare] = one if one != bare else ids.get(bare, one)
+    return list(ids.values())
 
 
 def spellings(message_id: str) -> tuple[str, ...]:
@@ -78,7 +87,12 @@ def _sql(tenant: str, ids: Sequence[str]) -> str:
             for name, these in those.items()
         )
 
-    same = {name: f"(SELECT {name} FROM seeds WHERE {name} IS NOT NULL)" for name in _ID_COLUMNS}
+    # Each with brackets and without: who tells of a message writes its id in one way, and others in another.
+    bare = {name: f"replaceRegexpOne(assumeNotNull({name}), '^<(.*)>$', '\\\\1')" for name in _ID_COLUMNS}
+    same = {
+        name: f"(SELECT arrayJoin([{bare[name]}, concat('<', {bare[name]}, '>')]) FROM seeds WHERE {name} IS NOT NULL)"
+        for name in _ID_COLUMNS
+    }
     return f"""
         WITH seeds AS ({by_either(columns, dict.fromkeys(_ID_COLUMNS, named))}),
              ids AS ({by_either("event_id", same)})

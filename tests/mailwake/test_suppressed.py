@@ -302,6 +302,17 @@ def test_a_message_is_followed_by_either_id(told: World, asked: str) -> None:
     assert {one["topic"] for one in found["loaded"]} == {"mail.events", "mail.classified"}
 
 
+def test_an_id_with_brackets_and_without_is_one_whatever_is_asked(told: World) -> None:
+    """Who emits events may write the Message-ID as an API told it, and another as the mail has it."""
+    opened = {"type": "MessageOpened", "message_id": "1@a.example", "source_event_id": "opened"}
+    told.run("emit", stdin=json.dumps(opened).encode())
+    told.run("run", "--until-idle")
+    for asked in ("p1", "<1@a.example>", "1@a.example"):
+        found = json.loads(told.run("message", asked, "--json").out)
+        assert sorted(event["kind"] for event in found["events"]) == ["bounced", "deferred", "opened", "sent"]
+        assert found["message_ids"] == ["<1@a.example>"]
+
+
 def test_a_message_is_shown_and_one_that_nobody_knows_is_said_so(told: World) -> None:
     said = told.run("message", "<1@a.example>").out
     for words in (

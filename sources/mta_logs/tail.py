@@ -192,10 +192,10 @@ class Tail:
             return False
         ended = len(piece) < PIECE and not file.damaged
         end = piece.rfind(b"\n") + 1
+        is_whole = followed.gone or to_the_end or (file.compressed and followed.rotated)
         if not end and not ended:
-            return self._read_without_end(followed, step, piece, now)
-        last = ended and (followed.gone or to_the_end or (file.compressed and followed.rotated))
-        if last and end < len(piece):
+            return self._read_without_end(followed, step, piece, now, is_whole)
+        if ended and is_whole and end < len(piece):
             end = len(piece)
         if end:
             whole = piece[:end]
@@ -259,21 +259,37 @@ class Tail:
         step.bytes += size
         grow_head(place, followed.file, piece)
 
-    def _read_without_end(self, followed: Followed, step: _Step, piece: bytes, now: int) -> bool:
-        """Look for the end of a line that is longer than a piece; it is damaged whatever it says."""
+    def _read_without_end(
+        self, followed: Followed, step: _Step, piece: bytes, now: int, is_whole: bool
+    ) -> bool:
+        """Look for the end of a line that is longer than a piece; it is damaged whatever it says.
+
+        The end of a file to which nothing comes any more is one.
+        """
         place, file = followed.place, followed.file
         at = max(followed.scanned, place.offset + len(piece))
         while some := file.read(at, PIECE):
             newline = some.find(b"\n")
             if newline >= 0:
-                size = at + newline + 1 - place.offset
-                self._damaged(followed, step, place.offset, piece, size - 1, "longer than a line may be", now)
-                step.counts["damaged"] += 1
-                self._advance(followed, step, size, 1)
+                size = at + newline - place.offset
+                self._pass_over(followed, step, piece, size, size + 1, now)
                 return True
             at += len(some)
+        if is_whole and not file.damaged:
+            size = at - place.offset
+            self._pass_over(followed, step, piece, size, size, now)
+            return True
         followed.scanned, followed.ended = at, followed.seen
         return False
+
+    def _pass_over(
+        self, followed: Followed, step: _Step, beginning: bytes, size: int, bytes_over: int, now: int
+    ) -> None:
+        """Go on behind a line of this size, of which this is the beginning: it is longer than a line may be."""
+        reason = "longer than a line may be"
+        self._damaged(followed, step, followed.place.offset, beginning, size, reason, now)
+        step.counts["damaged"] += 1
+        self._advance(followed, step, bytes_over, 1)
 
     def _damaged(
         self, followed: Followed, step: _Step, offset: int, line: bytes, size: int, reason: str, now: int

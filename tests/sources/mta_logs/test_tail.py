@@ -345,6 +345,14 @@ def test_a_line_of_any_length_is_passed_over(house: House, size: int) -> None:
     assert [letter.size for letter in letters(house.log)] == [size + 1]
 
 
+def test_a_line_that_has_no_end_where_the_end_is_wanted_is_damaged(house: House) -> None:
+    house.mail_log.write_bytes(lines([0]).encode() + b"x" * (2 * PIECE + 5))
+    house.run(to_the_end=True)
+    house.run(to_the_end=True)
+    assert house.told() == once([0])
+    assert [letter.size for letter in letters(house.log)] == [2 * PIECE + 5]
+
+
 @pytest.mark.parametrize("suffix", PACKED)
 def test_a_packed_file_that_is_damaged_is_told_of_and_left(tmp_path: Path, suffix: str) -> None:
     packed = bytearray(PACKED[suffix](lines(range(3_000)).encode()))

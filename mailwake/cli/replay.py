@@ -227,7 +227,7 @@ def _say_rebuilt(rebuilt: "Rebuilt", seconds: float, as_json: bool) -> None:
     taken = ", ".join(f"{name} {count:,}" for name, count in rebuilt.records.items()) or "nothing new"
     print_line(f"Generation {known.number} is rebuilt from the {made_from} in {seconds} s: {taken} records.")
     if rebuilt.forgotten:
-        note(
+        print_line(
             f"{rebuilt.forgotten:,} documents can't be read any more, because somebody in them was erased or their "
             "tenant was forgotten: what was read in them before stays (outcome `forgotten` in the view documents)"
         )

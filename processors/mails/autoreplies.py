@@ -42,8 +42,7 @@ def is_auto_reply(mail: Mail, note: Note) -> bool:
     fields = mail.fields
     if is_marked(mail):
         return True
-    subject = fields.words("subject")[:300]
-    says_so = is_told(AUTO_SUBJECTS, subject)
+    says_so = is_called_automatic(mail)
     answers = bool(fields.get("in-reply-to") or fields.get("references"))
     by_machine = (
         fields.get("auto-submitted").lower().startswith("auto-")
@@ -59,6 +58,11 @@ def is_auto_reply(mail: Mail, note: Note) -> bool:
     if by_machine and answers and fields.get("return-path").strip() == "<>":
         return True
     return by_machine and answers and is_told(WAITING, text)
+
+
+def is_called_automatic(mail: Mail) -> bool:
+    """Whether the subject calls it an automatic answer."""
+    return is_told(AUTO_SUBJECTS, mail.fields.words("subject")[:300])
 
 
 def is_challenge(note: Note) -> bool:

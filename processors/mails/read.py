@@ -4,7 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from processors.mails.addresses import addresses_in, without_xtext
-from processors.mails.autoreplies import answering, is_auto_reply, is_challenge, is_marked, is_to_many
+from processors.mails.autoreplies import (
+    answering,
+    is_auto_reply,
+    is_called_automatic,
+    is_challenge,
+    is_marked,
+    is_to_many,
+)
 from processors.mails.entities import Mail
 from processors.mails.events import (
     Telling,
@@ -135,6 +142,8 @@ def _is_bounce(mail: Mail, note: Note) -> bool:
         return False
     if is_by_daemon(mail) and is_about_failure(mail):
         return True
+    if is_called_automatic(mail) and is_auto_reply(mail, note) and not (note.has_cut or has_code(note.text)):
+        return False  # Who looks after a mail system, and is called by it, goes on holiday as well.
     if note.returned.is_report and not (is_by_daemon(mail) or has_empty_sender(mail)):
         return False  # Somebody asks about a bounce, and has attached it.
     if not is_by_daemon(mail) and is_marked(mail):

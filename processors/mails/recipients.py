@@ -33,7 +33,7 @@ _CONTACT = re.compile(
     re.I,
 )
 _ADVICE = re.compile(
-    r"please (?:contact|write|e-?mail|send|forward|call)|questions|for (?:further )?(?:assistance|help|information)"
+    r"please (?:contact|write|(?:e-?)?mail|send|forward|call)|questions|for (?:further )?(?:assistance|help|information)"
     r"|e\.g\.|for example|if you (?:believe|feel|think|need|have)|\btry ",
     re.I,
 )

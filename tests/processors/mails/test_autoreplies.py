@@ -53,6 +53,8 @@ AWAY = "I am out of the office until Monday and will answer then.\n"
         from_user("Thank you for your e-mail", "I will endeavour to reply soon.\n", Return_Path="<>"),
         from_user("Automatic reply", "This mailbox is no longer monitored. user@example.net does not exist any more.\n",
                   Auto_Submitted="auto-replied"),
+        from_user("Respuesta automática: ofertas", "I cannot be reached. Please mail ana@example.net.\n",
+                  Auto_Submitted="auto-replied", Return_Path="<>").replace(b"From: User", b"From: Administrador"),
         from_user("Please confirm your message", "Your message has been held. Click the link below to confirm that you are "
                   "human, and to be put on the allowed list.\n"),
     ],

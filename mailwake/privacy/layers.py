@@ -3,6 +3,7 @@
 import base64
 import binascii
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -165,9 +166,25 @@ def _opener(content: bytes) -> _Opener | None:
         return _zip
     if content[257:262] == b"ustar":
         return _tar
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _utf16
     if content[:1] == b"\x78" and len(content) > 2 and int.from_bytes(content[:2], "big") % 31 == 0:
         return _zlib
     return None
+
+
+def _utf16(content: bytes, budget: Spends) -> Layer | None:
+    """A text in UTF-16: what is written out in it is found as it is, what is encoded in it in this."""
+    budget.spend(len(content))
+    encoding = "utf-16-le" if content.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
+    even = len(content) // 2 * 2
+    text = content[2:even].decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
+
+    def packed(inner: Sequence[bytes]) -> bytes:
+        again = inner[0].decode("utf-8", "surrogatepass").encode(encoding, "surrogatepass")
+        return content[:2] + again + content[even:]
+
+    return Layer(0, _WHOLE, (text,), packed)
 
 
 def _gzip(content: bytes, budget: Spends) -> Layer | None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import cache
 
 BREAK = (
-    rb"(?:\x00|=(?:3D)*[ \t]*+\r?\n|\\\r?\n|_?\?=[ \t]*+(?:\r?\n)?[ \t]++=\?[\w*-]{2,40}\?[qQ]\?"
+    rb"(?:\x00|[=%]00|=(?:3D)*[ \t]*+\r?\n|\\\r?\n|_?\?=[ \t]*+(?:\r?\n)?[ \t]++=\?[\w*-]{2,40}\?[qQ]\?"
     rb"|\xc2\xad|\xe2\x80[\x8b-\x8d]|<wbr ?/?>|&(?:shy|ZeroWidthSpace|#173|#8203|#xAD|#x200B);)*+"
 )
-"""What may stand between two letters and is not seen: the zeros of UTF-16 and UTF-32, a soft line break, the seam of two
+"""What may stand between two letters and is not seen: the zeros of UTF-16 and UTF-32, escaped or not, a soft line break, the seam of two
 encoded words, soft hyphens and spaces of no width."""
 
 BACKSLASHES = rb"(?<!\\)\\++"
@@ -47,8 +47,8 @@ def _ways(text: str) -> Iterator[bytes]:
     units = _units(text)
     yield re.escape(encoded)
     if len(encoded) > 1:
-        yield re.escape(text.encode("utf-16-le"))
-        yield re.escape(text.encode("utf-16-be"))
+        yield _wide(text.encode("utf-16-le"))
+        yield _wide(text.encode("utf-16-be"))
         if len(text) == 1 and ord(text) < 256:
             yield re.escape(text.encode("latin-1"))
             yield b"(?:=|%%)%02x" % ord(text)
@@ -61,6 +61,11 @@ def _ways(text: str) -> Iterator[bytes]:
     if len(encoded) == 1 and not text.isalnum():
         yield rb"\\" + re.escape(encoded)
     yield b"".join(map(_entity, text))
+
+
+def _wide(encoded: bytes) -> bytes:
+    """A letter in UTF-16, each byte as it is or in quoted-printable."""
+    return b"".join(b"(?:" + re.escape(bytes((byte,))) + b"|=%02x)" % byte for byte in encoded)
 
 
 def _entity(point: str) -> bytes:

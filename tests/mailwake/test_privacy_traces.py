@@ -86,6 +86,11 @@ FORMS: dict[str, Callable[[str], bytes]] = {
     "base64 in lines": lambda a: base64.encodebytes(text(a) * 5),
     "base64 in a URL": lambda a: b"https://t.example.net/c/" + base64.urlsafe_b64encode(text(a)).rstrip(b"="),
     "base64 of utf-16": lambda a: base64.encodebytes(f"x {a} y".encode("utf-16")),
+    "utf-16 in quoted-printable": lambda a: quopri.encodestring(f"x {a} y".encode("utf-16")),
+    "base64 in a file of utf-16": lambda a: f"x {base64.b64encode(text(a)).decode()} y".encode("utf-16"),
+    "base64 in a file of utf-16-be": lambda a: f"\ufeffx {base64.b64encode(text(a)).decode()}".encode(
+        "utf-16-be"
+    ),
     "base64 of base64": lambda a: base64.encodebytes(base64.encodebytes(text(a))),
     "quoted-printable": lambda a: quopri.encodestring(text(a) * 3),
     "quoted-printable, all": lambda a: b"".join(b"=%02X" % byte for byte in text(a)),
@@ -405,6 +410,7 @@ HOSTILE = {
     "base64": b"QUJD" * 60_000,
     "words of base64": b"=?utf-8?B?QUJD?= " * 15_000,
     "magic": b"\x1f\x8b\x08\x00" * 50_000,
+    "utf-16": b"\xff\xfe\x00\xd8j" * 50_001,
     "zip": b"PK\x03\x04" * 50_000,
     "backslashes": b"\\" * 300_000,
 }

@@ -21,6 +21,8 @@ _DAEMON = re.compile(
     r"|administrador|mail-daemon|smtp",
     re.I,
 )
+_DOMAINS = re.compile(r"@[A-Za-z0-9.-]{1,253}")
+"""People work at mailserver.example, too."""
 _REPLY_SUBJECT = re.compile(r"\s*(?:re|aw|sv|vs|antw|回复|答复|ответ)\s*(?:\[\d{1,3}\])?\s*[:：]", re.I)
 _FORWARD_SUBJECT = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|vb|转发|轉寄|転送)\s*[:：]", re.I)
 _LISTS = ("list-id", "list-post", "list-unsubscribe")
@@ -29,6 +31,12 @@ _CONDITION = re.compile(
 )
 """What will be said in case of a failure is not said of one."""
 _OF_OTHERS = re.compile(r"^[ \t]{0,8}(?:Out: 220[ -]|The sender is <>)", re.M)
+_ASKING = re.compile(
+    r"\b(?:my|our|meine[rn]?|unsere[rn]?|mon|notre|mi|nuestro|minha|nossa|il mio|mijn|ons|moj[aą]|мо[йёеи]\w{0,2})"
+    r" (?:last |previous )?(?:e-?mails?|mails?|messages?|nachricht|courriel|correo|mensaje|mensagem|messaggio|bericht|wiadomo"
+    r"|письм|сообщени)|\b(?:i|we) (?:got|get|keep|(?:have )?(?:sent|tried to (?:send|mail|write|reach)))\b",
+    re.I,
+)
 _EMPTY_SENDER = frozenset({"", "<>", "<MAILER-DAEMON>", "MAILER-DAEMON"})
 _HOST = re.compile(
     r"(?:host |to |from |server |by |remote[^\n]{0,10} )\[?([a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8})\]?"
@@ -69,6 +77,12 @@ def is_about_others(note: Note) -> bool:
     return _OF_OTHERS.search(note.text[:LOOK]) is not None
 
 
+def is_asking(mail: Mail, note: Note) -> bool:
+    """Whether a person writes of their own message that failed: mail systems write of yours, and return it."""
+    is_by_system = is_by_daemon(mail) or has_empty_sender(mail) or note.has_cut or note.returned.is_there
+    return not is_by_system and _ASKING.search(_unquoted(note.text)[:LOOK]) is not None
+
+
 def is_by_machine(mail: Mail, note: Note) -> bool:
     """Whether anything but its words speaks for a mail system as the writer."""
     lines = note.text.split("\n")[:LINES]
@@ -91,9 +105,8 @@ def is_about_failure(mail: Mail) -> bool:
 def is_by_daemon(mail: Mail) -> bool:
     """Whether the sender's name is a mail system's, or there is none."""
     sender = mail.fields.words("from")
-    return _DAEMON.search(f"{sender} {mail.fields.get('sender')}"[:400]) is not None or not sender.strip(
-        " <>"
-    )
+    names = _DOMAINS.sub("@", f"{sender} {mail.fields.get('sender')}"[:400])
+    return _DAEMON.search(names) is not None or not sender.strip(" <>")
 
 
 def _unquoted(text: str) -> str:

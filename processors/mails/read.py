@@ -27,6 +27,7 @@ from processors.mails.failures import (
     has_empty_sender,
     is_about_failure,
     is_about_others,
+    is_asking,
     is_by_daemon,
     is_by_machine,
     outcomes_of,
@@ -138,7 +139,7 @@ def _is_bounce(mail: Mail, note: Note) -> bool:
     if "x-failed-recipients" in mail.fields:
         return True
     score = score_of(mail, note)
-    if score < ENOUGH or not is_by_machine(mail, note) or is_about_others(note):
+    if score < ENOUGH or not is_by_machine(mail, note) or is_about_others(note) or is_asking(mail, note):
         return False
     if is_by_daemon(mail) and is_about_failure(mail):
         return True

@@ -55,6 +55,8 @@ AWAY = "I am out of the office until Monday and will answer then.\n"
                   Auto_Submitted="auto-replied"),
         from_user("Respuesta automática: ofertas", "I cannot be reached. Please mail ana@example.net.\n",
                   Auto_Submitted="auto-replied", Return_Path="<>").replace(b"From: User", b"From: Administrador"),
+        from_user("Re: Our offers", "I cannot be reached. Please mail ana@mailserver.example.\n", Auto_Submitted="auto-replied",
+                  Sender="user@mailserver.example"),
         from_user("Please confirm your message", "Your message has been held. Click the link below to confirm that you are "
                   "human, and to be put on the allowed list.\n"),
     ],
@@ -106,6 +108,8 @@ def test_a_system_that_answers_for_its_users_is_no_recipient() -> None:
                   List_ID="acme/mailer <mailer.acme.example>", List_Unsubscribe="<mailto:x@acme.example>"),
         from_user("mail delivery failed?", "Hi, my mail to bob@example.org could not be delivered. Can you help?\n"),
         from_user("Mail delivery failed for my newsletter?", 'I got "550 5.1.1 user unknown" for some. Can you help?\n'),
+        from_user("Undelivered mail", "Hi, my mail to bob@example.org was rejected with 550 5.1.1 user unknown. Where is he?\n"),
+        from_user("Mail rejected", "We sent this twice. bob@example.org: 550 5.1.1 user unknown.\n", Return_Path="<user@example.net>"),
         from_user("Re: Our offers", "Automated responses annoy me.\n"),
         from_user("[postfix-users] user unknown in local recipient table", "What does it mean?\n\n> 550 5.1.1 user unknown\n",
                   List_Post="<mailto:list@example.org>"),

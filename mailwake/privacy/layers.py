@@ -14,20 +14,24 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 DEPTH = 8
 """How many layers are opened, one in the other."""
 
 _DIGITS = rb"[A-Za-z0-9+/_\-]"
-_LINE_END = rb"(?:[ \t]*=?\r*\n[ \t>]*|(?:&#(?:13|xD);)?(?:\r?\n|&#(?:10|xA);))"
-"""Between two lines of base64: also in quoted-printable, in an answer that quotes it, in XML."""
-_BETWEEN = re.compile(_LINE_END + rb"|=")
-_BROKEN = re.compile(_DIGITS + b"+(" + _LINE_END + b")")
+_LINE_END = rb"(?:[ \t]*\r*\n[ \t>]*|(?:&#(?:13|xD);)?(?:\r?\n|&#(?:10|xA);))"
+"""Between two lines of base64: also in an answer that quotes it, in XML."""
+_SOFT_END = rb"(?:(?:=0D)?(?:=0A)?=\r*\n|=0D\r*\n)"
+"""The same in quoted-printable, where a line may also be broken anywhere; elsewhere it is the end of what is encoded."""
+_BETWEEN = re.compile(_LINE_END + b"|" + _SOFT_END + b"|=")
+_BROKEN = re.compile(_DIGITS + b"+(" + _LINE_END + b"|" + _SOFT_END + b")")
 _WORD = re.compile(rb"=\?([\w*-]{2,40})\?[bB]\?([A-Za-z0-9+/=]*)\?=")
 _WORDS = re.compile(_WORD.pattern + rb"(?:[ \t\r\n]+" + _WORD.pattern.replace(b"(", b"(?:") + rb")+")
 _ALIGNED_BYTES = 4096
 """Runs up to this many bytes are decoded from each of their first four digits on: a word may stand before what is encoded."""
+_BODY = 60
+"""Digits of the lines of a body, or more: mails have 76 (RFC 2045, 6.8), PEM 64."""
 _CHUNK = 1 << 20
 _WHOLE = 1 << 62
 
@@ -59,23 +63,56 @@ def runs(content: bytes, budget: Spends, size: int) -> Iterator[Layer]:
     Nothing shorter than `size` bytes is looked for.
     """
     yield from _encoded_words(content)
-    base64_digits, hex_digits = _shortest(size)
-    for found in base64_digits.finditer(content):
+    shapes = _shapes(size)
+    for found in shapes.lines.finditer(content):
         yield from _base64(found, budget)
-    for found in hex_digits.finditer(content):
+    for found in shapes.hex_digits.finditer(content):
         yield from _hex(found)
 
 
+def runs_by_line(content: bytes, budget: Spends, size: int) -> Iterator[Layer]:
+    """Base64 once more, each line for itself: it may be a list of what is encoded. Long lines of one length are a body."""
+    shapes = _shapes(size)
+    for some in shapes.lines.finditer(content):
+        *lines, _ = some[0].split(b"\n")
+        if lines and not (len(lines[0]) >= _BODY and len(set(map(len, lines))) == 1):
+            for found in shapes.line.finditer(content, *some.span()):
+                yield from _base64(found, budget)
+
+
+def runs_over_soft_breaks(content: bytes, budget: Spends, size: int) -> Iterator[Layer]:
+    """Base64 once more, in quoted-printable."""
+    if b"=\n" in content or b"=\r\n" in content or b"=0D" in content:
+        for found in _shapes(size).soft.finditer(content):
+            if _SOFT.search(found[0]):
+                yield from _base64(found, budget)
+
+
+class _Shapes(NamedTuple):
+    """Runs that hold so many bytes or more; many words are shorter."""
+
+    line: "re.Pattern[bytes]"
+    lines: "re.Pattern[bytes]"
+    soft: "re.Pattern[bytes]"
+    hex_digits: "re.Pattern[bytes]"
+
+
 @cache
-def _shortest(size: int) -> "tuple[re.Pattern[bytes], re.Pattern[bytes]]":
-    """Runs of base64 and of hex digits that hold so many bytes or more; many words are shorter."""
+def _shapes(size: int) -> _Shapes:
     digits, pairs = min(12, size * 4 // 3), min(8, size)
+    line = _DIGITS + b"{%d,}" % digits
     # What begins with two dashes is the boundary behind a part (RFC 2046, 5.1.1).
-    lines = b"(?:" + _LINE_END + b"(?!--)" + _DIGITS + b"{4,})*(?:" + _LINE_END + _DIGITS + b"{2,3}=)?={0,2}"
-    return (
-        re.compile(_DIGITS + b"{%d,}" % digits + lines),
+    more = b"(?:" + _LINE_END + b"(?!--)" + _DIGITS + b"{4,}"
+    end = b"(?:" + _LINE_END + _DIGITS + b"{2,3}=)?={0,2}"
+    return _Shapes(
+        re.compile(line + b"={0,2}"),
+        re.compile(line + more + b")*" + end),
+        re.compile(line + more + b"|" + _SOFT_END + b"(?!--)" + _DIGITS + b"+)*" + end),
         re.compile(b"(?:[0-9A-Fa-f]{2}){%d,}[0-9A-Fa-f]?" % pairs),
     )
+
+
+_SOFT = re.compile(_SOFT_END)
 
 
 def _hex(found: "re.Match[bytes]") -> Iterator[Layer]:

@@ -10,12 +10,21 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import idna
 
 from mailwake.privacy.escaped import escaped
-from mailwake.privacy.layers import DEPTH, Layer, OutOfBudget, containers, runs
+from mailwake.privacy.layers import (
+    DEPTH,
+    Layer,
+    OutOfBudget,
+    containers,
+    runs,
+    runs_by_line,
+    runs_over_soft_breaks,
+)
 from mailwake.privacy.letters import BACKSLASHES, BREAK, letter, spelled, spelled_domain
 from schemas.recipient import normalised
 
@@ -27,6 +36,9 @@ _BLANK = rb"(?:[ \t]{0,4}(?:(?:\r?\n|\\r\\n|\\n)[ \t]{1,8})?)"
 
 _SAID = rb"[ \t]{0,4}(?:\(at\)|\[at\]|(?<=[ \t])at(?=[ \t]))[ \t]{0,4}"
 """An @ as archives of lists write it."""
+
+ENCODINGS = (runs, runs_by_line, runs_over_soft_breaks)
+"""Each is looked through, and what was in it replaced, before the next: they overlap."""
 
 _TOGETHER = 256 * 1024
 """Bytes of texts that are screened together."""
@@ -159,7 +171,9 @@ def _leave_those_not_in(
                 inner
                 for text in some
                 for layer in chain(
-                    containers(text, budget), runs(text, budget, shortest), escaped(text, budget)
+                    containers(text, budget),
+                    *(encoded(text, budget, shortest) for encoded in ENCODINGS),
+                    escaped(text, budget),
                 )
                 for inner in layer.contents
             )
@@ -191,7 +205,8 @@ class _Cleaning:
         """As far as it can be: whoever asked looks again whether anything is left."""
         if depth < DEPTH:
             content = self._within(content, containers, depth)
-            content = self._within(content, self._runs, depth)
+            for encoded in ENCODINGS:
+                content = self._within(content, partial(encoded, size=self.traces.size), depth)
         pieces, at = [], 0
         for start, found in self.traces.spans(content):
             pieces += [content[at:start], self.traces.written_for(found)]
@@ -212,9 +227,6 @@ class _Cleaning:
                 pieces += [content[at : layer.start], layer.packed(inner)]
                 at = layer.end
         return b"".join((*pieces, content[at:])) if pieces else content
-
-    def _runs(self, content: bytes, budget: Budget) -> Iterator[Layer]:
-        return runs(content, budget, self.traces.size)
 
 
 _FOR_SCREEN = (

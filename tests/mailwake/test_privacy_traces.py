@@ -69,6 +69,11 @@ def q_word(address: str) -> str:
     )
 
 
+def padded(address: str) -> str:
+    """With blanks in front, so that its base64 ends without padding."""
+    return " " * (-len(address.encode()) % 3) + address
+
+
 def named(letter: str) -> str:
     return f"&{codepoint2name[ord(letter)]};" if ord(letter) in codepoint2name else NAMED.get(letter, letter)
 
@@ -90,6 +95,12 @@ FORMS: dict[str, Callable[[str], bytes]] = {
     "base64 in a file of utf-16": lambda a: f"x {base64.b64encode(text(a)).decode()} y".encode("utf-16"),
     "base64 in a file of utf-16-be": lambda a: f"\ufeffx {base64.b64encode(text(a)).decode()}".encode(
         "utf-16-be"
+    ),
+    "base64, one in each line": lambda a: b"\n".join(
+        base64.b64encode(one.encode()) for one in ("jo@x.exampl", padded(a), "ann@y.exampl")
+    ),
+    "base64 with padding before a word": lambda a: (
+        b"token " + base64.b64encode(text(a) + b"x" * ((2 - len(text(a))) % 3)) + b"\nLooked up."
     ),
     "base64 of base64": lambda a: base64.encodebytes(base64.encodebytes(text(a))),
     "quoted-printable": lambda a: quopri.encodestring(text(a) * 3),
@@ -136,6 +147,9 @@ FORMS: dict[str, Callable[[str], bytes]] = {
     "mail in base64 in a form": lambda a: urlencode({"body-mime": mail(a, "base64")}).encode(),
     "mail in base64 in XML": lambda a: mail(a, "base64").replace(b"\n", b"&#13;\n"),
     "mail in base64 in quoted-printable": lambda a: mail(a, "base64").replace(b"\n", b"=\r\n"),
+    "mail in base64 in quoted-printable, line ends too": lambda a: quopri.encodestring(
+        mail(a, "base64").replace(b"\n", b"\r\n")
+    ),
     "mail in base64, quoted": lambda a: mail(a, "base64").replace(b"\n", b"\r\n> "),
     "gzip": lambda a: gzip.compress(text(a)),
     "gzip, cut short": lambda a: gzip.compress(text(a) + Random(1).randbytes(5000))[:-1000],

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from mailwake.keyring.opening import KeysWhenAsked
 from mailwake.opening import open_any_log
-from mailwake.pipeline import opened
+from mailwake.pipeline import Pipeline, opened
 from mailwake.settings import Settings, is_kafka
 from processors.documents.stage import DocumentStage
 from schemas.codec import Undecodable, decode_fields
@@ -21,7 +22,7 @@ from streams.running.pauses import Pauses
 from streams.sqlite.log import SqliteLog
 
 OUTCOMES = TopicPartition("documents.outcomes")
-TOGETHER_BYTES, TOGETHER = 32 * 2**20, 500
+TOGETHER_BYTES, TOGETHER = 32 * 2**20, 2_000
 WAIT_S = 60.0
 
 
@@ -48,8 +49,10 @@ def ingest_files(
 
     A log in Kafka has workers, which are waited for; another one a pipeline, which is run here unless it runs already.
     """
-    log = open_any_log(settings)
-    try:
+    with ExitStack() as stack:
+        log = open_any_log(settings)
+        stack.callback(log.close)
+        drained = _Drained(settings, advance, stack) if isinstance(log, SqliteLog) else None
         intake = DocumentIntake(
             log,
             Blobs(settings.blobs),
@@ -64,25 +67,33 @@ def ingest_files(
             ]
             log.append("documents", [record for _, _, record in prepared])
             receipts = {document.receipt_id: path for path, document, _ in prepared}
-            if isinstance(log, SqliteLog):
-                _process(settings, advance)
+            if drained:
+                drained.drain()
             for processed in _outcomes(log, before, receipts, partial(_paused, settings)):
                 advance("outcomes", 1)
                 yield processed
-    finally:
-        log.close()
 
 
 def _paused(settings: Settings) -> bool:
     return not is_kafka(settings.log) and Pauses.beside(settings.log_path).paused(DocumentStage.name)
 
 
-def _process(settings: Settings, advance: Advance) -> None:
-    try:
-        with opened(settings) as pipeline:
-            pipeline.drain(advance)
-    except LogInUse:
-        return
+@dataclass(slots=True)
+class _Drained:
+    """A pipeline of this process, from when no other one runs until the end of the stack."""
+
+    settings: Settings
+    advance: Advance
+    stack: ExitStack
+    pipeline: Pipeline | None = None
+
+    def drain(self) -> None:
+        """Process what waits; nothing where another process does. Raises LogError, SinkError."""
+        try:
+            self.pipeline = self.pipeline or self.stack.enter_context(opened(self.settings))
+        except LogInUse:
+            return
+        self.pipeline.drain(self.advance)
 
 
 def _outcomes(

@@ -38,3 +38,19 @@ def test_of_a_mailbox_each_mail_is_named_by_its_number(empty: World) -> None:
     for command in ("inspect", "ingest"):
         said = empty.run(command, "box", "--json", expect=1)
         assert [json.loads(line)["path"] for line in said.out.splitlines()] == ["box#1", "box#2"]
+
+
+def test_of_many_documents_it_says_how_many_came_to_what_and_lists_what_is_wrong(empty: World) -> None:
+    reply = "From a@b.example Sun Nov  1 09:00:00 2026\nFrom: a@b.example\nAuto-Submitted: auto-replied\nSubject: {}\n\nAway.\n\n"
+    letter = "From a@b.example Sun Nov  1 09:00:00 2026\nSubject: hello\n\nHello.\n\n"
+    (empty.folder / "box").write_text("".join(map(reply.format, range(200))) + letter)
+    head, *rows = empty.run("ingest", "box", expect=1).out.splitlines()
+    assert head.split() == ["kind", "outcome", "documents", "records"]
+    assert [row.split()[:4] for row in rows[:2]] == [
+        ["auto-reply", "parsed", "200", "200"],
+        ["mail", "rejected", "1", "0"],
+    ]
+    assert [row.split()[:3] for row in rows[2:4]] == [
+        ["path", "member", "kind"],
+        ["box#201", "mail", "rejected"],
+    ]

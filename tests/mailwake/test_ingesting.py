@@ -2,9 +2,15 @@
 
 import json
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
 from worlds import World
+
+from mailwake import ingestion
+from mailwake.pipeline import Pipeline, opened
+from mailwake.settings import Settings, load_settings
 
 
 def test_a_pipe_is_neither_a_file_nor_a_folder(empty: World, tmp_path: Path) -> None:
@@ -54,3 +60,25 @@ def test_of_many_documents_it_says_how_many_came_to_what_and_lists_what_is_wrong
         ["path", "member", "kind"],
         ["box#201", "mail", "rejected"],
     ]
+
+
+def test_one_pipeline_takes_all_groups_and_lets_the_log_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [tmp_path / f"{number}.eml" for number in range(5)]
+    for file in files:
+        file.write_text(f"From: a@b.example\nAuto-Submitted: auto-replied\nSubject: {file.name}\n\nAway.\n")
+    pipelines: list[Settings] = []
+
+    def counted(settings: Settings) -> AbstractContextManager[Pipeline]:
+        pipelines.append(settings)
+        return opened(settings)
+
+    monkeypatch.setattr(ingestion, "TOGETHER", 2)
+    monkeypatch.setattr(ingestion, "opened", counted)
+    settings = load_settings()
+    found = [processed.outcome["outcome"] for processed in ingestion.ingest_files(settings, files)]
+    assert found == ["parsed"] * 5 and len(pipelines) == 1
+    with opened(settings) as pipeline:
+        assert pipeline.lag() == 0

@@ -10,6 +10,7 @@ from processors.classification.classify import Ruleset, Verdict
 from processors.classification.stage import failures, judged
 from processors.stage import Slice
 from processors.suppressions.chunks import recipient_key
+from processors.suppressions.standing import bounces_suffice
 from replay.lineage import FIRST, known_to_log, lineage
 from schemas.columns import EFFECTIVE_TIME
 from streams.log import Log, TopicPartition
@@ -62,7 +63,7 @@ class Suppressing:
             return
         some = self._some.setdefault(recipient, {})
         some[event_id] = after
-        if any(number >= asked for number, asked in enumerate(sorted(some.values()), 1)):
+        if bounces_suffice(some.values()):
             self.recipients.add(recipient)
             del self._some[recipient]
 

@@ -209,17 +209,21 @@ def _later(one: Lift | None, other: Lift | None) -> Lift | None:
     return max(one, other, key=_lift_order)
 
 
-def _suffices(reason: str, facts: Sequence[Fact]) -> bool:
-    """Whether these facts suppress: one does, but of bounces so many as one of them asks for.
+def bounces_suffice(asked: Iterable[int]) -> bool:
+    """Whether bounces suppress, of each of which it is said how many it takes: there are so many as one of them asks for.
 
     A bounce that asks for more counts nothing towards one that asks for fewer.
     """
+    return any(number >= after for number, after in enumerate(sorted(asked), 1))
+
+
+def _suffices(reason: str, facts: Sequence[Fact]) -> bool:
+    """Whether these facts suppress: one does, but of bounces so many as are asked for."""
     if reason != "bounce" or not facts:
         return bool(facts)
     if len(facts) == 1:
         return facts[0].after <= 1
-    asked = sorted(fact.after for fact in facts)
-    return any(number >= after for number, after in enumerate(asked, 1))
+    return bounces_suffice(fact.after for fact in facts)
 
 
 def _suppressed(standing: dict[str, list[Fact]]) -> Outcome:
